@@ -1,0 +1,1 @@
+"""What developers use and users never see: engines, base images, act, the demo."""
