@@ -48,7 +48,7 @@ lint: install ## Check style, types, import walls, actions and workflows
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/zizmor --offline --strict-collection --no-progress $(ACTIONS) $(WORKFLOWS)
+	$(BIN)/zizmor --config dev/zizmor.yml --offline --strict-collection --no-progress $(ACTIONS) $(WORKFLOWS)
 	$(BIN)/actionlint -no-color $(WORKFLOWS)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions $(ACTIONS)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
