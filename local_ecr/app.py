@@ -1,0 +1,292 @@
+"""One WSGI application for all: ECR and STS, the data plane, GitHub, `/_local`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from werkzeug.wrappers import Request, Response
+
+from local_ecr import control, data_plane, oidc, repositories, sts
+from local_ecr.errors import ConnectionDropped, EcrError
+from local_ecr.faults import CONNECTION_RESET, Call, CallLog, Fault, FaultPlan
+from local_ecr.registry import Registry
+from local_ecr.scans import scenario_from
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+_AMZ_JSON = "application/x-amz-json-1.1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """A request with the name of its operation, and how to answer it or to refuse it."""
+
+    operation: str
+    answer: Callable[[], Response]
+    refuse: Callable[[EcrError], Response]
+    repository: str | None = None
+    denied: Callable[[], EcrError] | None = None
+
+
+class App:
+    """Routes requests, lets faults come first, keeps the log."""
+
+    def __init__(self, registry: Registry, *, scan_seconds: float, quiet: bool = True) -> None:
+        self.registry = registry
+        self.faults = FaultPlan()
+        self.log = CallLog()
+        self.issuer = oidc.Issuer()
+        self._sts = sts.Sts(registry.place.account, self.issuer)
+        self._scan_seconds = scan_seconds
+        self._quiet = quiet
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one WSGI request."""
+        request = Request(environ)
+        if request.path.startswith("/_local/"):
+            return self._local(request)(environ, start_response)
+        task = self._task(request)
+        time.sleep(self.faults.latency(task.operation))
+        response = self._faulty(task) or task.answer()
+        self._note(task, response)
+        return response(environ, start_response)
+
+    def _task(self, request: Request) -> _Task:
+        if request.path == "/v2" or request.path.startswith("/v2/"):
+            return self._data_plane_task(request)
+        if request.path.startswith("/oidc/"):
+            return self._oidc_task(request)
+        if "X-Amz-Target" in request.headers:
+            return self._ecr_task(request)
+        return self._sts_task(request)
+
+    def _faulty(self, task: _Task) -> Response | None:
+        fault = self.faults.take(task.operation)
+        if fault is None:
+            return None
+        if fault.code == CONNECTION_RESET:
+            self.log.add(self._call(task, 0, CONNECTION_RESET))
+            raise ConnectionDropped
+        refusal = task.denied() if task.denied and fault.text is None else None
+        text = refusal.message if refusal else fault.text or fault.code
+        return task.refuse(EcrError(fault.code, text, fault.http_status))
+
+    def _note(self, task: _Task, response: Response) -> None:
+        call = self._call(task, response.status_code, response.headers.get("X-Local-Error"))
+        self.log.add(call)
+        if not self._quiet:
+            words = [call.operation, call.repository or "", str(call.status), call.error or ""]
+            sys.stderr.write(" ".join(filter(None, words)) + "\n")
+
+    def _call(self, task: _Task, status: int, error: str | None) -> Call:
+        return Call(
+            operation=task.operation,
+            repository=task.repository,
+            time=self.registry.clock(),
+            status=status,
+            error=error,
+        )
+
+    # --- the data plane -------------------------------------------------------------------------
+
+    def _data_plane_task(self, request: Request) -> _Task:
+        query = request.query_string.decode()
+        found = data_plane.route(request.method, request.path, query)
+        return _Task(
+            operation=found.operation,
+            repository=found.name or None,
+            answer=lambda: data_plane.answer(self.registry, request, found),
+            refuse=data_plane.error_response,
+            denied=lambda: data_plane.denied(self.registry, found),
+        )
+
+    # --- ECR ------------------------------------------------------------------------------------
+
+    def _ecr_task(self, request: Request) -> _Task:
+        operation = request.headers["X-Amz-Target"].rpartition(".")[2]
+        raw = request.get_data()
+        body = json.loads(raw or b"{}")
+        repository = body.get("repositoryName")
+        return _Task(
+            operation=operation,
+            repository=repository,
+            answer=lambda: self._ecr(operation, request, raw, body),
+            refuse=_ecr_refusal,
+            denied=lambda: self._ecr_denied(operation, repository),
+        )
+
+    def _ecr(self, operation: str, request: Request, raw: bytes, body: dict[str, Any]) -> Response:
+        try:
+            with self.registry.lock:
+                if operation in control.OPERATIONS:
+                    return _json(control.OPERATIONS[operation](self.registry, body), _AMZ_JSON)
+                return self._moto(operation, request, raw)
+        except EcrError as error:
+            return _ecr_refusal(error)
+        except KeyError as exc:
+            missing = f"Missing required parameter {exc}"
+            return _ecr_refusal(EcrError("InvalidParameterException", missing))
+
+    def _moto(self, operation: str, request: Request, raw: bytes) -> Response:
+        if operation in control.NOT_OFFERED:
+            raise EcrError("UnknownOperationException", f"{operation} is offered by /v2/ only")
+        answer = repositories.answer(
+            self.registry.repositories, request.url, dict(request.headers), raw
+        )
+        response = Response(answer[1], status=answer[0], content_type=_AMZ_JSON)
+        if response.status_code >= 400:  # noqa: PLR2004
+            kind = str(json.loads(answer[1]).get("__type", "")).rpartition("#")[2]
+            response.headers["X-Local-Error"] = kind
+        return response
+
+    def _ecr_denied(self, operation: str, repository: str | None) -> EcrError:
+        place = self.registry.place
+        resource = place.arn(repository) if repository else "*"
+        reason = f"because no identity-based policy allows the ecr:{operation} action"
+        return EcrError(
+            "AccessDeniedException",
+            f"User: {place.caller} is not authorized to perform: ecr:{operation} "
+            f"on resource: {resource} {reason}",
+        )
+
+    # --- STS ------------------------------------------------------------------------------------
+
+    def _sts_task(self, request: Request) -> _Task:
+        text = request.get_data().decode() or request.query_string.decode()
+        form = dict(parse_qsl(text, keep_blank_values=True))
+        action = form.get("Action", "")
+        return _Task(
+            operation=action or "Unknown",
+            answer=lambda: self._sts_answer(action, form, _access_key(request)),
+            refuse=_sts_refusal,
+        )
+
+    def _sts_answer(self, action: str, form: Mapping[str, str], key: str | None) -> Response:
+        try:
+            with self.registry.lock:
+                result = self._sts_result(action, form, key)
+        except EcrError as error:
+            return _sts_refusal(error)
+        return Response(sts.result_xml(action, result), content_type="text/xml")
+
+    def _sts_result(self, action: str, form: Mapping[str, str], key: str | None) -> dict[str, Any]:
+        now, scenario = self.registry.clock(), self.registry.scenario
+        if action == "GetCallerIdentity":
+            return self._sts.caller(key)
+        if action == "AssumeRole":
+            return self._sts.assume_role(form, now)
+        if action == "AssumeRoleWithWebIdentity":
+            return self._sts.assume_with_web_identity(form, now, scenario.trust, scenario.switches)
+        raise EcrError("InvalidAction", f"Could not find operation {action}")
+
+    # --- GitHub ---------------------------------------------------------------------------------
+
+    def _oidc_task(self, request: Request) -> _Task:
+        is_token = request.path == "/oidc/token"
+        return _Task(
+            operation="GetIdToken" if is_token else "GetKeySet",
+            answer=(lambda: self._id_token(request)) if is_token else self._key_set,
+            refuse=lambda error: _json({"message": error.message}, status=error.status),
+        )
+
+    def _id_token(self, request: Request) -> Response:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or token != self.issuer.request_token:
+            return _json({"message": "Unauthorized"}, status=401)
+        trust = self.registry.scenario.trust
+        audience = request.args.get("audience") or "https://github.com/org"
+        claims = oidc.claims(audience, self.registry.clock(), trust.token_seconds, trust.claims)
+        return _json({"count": 1, "value": self.issuer.sign(claims)})
+
+    def _key_set(self) -> Response:
+        return _json(self.issuer.key_set())
+
+    # --- /_local --------------------------------------------------------------------------------
+
+    def _local(self, request: Request) -> Response:
+        name = request.path.removeprefix("/_local/")
+        handlers = self._getters() if request.method == "GET" else self._posters()
+        if name not in handlers:
+            return _json({"message": f"no {request.method} /_local/{name}"}, status=404)
+        try:
+            raw = request.get_data()
+            return _json(handlers[name](json.loads(raw or b"{}")))
+        except (ValueError, TypeError, KeyError) as exc:
+            return _json({"message": f"{type(exc).__name__}: {exc}"}, status=400)
+
+    def _getters(self) -> dict[str, Callable[[Any], dict[str, Any]]]:
+        return {
+            "calls": lambda _: {"calls": [call.as_json() for call in self.log.all()]},
+            "scans": lambda _: {"scans": self.scans()},
+            "health": lambda _: {"status": "ok"},
+        }
+
+    def _posters(self) -> dict[str, Callable[[Any], dict[str, Any]]]:
+        return {
+            "fail": self._post_fail,
+            "latency": self._post_latency,
+            "scenario": self._post_scenario,
+            "expire-tokens": self._post_expire_tokens,
+            "reset": self._post_reset,
+        }
+
+    def _post_fail(self, body: dict[str, Any]) -> dict[str, Any]:
+        times = int(body.pop("times", 1))
+        self.faults.add(Fault(**body), times)
+        return {"status": "ok"}
+
+    def _post_latency(self, body: dict[str, Any]) -> dict[str, Any]:
+        self.faults.delay(body.get("operation", "*"), float(body["seconds"]))
+        return {"status": "ok"}
+
+    def _post_scenario(self, body: dict[str, Any] | str) -> dict[str, Any]:
+        scenario = scenario_from(body, self._scan_seconds)
+        with self.registry.lock:
+            self.registry.scenario = scenario
+        return {"status": "ok"}
+
+    def _post_expire_tokens(self, _body: object) -> dict[str, Any]:
+        with self.registry.lock:
+            self.registry.tokens.expire_all()
+        return {"status": "ok"}
+
+    def _post_reset(self, _body: object) -> dict[str, Any]:
+        self.faults.clear()
+        self.log.clear()
+        return {"status": "ok"}
+
+    def scans(self) -> list[dict[str, Any]]:
+        """When each digest's scan is final; see Registry.scan_log."""
+        with self.registry.lock:
+            return self.registry.scan_log()
+
+
+def _json(
+    body: Mapping[str, Any], content_type: str = "application/json", status: int = 200
+) -> Response:
+    return Response(json.dumps(body), status=status, content_type=content_type)
+
+
+def _ecr_refusal(error: EcrError) -> Response:
+    body = {"__type": error.code, "message": error.message}
+    response = _json(body, _AMZ_JSON, error.status)
+    response.headers["X-Local-Error"] = error.code
+    return response
+
+
+def _sts_refusal(error: EcrError) -> Response:
+    response = Response(sts.error_xml(error), status=error.status, content_type="text/xml")
+    response.headers["X-Local-Error"] = error.code
+    return response
+
+
+def _access_key(request: Request) -> str | None:
+    _, _, rest = request.headers.get("Authorization", "").partition("Credential=")
+    return rest.partition("/")[0] or None

@@ -1,0 +1,340 @@
+"""The ECR API's operations on images and scans. One function per operation: registry, body -> body.
+
+What is not here is moto's; see repositories.py.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from local_ecr import errors, manifest, scan_answers, scan_config
+from local_ecr.images import Image, Put, Removed, artifact_media_type, type_is_accepted
+from local_ecr.registry import Registry
+from local_ecr.scan_book import ScanRecord
+
+Body = Mapping[str, Any]
+Operation = Callable[[Registry, Body], "dict[str, Any]"]
+_DEFAULT_PAGE = 100
+
+
+def get_authorization_token(registry: Registry, body: Body) -> dict[str, Any]:
+    """A password of this process, and the registry's address."""
+    token, expires = registry.tokens.issue(registry.clock())
+    data = {
+        "authorizationToken": token,
+        "expiresAt": expires,
+        "proxyEndpoint": f"http://{registry.repositories.host}",
+    }
+    return {"authorizationData": [data] * max(1, len(body.get("registryIds") or ()))}
+
+
+def put_image(registry: Registry, body: Body) -> dict[str, Any]:
+    """A manifest under a tag: the promotion of a publisher."""
+    repository = _repository(registry, body)
+    parsed = manifest.parse(body["imageManifest"].encode(), body.get("imageManifestMediaType"))
+    wanted = body.get("imageDigest")
+    if wanted and wanted != parsed.digest:
+        raise errors.digest_does_not_match(wanted, parsed.digest)
+    put = registry.put_request(repository, parsed, body.get("imageTag"))
+    _check_tag_state(registry, put)
+    image = registry.store(put)
+    return {"image": _image(registry, repository, image, put.tag)}
+
+
+def _check_tag_state(registry: Registry, put: Put) -> None:
+    state = registry.images.tag_state(put)
+    account = registry.place.account
+    tag = put.tag or ""
+    fixed = put.mutability.is_immutable(tag)
+    says_tag = registry.scenario.switches.repush_api == "ImageTagAlreadyExistsException"
+    if state == "fixed" or (state == "same" and put.tag and fixed and says_tag):
+        raise errors.tag_is_immutable(tag, put.repository)
+    if state == "same":
+        raise errors.image_already_exists(put.manifest.digest, put.tag, put.repository, account)
+
+
+def batch_get_image(registry: Registry, body: Body) -> dict[str, Any]:
+    """Manifests, byte for byte; what is not there is a failure inside a good answer."""
+    repository = _repository(registry, body)
+    images, failures = [], []
+    for image_id in body["imageIds"]:
+        image = _accepted_image(registry, repository, image_id, body.get("acceptedMediaTypes"))
+        if image is None:
+            failures.append(_not_found(image_id))
+        else:
+            images.append(_image(registry, repository, image, image_id.get("imageTag")))
+    return {"images": images, "failures": failures}
+
+
+def _accepted_image(
+    registry: Registry, repository: str, image_id: Body, accepted: Sequence[str] | None
+) -> Image | None:
+    try:
+        image = _find(registry, repository, image_id)
+    except errors.EcrError:
+        return None
+    # A digest names exact bytes and is never converted; a tag hands out accepted types only.
+    if "imageDigest" in image_id or registry.scenario.switches.type_not_accepted == "return":
+        return image
+    return image if type_is_accepted(image.manifest.media_type, accepted) else None
+
+
+def _not_found(image_id: Body) -> dict[str, Any]:
+    return {
+        "imageId": dict(image_id),
+        "failureCode": "ImageNotFound",
+        "failureReason": "Requested image not found",
+    }
+
+
+def batch_delete_image(registry: Registry, body: Body) -> dict[str, Any]:
+    """Remove tags or images; see ImageStore.remove."""
+    repository = _repository(registry, body)
+    ids = [(entry.get("imageDigest"), entry.get("imageTag")) for entry in body["imageIds"]]
+    removed = registry.images.remove(repository, ids)
+    _forget_scans(registry, repository, removed)
+    return {
+        "imageIds": [_id(line.digest, line.tag) for line in removed if not line.failure],
+        "failures": [_failure(line) for line in removed if line.failure],
+    }
+
+
+def _forget_scans(registry: Registry, repository: str, removed: Sequence[Removed]) -> None:
+    kept = registry.images.shelf(repository).images
+    for line in removed:
+        if line.digest and line.digest not in kept:
+            registry.scans.forget(repository, line.digest)
+
+
+def _failure(line: Removed) -> dict[str, Any]:
+    return {
+        "imageId": _id(line.digest, line.tag),
+        "failureCode": line.failure,
+        "failureReason": line.reason,
+    }
+
+
+def describe_images(registry: Registry, body: Body) -> dict[str, Any]:
+    """Image records, newest last. Scan fields are gone since the AWS_NATIVE engine."""
+    repository = _repository(registry, body)
+    if body.get("imageIds"):
+        found = [_find(registry, repository, image_id) for image_id in body["imageIds"]]
+        return {"imageDetails": [_detail(registry, repository, image) for image in found]}
+    status = (body.get("filter") or {}).get("tagStatus", "ANY")
+    shelf = registry.images.shelf(repository)
+    listed = [
+        _detail(registry, repository, image)
+        for image in shelf.images.values()
+        if status in ("ANY", "TAGGED" if shelf.tags_of(image.digest) else "UNTAGGED")
+    ]
+    return _page(listed, body, "imageDetails")
+
+
+def _detail(registry: Registry, repository: str, image: Image) -> dict[str, Any]:
+    tags = registry.images.shelf(repository).tags_of(image.digest)
+    artifact = artifact_media_type(image.manifest)
+    detail = {
+        "registryId": registry.place.account,
+        "repositoryName": repository,
+        "imageDigest": image.digest,
+        "imageTags": tags or None,
+        "imageSizeInBytes": image.size,
+        "imagePushedAt": image.pushed_at,
+        "imageManifestMediaType": image.manifest.media_type,
+        "artifactMediaType": artifact,
+        "imageStatus": "ACTIVE",
+    }
+    return {name: value for name, value in detail.items() if value is not None}
+
+
+def list_images(registry: Registry, body: Body) -> dict[str, Any]:
+    """Image ids: one per tag, and one per image without a tag."""
+    repository = _repository(registry, body)
+    shelf = registry.images.shelf(repository)
+    status = (body.get("filter") or {}).get("tagStatus", "ANY")
+    listed = [
+        _id(digest, tag)
+        for digest in shelf.images
+        for tag in (*shelf.tags_of(digest),) or (None,)
+        if status in ("ANY", "TAGGED" if tag else "UNTAGGED")
+    ]
+    return _page(listed, body, "imageIds")
+
+
+def describe_image_scan_findings(registry: Registry, body: Body) -> dict[str, Any]:
+    """Status and findings as the scenario has them at this moment."""
+    repository = _repository(registry, body)
+    image_id = body["imageId"]
+    image = _find(registry, repository, image_id)
+    _check_inspector_permission(registry, repository)
+    step, frame = registry.scan_step(repository, image)
+    if step.answer.status == "NOT_FOUND":
+        tag, account = image_id.get("imageTag"), registry.place.account
+        raise errors.scan_not_found(image.digest, tag, repository, account)
+    found = scan_answers.scan_findings(step.answer, frame)
+    answer = {
+        "registryId": registry.place.account,
+        "repositoryName": repository,
+        "imageId": _id(image.digest, image_id.get("imageTag")),
+        "imageScanStatus": scan_answers.scan_status(step.answer, frame),
+    }
+    return answer | _findings_page(found, body)
+
+
+def _check_inspector_permission(registry: Registry, repository: str) -> None:
+    place = registry.place
+    if registry.scenario.switches.inspector_denied and registry.coverage(repository).enhanced:
+        resource = f"arn:aws:inspector2:{place.region}:{place.account}:/coverage/list"
+        raise errors.not_authorized(place.caller, "inspector2:ListCoverage", resource)
+
+
+def _findings_page(found: dict[str, Any], body: Body) -> dict[str, Any]:
+    result = found.get("imageScanFindings")
+    name = "enhancedFindings" if result and result.get("enhancedFindings") else "findings"
+    if not result or not result.get(name):
+        return found
+    page = _page(result[name], body, name)
+    token = {"nextToken": page["nextToken"]} if "nextToken" in page else {}
+    return {"imageScanFindings": result | {name: page[name]}} | token
+
+
+def start_image_scan(registry: Registry, body: Body) -> dict[str, Any]:
+    """A basic scan by hand, once in 24 hours."""
+    repository = _repository(registry, body)
+    image = _find(registry, repository, body["imageId"])
+    if registry.coverage(repository).enhanced:
+        raise errors.manual_scan_disabled()
+    if image.manifest.is_index:
+        raise errors.cannot_be_scanned(image.manifest.media_type)
+    registry.scans.begin_by_hand(
+        ScanRecord(
+            repository=repository,
+            digest=image.digest,
+            started_at=registry.clock(),
+            enhanced=False,
+        )
+    )
+    return {
+        "registryId": registry.place.account,
+        "repositoryName": repository,
+        "imageId": _id(image.digest, body["imageId"].get("imageTag")),
+        "imageScanStatus": {"status": "IN_PROGRESS"},
+    }
+
+
+def batch_get_repository_scanning_configuration(registry: Registry, body: Body) -> dict[str, Any]:
+    """What really holds for each repository, which its own record does not tell."""
+    known = registry.repositories.repositories
+    names = body["repositoryNames"]
+    return {
+        "scanningConfigurations": [_coverage(registry, name) for name in names if name in known],
+        "failures": [
+            {
+                "repositoryName": name,
+                "failureCode": "REPOSITORY_NOT_FOUND",
+                "failureReason": "REPOSITORY_NOT_FOUND",
+            }
+            for name in names
+            if name not in known
+        ],
+    }
+
+
+def _coverage(registry: Registry, name: str) -> dict[str, Any]:
+    covered: scan_config.Coverage = registry.coverage(name)
+    return {
+        "repositoryArn": registry.place.arn(name),
+        "repositoryName": name,
+        "scanOnPush": covered.on_push,
+        "scanFrequency": covered.frequency,
+        "appliedScanFilters": list(covered.filters),
+    }
+
+
+def batch_check_layer_availability(registry: Registry, body: Body) -> dict[str, Any]:
+    """Which of these blobs the repository has."""
+    repository = _repository(registry, body)
+    blobs = registry.images.shelf(repository).blobs
+    layers = [
+        {
+            "layerDigest": digest,
+            "layerAvailability": "AVAILABLE" if digest in blobs else "UNAVAILABLE",
+        }
+        for digest in body["layerDigests"]
+    ]
+    return {"layers": layers, "failures": []}
+
+
+def get_account_setting(registry: Registry, body: Body) -> dict[str, Any]:
+    """The settings of the account that touch a publisher."""
+    mounting = "ENABLED" if registry.scenario.switches.blob_mounting else "DISABLED"
+    values = {"BASIC_SCAN_TYPE_VERSION": "AWS_NATIVE", "BLOB_MOUNTING": mounting}
+    name = body["name"]
+    if name not in values:
+        raise errors.invalid_parameter("name", f"must be one of {', '.join(values)}")
+    return {"name": name, "value": values[name]}
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "BatchCheckLayerAvailability": batch_check_layer_availability,
+    "BatchDeleteImage": batch_delete_image,
+    "BatchGetImage": batch_get_image,
+    "BatchGetRepositoryScanningConfiguration": batch_get_repository_scanning_configuration,
+    "DescribeImageScanFindings": describe_image_scan_findings,
+    "DescribeImages": describe_images,
+    "GetAccountSetting": get_account_setting,
+    "GetAuthorizationToken": get_authorization_token,
+    "ListImages": list_images,
+    "PutImage": put_image,
+    "StartImageScan": start_image_scan,
+}
+NOT_OFFERED = frozenset(
+    {"InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "GetDownloadUrlForLayer"}
+)
+"""Layer transfer that only docker uses, through /v2/; moto's would be a second truth."""
+
+
+def _repository(registry: Registry, body: Body) -> str:
+    name = str(body["repositoryName"])
+    registry.repositories.get(name, body.get("registryId"))
+    return name
+
+
+def _find(registry: Registry, repository: str, image_id: Body) -> Image:
+    return registry.images.find(repository, image_id.get("imageDigest"), image_id.get("imageTag"))
+
+
+def _id(digest: str | None, tag: str | None) -> dict[str, str]:
+    pairs = {"imageDigest": digest, "imageTag": tag}
+    return {name: value for name, value in pairs.items() if value is not None}
+
+
+def _image(registry: Registry, repository: str, image: Image, tag: str | None) -> dict[str, Any]:
+    return {
+        "registryId": registry.place.account,
+        "repositoryName": repository,
+        "imageId": _id(image.digest, tag),
+        "imageManifest": image.manifest.raw.decode(),
+        "imageManifestMediaType": image.manifest.media_type,
+    }
+
+
+def _page(items: Sequence[Any], body: Body, name: str) -> dict[str, Any]:
+    start = _offset(body.get("nextToken"))
+    end = start + int(body.get("maxResults") or _DEFAULT_PAGE)
+    page: dict[str, Any] = {name: list(items[start:end])}
+    if end < len(items):
+        page["nextToken"] = b64encode(json.dumps({"offset": end}).encode()).decode()
+    return page
+
+
+def _offset(token: str | None) -> int:
+    if not token:
+        return 0
+    try:
+        return int(json.loads(b64decode(token))["offset"])
+    except (ValueError, KeyError, TypeError) as exc:
+        raise errors.invalid_parameter("nextToken", "Invalid token") from exc

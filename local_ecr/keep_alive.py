@@ -1,0 +1,87 @@
+"""A request handler for werkzeug's server that keeps connections open.
+
+werkzeug's own closes each connection after one answer, because it cannot know what is left of a
+request's body. This one reads every body to its end first, so docker can push over one connection.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.serving import WSGIRequestHandler
+from werkzeug.wsgi import LimitedStream
+
+from local_ecr.errors import ConnectionDropped
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+_PIECE = 1 << 20
+_NO_BODY = (204, 304)
+
+
+class KeepAliveHandler(WSGIRequestHandler):
+    """HTTP/1.1 with many requests per connection; every answer has a known length."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def run_wsgi(self) -> None:
+        """Answer one request."""
+        environ = self.make_environ()
+        body = self._bounded(environ)
+        environ["wsgi.input"] = body
+        environ["wsgi.input_terminated"] = True
+        try:
+            self._answer(environ, body)
+        except (ConnectionDropped, ConnectionError, OSError):
+            self.close_connection = True
+
+    def _bounded(self, environ: WSGIEnvironment) -> io.RawIOBase:
+        if environ.get("wsgi.input_terminated"):
+            chunked: io.RawIOBase = environ["wsgi.input"]
+            return chunked
+        return LimitedStream(environ["wsgi.input"], int(environ.get("CONTENT_LENGTH") or 0))
+
+    def _answer(self, environ: WSGIEnvironment, body: io.RawIOBase) -> None:
+        started: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> Any:  # noqa: ANN401 - as WSGI has it
+            started[:] = [status, headers]
+            return started.append
+
+        pieces = self.server.app(environ, start_response)
+        try:
+            while body.read(_PIECE):
+                pass
+            self._send_head(*started)
+            self._send_body(pieces)
+        finally:
+            close = getattr(pieces, "close", None)
+            if close:
+                close()
+
+    def _send_head(self, status: str, headers: list[tuple[str, str]]) -> None:
+        code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
+        for name, value in headers:
+            self.send_header(name, value)
+        names = {name.lower() for name, _ in headers}
+        if "content-length" not in names and int(code) not in _NO_BODY:
+            self.send_header("Connection", "close")
+        self.end_headers()
+
+    def _send_body(self, pieces: Iterable[bytes]) -> None:
+        if self.command == "HEAD":
+            return
+        for piece in pieces:
+            self.wfile.write(piece)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing: the application logs each request by the name of its operation."""
+
+    def version_string(self) -> str:
+        """The name that the registry gives itself."""
+        return "local-ecr"

@@ -1,0 +1,44 @@
+"""The registry's passwords: made per process, valid for 12 hours or until they are expired."""
+
+from __future__ import annotations
+
+import secrets
+from base64 import b64decode, b64encode
+from typing import Literal
+
+LIFETIME_SECONDS = 12 * 3600
+_PASSWORD_BYTES = 1125  # 1,500 characters, about as long as ECR's
+
+
+class Tokens:
+    """Passwords handed out by GetAuthorizationToken."""
+
+    def __init__(self) -> None:
+        self._expires: dict[str, float] = {}
+
+    def issue(self, now: float) -> tuple[str, float]:
+        """A new authorization token (base64 of `AWS:<password>`) and when it expires."""
+        password = secrets.token_urlsafe(_PASSWORD_BYTES)
+        self._expires[password] = now + LIFETIME_SECONDS
+        return b64encode(f"AWS:{password}".encode()).decode(), now + LIFETIME_SECONDS
+
+    def expire_all(self) -> None:
+        """Let every token so far be one of yesterday."""
+        self._expires = dict.fromkeys(self._expires, 0.0)
+
+    def check(self, header: str | None, now: float) -> Literal["valid", "expired", "missing"]:
+        """Judge an Authorization header of the data plane."""
+        scheme, _, encoded = (header or "").partition(" ")
+        if scheme.lower() != "basic":
+            return "missing"
+        user, _, password = _decoded(encoded).partition(":")
+        if user != "AWS" or password not in self._expires:
+            return "missing"
+        return "valid" if now < self._expires[password] else "expired"
+
+
+def _decoded(encoded: str) -> str:
+    try:
+        return b64decode(encoded, validate=True).decode()
+    except ValueError:
+        return ""

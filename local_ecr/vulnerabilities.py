@@ -1,0 +1,234 @@
+"""Made-up but realistic vulnerabilities, and how basic and enhanced scans word them. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+SEVERITIES = (
+    "CRITICAL",
+    "HIGH",
+    "MEDIUM",
+    "LOW",
+    "INFORMATIONAL",
+    "UNDEFINED",
+    "UNTRIAGED",
+)
+_SCORES = {"CRITICAL": 9.8, "HIGH": 8.1, "MEDIUM": 5.5, "LOW": 3.3, "INFORMATIONAL": 0.0}
+_IMPACT = {"CRITICAL": "C:H/I:H/A:H", "HIGH": "C:H/I:H/A:N", "MEDIUM": "C:L/I:L/A:N"}
+_TRACKER = "https://security-tracker.debian.org/tracker/"
+_LAYER = "sha256:deb7d8874f38d4ec281d990aac2c7badbfcd5b97d602a388056e3f918a3f8cc7"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """A package of the image and the version that repairs it, if there is one."""
+
+    name: str
+    version: str
+    fixed_in: str | None = None
+    manager: str = "OS"
+    path: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vulnerability:
+    """One finding, in no engine's words yet."""
+
+    id: str
+    severity: str
+    package: Package
+    text: str | None = None
+    exploited: bool = False
+
+    @property
+    def score(self) -> float | None:
+        """The CVSS score; None where nobody has looked yet."""
+        return _SCORES.get(self.severity)
+
+    @property
+    def vector(self) -> str:
+        """A CVSS 3.1 vector that fits the severity."""
+        return f"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/{_IMPACT.get(self.severity, 'C:L/I:N/A:N')}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scanned:
+    """What a finding says about the image that it was found in; times in epoch seconds."""
+
+    account: str
+    region: str
+    repository: str
+    digest: str
+    tags: tuple[str, ...]
+    pushed_at: float
+    completed_at: float
+    architecture: str = "amd64"
+
+
+_PACKAGES = (
+    Package(name="openssl", version="3.0.11-1~deb12u2", fixed_in="3.0.15-1~deb12u1"),
+    Package(name="glibc", version="2.36-9+deb12u4", fixed_in="2.36-9+deb12u9"),
+    Package(name="zlib", version="1:1.2.13.dfsg-1"),
+    Package(name="expat", version="2.5.0-1", fixed_in="2.5.0-1+deb12u1"),
+    Package(name="libxml2", version="2.9.14+dfsg-1.3~deb12u1"),
+    Package(name="curl", version="7.88.1-10+deb12u5", fixed_in="7.88.1-10+deb12u8"),
+    Package(name="systemd", version="252.22-1~deb12u1", fixed_in="252.31-1~deb12u1"),
+    Package(name="util-linux", version="2.38.1-5+b1", fixed_in="2.38.1-5+deb12u1"),
+    Package(name="perl", version="5.36.0-7+deb12u1"),
+    Package(name="ncurses", version="6.4-4"),
+    Package(name="tar", version="1.34+dfsg-1.2"),
+    Package(name="shadow", version="1:4.13+dfsg1-1"),
+)
+_LIBRARY = Package(
+    name="requests",
+    version="2.28.1",
+    fixed_in="2.32.0",
+    manager="PYTHONPKG",
+    path="usr/lib/python3/dist-packages/requests-2.28.1.dist-info/METADATA",
+)
+_TEXTS = {
+    "CRITICAL": "A heap-based buffer overflow in {package} lets a remote attacker run code "
+    "by sending a crafted message. No authentication is needed.",
+    "HIGH": "A use-after-free in {package} can be triggered by crafted input, which leads to "
+    "disclosure of memory or to a crash.",
+    "MEDIUM": "{package} does not check the length of a field before copying it | a local user "
+    "can make it read out of bounds.",
+    "LOW": "Under rare settings {package} writes a predictable temporary file.",
+}
+
+
+def made_up(counts: dict[str, int]) -> tuple[Vulnerability, ...]:
+    """So many vulnerabilities per severity, always the same ones for the same counts."""
+    return tuple(
+        _vulnerability(severity, number)
+        for severity in SEVERITIES
+        for number in range(counts.get(severity, 0))
+    )
+
+
+def _vulnerability(severity: str, number: int) -> Vulnerability:
+    rank = SEVERITIES.index(severity)
+    package = _PACKAGES[(number * 5 + rank) % len(_PACKAGES)]
+    # Each fourth low one has no text: all members of a finding are optional on the wire.
+    bare = severity not in _TEXTS or (severity == "LOW" and number % 4 == 0)
+    return Vulnerability(
+        id=f"CVE-{2021 + (number + rank) % 5}-{20000 + rank * 5000 + number * 37}",
+        severity=severity,
+        package=_LIBRARY if severity == "HIGH" and number == 1 else package,
+        text=None if bare else _TEXTS[severity].format(package=package.name),
+        exploited=severity == "CRITICAL" and number == 0,
+    )
+
+
+def basic_finding(found: Vulnerability) -> dict[str, Any]:
+    """As DescribeImageScanFindings lists it under `findings`."""
+    values = {"package_version": found.package.version, "package_name": found.package.name}
+    if found.score:
+        values |= {"CVSS3_VECTOR": found.vector, "CVSS3_SCORE": str(found.score)}
+    finding: dict[str, Any] = {
+        "name": found.id,
+        "severity": "UNDEFINED" if found.severity == "UNTRIAGED" else found.severity,
+        "attributes": [{"key": key, "value": value} for key, value in values.items()],
+    }
+    if found.text:
+        finding |= {"description": found.text, "uri": _TRACKER + found.id}
+    return finding
+
+
+def enhanced_finding(found: Vulnerability, scanned: Scanned) -> dict[str, Any]:
+    """As DescribeImageScanFindings lists it under `enhancedFindings`."""
+    finding: dict[str, Any] = {
+        "awsAccountId": scanned.account,
+        "description": found.text or "(description)",
+        "findingArn": _finding_arn(found, scanned),
+        "firstObservedAt": scanned.completed_at,
+        "lastObservedAt": scanned.completed_at,
+        "updatedAt": scanned.completed_at,
+        "packageVulnerabilityDetails": _details(found),
+        "remediation": {"recommendation": {"text": "None Provided"}},
+        "resources": [_resource(scanned)],
+        "severity": "UNTRIAGED" if found.severity == "UNDEFINED" else found.severity,
+        "status": "ACTIVE",
+        "title": f"{found.id} - {found.package.name}",
+        "type": "PACKAGE_VULNERABILITY",
+        "fixAvailable": "YES" if found.package.fixed_in else "NO",
+        "exploitAvailable": "YES" if found.exploited else "NO",
+    }
+    if found.score is not None:
+        finding |= {"score": found.score, "scoreDetails": {"cvss": _score_details(found)}}
+    return finding
+
+
+def _finding_arn(found: Vulnerability, scanned: Scanned) -> str:
+    text = f"{found.id} {found.package.name} {scanned.digest}"
+    name = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return f"arn:aws:inspector2:{scanned.region}:{scanned.account}:finding/{name}"
+
+
+def _score_details(found: Vulnerability) -> dict[str, Any]:
+    return {
+        "adjustments": [],
+        "score": found.score,
+        "scoreSource": "NVD",
+        "scoringVector": found.vector,
+        "version": "3.1",
+    }
+
+
+def _details(found: Vulnerability) -> dict[str, Any]:
+    cvss = {
+        "baseScore": found.score,
+        "scoringVector": found.vector,
+        "source": "NVD",
+        "version": "3.1",
+    }
+    return {
+        "cvss": [] if found.score is None else [cvss],
+        "referenceUrls": [_TRACKER + found.id],
+        "relatedVulnerabilities": [],
+        "source": "DEBIAN_CVE" if found.package.manager == "OS" else "NVD",
+        "sourceUrl": _TRACKER + found.id,
+        "vendorSeverity": found.severity.lower() if found.score else "not yet assigned",
+        "vulnerabilityId": found.id,
+        "vulnerablePackages": [_vulnerable_package(found.package)],
+    }
+
+
+def _vulnerable_package(package: Package) -> dict[str, Any]:
+    epoch, _, rest = package.version.rpartition(":")
+    version, _, release = rest.partition("-")
+    shown: dict[str, Any] = {
+        "arch": "AMD64",
+        "epoch": int(epoch or 0),
+        "name": package.name,
+        "packageManager": package.manager,
+        "sourceLayerHash": _LAYER,
+        "version": version,
+        "fixedInVersion": package.fixed_in or "NotAvailable",
+    }
+    if release:
+        shown["release"] = release
+    if package.path:
+        shown["filePath"] = package.path
+    return shown
+
+
+def _resource(scanned: Scanned) -> dict[str, Any]:
+    arn = f"arn:aws:ecr:{scanned.region}:{scanned.account}:repository/{scanned.repository}"
+    image = {
+        "architecture": scanned.architecture,
+        "imageHash": scanned.digest,
+        "imageTags": list(scanned.tags),
+        "platform": "DEBIAN_12",
+        "pushedAt": scanned.pushed_at,
+        "registry": scanned.account,
+        "repositoryName": scanned.repository,
+    }
+    return {
+        "details": {"awsEcrContainerImage": image},
+        "id": f"{arn}/{scanned.digest}",
+        "tags": {},
+        "type": "AWS_ECR_CONTAINER_IMAGE",
+    }
