@@ -1,0 +1,24 @@
+"""Build -> the argument list of buildx. One pure function, so that no shell is ever involved."""
+
+from __future__ import annotations
+
+from ecr_publish.plan import Build
+
+
+def command(build: Build, reference: str) -> list[str]:
+    """The `docker buildx build` that makes an image and loads it into the engine.
+
+    Args:
+        build: What the user asked for.
+        reference: The name that the image gets in the engine.
+
+    Docker's reference: "docker buildx build".
+    """
+    options = {"--file": build.file, "--target": build.target, "--network": build.network}
+    return [
+        *("docker", "buildx", "build", "--load", "--progress", "plain", "--tag", reference),
+        *(word for name, value in options.items() if value for word in (name, value)),
+        *(word for item in build.build_args for word in ("--build-arg", item)),
+        *(word for item in build.labels for word in ("--label", item)),
+        *("--", build.context),
+    ]

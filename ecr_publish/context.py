@@ -1,0 +1,83 @@
+"""GITHUB_* and the event's payload -> Context. The only reader of GITHUB_*.
+
+Variables: GitHub's "Default environment variables"; payload: GitHub's "Webhook events".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ecr_publish.errors import InvalidInputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The run that this step belongs to.
+
+    `branch` is the head's branch on a pull request and None where the run has none (a tag push).
+    On a pull request GitHub builds the merge commit, so `sha` names that one.
+    """
+
+    sha: str
+    branch: str | None
+    default_branch: str | None
+    run_id: str
+    run_attempt: str
+    workspace: str
+    from_fork: bool
+
+
+def read(environ: Mapping[str, str], read_text: Callable[[str], str]) -> Context:
+    """Read the run's context; raises InvalidInputs where this is no GitHub Actions run.
+
+    Args:
+        environ: The environment of the step.
+        read_text: Reads the file of a path, used once for GITHUB_EVENT_PATH.
+    """
+    needed = ("GITHUB_SHA", "GITHUB_RUN_ID", "GITHUB_WORKSPACE")
+    missing = [name for name in needed if not environ.get(name)]
+    if missing:
+        raise InvalidInputs(
+            [f"{name}: is not set; GitHub Actions sets it for every step" for name in missing]
+        )
+    event = _event(environ, read_text)
+    return Context(
+        sha=environ["GITHUB_SHA"],
+        branch=_branch(environ),
+        default_branch=_inside(event, "repository", "default_branch"),
+        run_id=environ["GITHUB_RUN_ID"],
+        run_attempt=environ.get("GITHUB_RUN_ATTEMPT") or "1",
+        workspace=environ["GITHUB_WORKSPACE"],
+        from_fork=_from_fork(event),
+    )
+
+
+def _event(environ: Mapping[str, str], read_text: Callable[[str], str]) -> Mapping[str, Any]:
+    path = environ.get("GITHUB_EVENT_PATH")
+    event = json.loads(read_text(path)) if path else {}
+    return event if isinstance(event, dict) else {}
+
+
+def _branch(environ: Mapping[str, str]) -> str | None:
+    head = environ.get("GITHUB_HEAD_REF")
+    if head:
+        return head
+    ref = environ.get("GITHUB_REF", "")
+    return ref.removeprefix("refs/heads/") if ref.startswith("refs/heads/") else None
+
+
+def _from_fork(event: Mapping[str, Any]) -> bool:
+    if not _inside(event, "pull_request"):
+        return False
+    head = _inside(event, "pull_request", "head", "repo", "full_name")
+    # The head's repository is null where the fork was deleted, so unequal means fork.
+    return bool(head != _inside(event, "pull_request", "base", "repo", "full_name"))
+
+
+def _inside(value: Any, *path: str) -> Any:  # noqa: ANN401 - JSON is of any type
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,132 @@
+"""The Docker Engine: buildx as a subprocess for the build, docker-py for the rest.
+
+docker-py's own build is the classic builder, without secrets, cache mounts and COPY --link
+(docker/docker-py#2230), so BuildKit is reached through buildx.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound
+
+from ecr_publish import build as building
+from ecr_publish.edges.ports import Clock, Login
+from ecr_publish.errors import BuildFailed, EngineMissing, ImageMissing
+from ecr_publish.plan import Build, RepositoryState
+from ecr_publish.push import Progress, failure, follow
+from ecr_publish.reference import Digest, Tag
+
+_SAY_EVERY = 3.0
+_STREAM_TIMEOUT = 900
+"""Seconds without any event of a push before it counts as dead."""
+_CHUNK = 65536
+
+
+class DockerEngine:
+    """The engine that DOCKER_HOST names, or the local one."""
+
+    def __init__(self, environ: Mapping[str, str], clock: Clock) -> None:
+        """Args: environ: The environment of docker's processes. clock: Paces the log."""
+        self._environ = dict(environ)
+        self._clock = clock
+
+    def build(
+        self, build: Build, reference: str, workspace: str, write: Callable[[bytes], None]
+    ) -> None:
+        """Build and load under a name; raises EngineMissing or BuildFailed."""
+        self._check_buildx()
+        with subprocess.Popen(
+            building.command(build, reference),
+            cwd=workspace,
+            env=self._environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+        ) as process:
+            try:
+                _copy(process, write)
+            except BaseException:
+                process.terminate()
+                raise
+        if process.returncode:
+            raise BuildFailed(process.returncode)
+
+    def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
+        """Give a local image the repository's name and a tag; raises ImageMissing."""
+        with _reached():
+            try:
+                self._api.tag(image, state.uri, str(tag))
+            except ImageNotFound:
+                raise ImageMissing(image) from None
+
+    def push(
+        self, state: RepositoryState, tag: Tag, login: Login, say: Callable[[str], None]
+    ) -> Digest:
+        """Push and give the digest that the registry took; raises PushFailed."""
+        auth = {"username": login.username, "password": login.password}
+        try:
+            events = self._api.push(
+                state.uri, tag=str(tag), stream=True, decode=True, auth_config=auth
+            )
+            progress = self._follow(events, say)
+        except (APIError, requests.RequestException) as error:
+            raise failure(str(error), state.arn) from error
+        if progress.error or progress.digest is None:
+            raise failure(progress.error or "the engine stated no digest", state.arn)
+        say(str(progress))
+        return progress.digest
+
+    def forget(self, reference: str) -> None:
+        """Remove a local name again, but no image that has another name."""
+        with _reached():
+            try:
+                self._api.remove_image(reference, noprune=True)
+            except (ImageNotFound, APIError):
+                return
+
+    @cached_property
+    def _api(self) -> docker.APIClient:
+        return docker.from_env(environment=self._environ, timeout=_STREAM_TIMEOUT).api
+
+    def _follow(self, events: Iterator[dict[str, object]], say: Callable[[str], None]) -> Progress:
+        progress, said = Progress(), self._clock.now()
+        for event in events:
+            progress = follow(progress, event)
+            if self._clock.now() - said >= _SAY_EVERY:
+                said = self._clock.now()
+                say(str(progress))
+        return progress
+
+    def _check_buildx(self) -> None:
+        try:
+            check = subprocess.run(
+                ["docker", "buildx", "inspect"],
+                env=self._environ,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise EngineMissing("there is no docker command on PATH") from None
+        if check.returncode:
+            raise EngineMissing(check.stderr.strip() or "docker buildx does not answer")
+
+
+def _copy(process: subprocess.Popen[bytes], write: Callable[[bytes], None]) -> None:
+    while process.stdout and (data := process.stdout.read(_CHUNK)):
+        write(data)
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    try:
+        yield
+    except (DockerException, requests.RequestException) as error:
+        raise EngineMissing(str(error)) from error

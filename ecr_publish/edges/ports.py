@@ -1,0 +1,157 @@
+"""What the corridor needs of the world, as Protocols; the tests' fakes implement them too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ecr_publish.manifest import Manifest
+from ecr_publish.plan import Build, Plan, RepositoryState
+from ecr_publish.reference import Digest, Tag
+from ecr_publish.scan import Answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """A user name and password for a registry's `/v2/`; the password never shows in a repr."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+class Clock(Protocol):
+    """Time and chance."""
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+    def chance(self) -> float:
+        """A random number from 0 to 1."""
+        ...
+
+
+class Workflow(Protocol):
+    """The job's log and its files: GitHub's workflow commands."""
+
+    def say(self, line: str) -> None:
+        """Write a line to the log; what looks like a command in it is made harmless."""
+        ...
+
+    def group(self, title: str) -> AbstractContextManager[None]:
+        """Fold what is said inside."""
+        ...
+
+    def untrusted(self) -> AbstractContextManager[Callable[[bytes], None]]:
+        """Gives a function that writes output which can never reach the runner's commands."""
+        ...
+
+    def mask(self, secret: str) -> None:
+        """Hide a secret in the log, at once."""
+        ...
+
+    def warning(self, title: str, message: str) -> None:
+        """An annotation that does not fail the step."""
+        ...
+
+    def error(self, title: str, message: str) -> None:
+        """An annotation for a failure."""
+        ...
+
+    def notice(self, title: str, message: str) -> None:
+        """An annotation for what is good to know."""
+        ...
+
+    def output(self, name: str, value: str) -> None:
+        """Set an output of the step."""
+        ...
+
+    def summary(self, markdown: str) -> None:
+        """Append to the step's summary."""
+        ...
+
+    def read_text(self, path: str) -> str:
+        """Read a file that the runner made, such as the event's payload."""
+        ...
+
+
+class Engine(Protocol):
+    """The Docker Engine and its buildx."""
+
+    def build(
+        self, build: Build, reference: str, workspace: str, write: Callable[[bytes], None]
+    ) -> None:
+        """Build and load under a name, the output given to `write` as it comes.
+
+        Raises EngineMissing or BuildFailed.
+        """
+        ...
+
+    def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
+        """Give a local image the repository's name and a tag; raises ImageMissing."""
+        ...
+
+    def push(
+        self, state: RepositoryState, tag: Tag, login: Login, say: Callable[[str], None]
+    ) -> Digest:
+        """Push and give the digest that the registry took; raises PushFailed."""
+        ...
+
+    def forget(self, reference: str) -> None:
+        """Remove a local name again, but no image that has another name."""
+        ...
+
+
+class Registry(Protocol):
+    """Amazon ECR, with the run's credentials."""
+
+    def repository(self) -> RepositoryState:
+        """The plan's repository, created where that was asked; raises RepositoryMissing."""
+        ...
+
+    def login(self) -> Login:
+        """A token for pushing."""
+        ...
+
+    def manifest(self, digest: Digest) -> Manifest:
+        """A manifest's exact bytes."""
+        ...
+
+    def scan(self, digest: Digest, token: str | None) -> Answer:
+        """One page of an image's scan."""
+        ...
+
+    def put(self, manifest: Manifest, tag: Tag) -> bool:
+        """Put a tag on a manifest; False where it was there already.
+
+        Raises TagTaken where the tag is on another image and may not be moved.
+        """
+        ...
+
+    def untag(self, tag: Tag) -> None:
+        """Remove a tag, never by digest; raises CallFailed."""
+        ...
+
+
+class Cloud(Protocol):
+    """AWS as seen before there are credentials."""
+
+    def connect(self, plan: Plan, *, from_fork: bool) -> Registry:
+        """Credentials by OIDC, or the ambient ones, and the registry that they open."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edges:
+    """All that the corridor can touch; built in one place."""
+
+    clock: Clock
+    workflow: Workflow
+    engine: Engine
+    cloud: Cloud

@@ -1,0 +1,255 @@
+"""Amazon ECR by boto3. Its exceptions end here and become ours.
+
+Operations: the ECR API reference. What each error means: reference/ecr-behaviour.md section 2.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004 - botocore's own name
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
+
+from ecr_publish.edges.ports import Login
+from ecr_publish.errors import CallFailed, NoCredentials, RepositoryMissing, TagTaken
+from ecr_publish.findings import parse_page
+from ecr_publish.manifest import MEDIA_TYPES, Manifest
+from ecr_publish.plan import Plan, RepositoryState
+from ecr_publish.reference import Digest, Tag
+from ecr_publish.scan import Answer, NoScan, ScanType, Unreachable
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_ecr.type_defs import RepositoryTypeDef
+
+PAGE_SIZE = 1000
+"""The most findings that DescribeImageScanFindings gives at once (ECR API reference)."""
+
+_TRANSIENT = frozenset(
+    {
+        "InternalFailure",
+        "RequestLimitExceeded",
+        "ServerException",
+        "ServiceUnavailable",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_HTTP_SERVER_ERROR = 500
+
+
+class EcrRegistry:
+    """One repository of ECR, with the credentials of this run."""
+
+    def __init__(self, client: ECRClient, plan: Plan, mask: Callable[[str], None]) -> None:
+        """Args: client: Of the plan's region. plan: Names the repository. mask: Hides a secret."""
+        self._ecr = client
+        self._plan = plan
+        self._mask = mask
+        self._name = plan.repository.name
+        # An absent registryId means the caller's own registry; boto3 does not take None for it.
+        self._registry: dict[str, Any] = (
+            {"registryId": plan.registry.account} if plan.registry else {}
+        )
+        self._arn = "*"
+
+    def repository(self) -> RepositoryState:
+        """The repository, created where the plan says so; raises RepositoryMissing."""
+        found = self._describe()
+        created = found is None
+        if found is None:
+            found = self._create()
+        self._arn = found["repositoryArn"]
+        host, _, name = found["repositoryUri"].partition("/")
+        asked = self._plan.registry.host if self._plan.registry else None
+        return RepositoryState(
+            host=asked or host,
+            name=name,
+            arn=found["repositoryArn"],
+            registry_id=found["registryId"],
+            mutability=found.get("imageTagMutability", "MUTABLE"),
+            exclusions=tuple(
+                item["filter"] for item in found.get("imageTagMutabilityExclusionFilters", [])
+            ),
+            created=created,
+            scan_type=self._scan_type(found["registryId"]),
+        )
+
+    def login(self) -> Login:
+        """A token for pushing, masked before it is returned."""
+        with _translated("GetAuthorizationToken"):
+            answer = self._ecr.get_authorization_token()
+        token = answer["authorizationData"][0]["authorizationToken"]
+        username, _, password = base64.b64decode(token).decode().partition(":")
+        self._mask(token)
+        self._mask(password)
+        return Login(username=username, password=password)
+
+    def manifest(self, digest: Digest) -> Manifest:
+        """A manifest's exact bytes: asked for by digest, ECR never converts it."""
+        with _translated("BatchGetImage", self._arn):
+            answer = self._ecr.batch_get_image(
+                repositoryName=self._name,
+                imageIds=[{"imageDigest": str(digest)}],
+                acceptedMediaTypes=list(MEDIA_TYPES),
+                **self._registry,
+            )
+        if not answer["images"]:
+            reasons = "; ".join(
+                f"{failure.get('failureCode')}: {failure.get('failureReason')}"
+                for failure in answer["failures"]
+            )
+            raise CallFailed("BatchGetImage", "ImageNotFound", reasons, transient=True)
+        image = answer["images"][0]
+        return Manifest(
+            digest=digest,
+            media_type=image.get("imageManifestMediaType", ""),
+            text=image["imageManifest"],
+        )
+
+    def scan(self, digest: Digest, token: str | None) -> Answer:
+        """One page of an image's scan; a fault that may pass is an answer, not an error."""
+        try:
+            with _translated("DescribeImageScanFindings", self._arn):
+                return parse_page(
+                    self._ecr.describe_image_scan_findings(
+                        repositoryName=self._name,
+                        imageId={"imageDigest": str(digest)},
+                        maxResults=PAGE_SIZE,
+                        **({"nextToken": token} if token else {}),
+                        **self._registry,
+                    )
+                )
+        except CallFailed as error:
+            if error.code in ("ScanNotFoundException", "ImageNotFoundException"):
+                return NoScan(message=error.what)
+            if error.transient:
+                return Unreachable(message=error.what)
+            raise
+
+    def put(self, manifest: Manifest, tag: Tag) -> bool:
+        """Put a tag on a manifest; False where it was there already; raises TagTaken.
+
+        For "the same tag on the same image" reports name two different exceptions, so both mean
+        that the tag's digest has to be looked at (reference/ecr-behaviour.md section 2).
+        """
+        try:
+            with _translated("PutImage", self._arn):
+                self._ecr.put_image(
+                    repositoryName=self._name,
+                    imageManifest=manifest.text,
+                    imageManifestMediaType=manifest.media_type,
+                    imageDigest=str(manifest.digest),
+                    imageTag=str(tag),
+                    **self._registry,
+                )
+        except CallFailed as error:
+            if error.code not in ("ImageAlreadyExistsException", "ImageTagAlreadyExistsException"):
+                raise
+            return self._unchanged(manifest, tag)
+        return True
+
+    def untag(self, tag: Tag) -> None:
+        """Remove a tag, never by digest, which would take every tag of the image along."""
+        with _translated("BatchDeleteImage", self._arn):
+            answer = self._ecr.batch_delete_image(
+                repositoryName=self._name, imageIds=[{"imageTag": str(tag)}], **self._registry
+            )
+        for failure in answer["failures"]:
+            raise CallFailed(
+                "BatchDeleteImage",
+                failure.get("failureCode", ""),
+                failure.get("failureReason", ""),
+                transient=False,
+            )
+
+    def _describe(self) -> RepositoryTypeDef | None:
+        try:
+            with _translated("DescribeRepositories", self._guessed_arn()):
+                return self._ecr.describe_repositories(
+                    repositoryNames=[self._name], **self._registry
+                )["repositories"][0]
+        except CallFailed as error:
+            if error.code == "RepositoryNotFoundException":
+                return None
+            raise
+
+    def _create(self) -> RepositoryTypeDef:
+        if self._plan.create is None:
+            raise RepositoryMissing(self._name, self._plan.region)
+        try:
+            with _translated("CreateRepository", self._guessed_arn()):
+                return self._ecr.create_repository(
+                    repositoryName=self._name,
+                    imageScanningConfiguration={"scanOnPush": True},
+                    imageTagMutability=self._plan.create.value,
+                    **self._registry,
+                )["repository"]
+        except CallFailed as error:
+            raced = self._describe() if error.code == "RepositoryAlreadyExistsException" else None
+            if raced is None:
+                raise
+            return raced
+
+    def _scan_type(self, registry_id: str) -> ScanType:
+        """The registry's engine; UNKNOWN where it is another account's or may not be asked for."""
+        try:
+            with _translated("GetRegistryScanningConfiguration"):
+                answer = self._ecr.get_registry_scanning_configuration()
+        except CallFailed:
+            return ScanType.UNKNOWN
+        if answer["registryId"] != registry_id:
+            return ScanType.UNKNOWN
+        return {"BASIC": ScanType.BASIC, "ENHANCED": ScanType.ENHANCED}.get(
+            answer["scanningConfiguration"].get("scanType", ""), ScanType.UNKNOWN
+        )
+
+    def _unchanged(self, manifest: Manifest, tag: Tag) -> bool:
+        with _translated("DescribeImages", self._arn):
+            answer = self._ecr.describe_images(
+                repositoryName=self._name, imageIds=[{"imageTag": str(tag)}], **self._registry
+            )
+        digest = answer["imageDetails"][0]["imageDigest"]
+        if digest != str(manifest.digest):
+            raise TagTaken(str(tag), digest)
+        return False
+
+    def _guessed_arn(self) -> str:
+        account = self._plan.registry.account if self._plan.registry else "*"
+        return f"arn:aws:ecr:{self._plan.region}:{account}:repository/{self._name}"
+
+
+@contextmanager
+def _translated(operation: str, resource: str = "*") -> Iterator[None]:
+    try:
+        yield
+    except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError) as error:
+        raise NoCredentials from error
+    except ClientError as error:
+        said, status = error.response["Error"], error.response["ResponseMetadata"]
+        code = said.get("Code", "")
+        raise CallFailed(
+            operation,
+            code,
+            said.get("Message", ""),
+            resource=resource,
+            transient=code in _TRANSIENT or status["HTTPStatusCode"] >= _HTTP_SERVER_ERROR,
+        ) from error
+    except BotoCoreError as error:
+        raise CallFailed(
+            operation,
+            type(error).__name__,
+            str(error),
+            transient=isinstance(error, (ConnectionError, HTTPClientError)),
+        ) from error

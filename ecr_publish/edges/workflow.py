@@ -1,0 +1,105 @@
+"""The job's log and files: GitHub's workflow commands, by actions-toolkit, flushed at once.
+
+GitHub's documentation: "Workflow commands for GitHub Actions". What the runner parses:
+reference/ecr-behaviour.md section 5, row "command injection".
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from actions_toolkit import core
+from actions_toolkit.command import issue_command
+
+from ecr_publish.report.escape import log_line
+
+
+class GitHubWorkflow:
+    """Writes to the runner through standard output and the files that it names.
+
+    A mask must be out before a child process can print the secret, so every write is flushed.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """Args: environ: The environment of the step, for the paths of the runner's files."""
+        self._environ = environ
+
+    def say(self, line: str) -> None:
+        """Write a line to the log; what looks like a command in it is made harmless."""
+        core.info(log_line(line))
+        sys.stdout.flush()
+
+    @contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """Fold what is said inside."""
+        core.start_group(title)
+        sys.stdout.flush()
+        try:
+            yield
+        finally:
+            core.end_group()
+            sys.stdout.flush()
+
+    @contextmanager
+    def untrusted(self) -> Iterator[Callable[[bytes], None]]:
+        """Gives a function whose output the runner takes for text, whatever it holds.
+
+        The end marker must stand at the start of a line, so a missing newline is added.
+        """
+        token = secrets.token_hex(32)
+        self._command("stop-commands", {}, token)
+        last = b"\n"
+
+        def write(data: bytes) -> None:
+            nonlocal last
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+            last = data[-1:] or last
+
+        try:
+            yield write
+        finally:
+            write(b"" if last == b"\n" else b"\n")
+            self._command(token, {}, "")
+
+    def mask(self, secret: str) -> None:
+        """Hide a secret in the log from now on; each line of it, as the runner masks by line."""
+        for line in filter(None, secret.splitlines()):
+            core.set_secret(line)
+        sys.stdout.flush()
+
+    def notice(self, title: str, message: str) -> None:
+        """An annotation for what is good to know."""
+        self._command("notice", {"title": title}, message)
+
+    def warning(self, title: str, message: str) -> None:
+        """An annotation that does not fail the step."""
+        self._command("warning", {"title": title}, message)
+
+    def error(self, title: str, message: str) -> None:
+        """An annotation for a failure."""
+        self._command("error", {"title": title}, message)
+
+    def output(self, name: str, value: str) -> None:
+        """Set an output of the step."""
+        core.set_output(name, value)
+        sys.stdout.flush()
+
+    def summary(self, markdown: str) -> None:
+        """Append to the step's summary, where the runner offers one."""
+        path = self._environ.get("GITHUB_STEP_SUMMARY")
+        if path:
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(markdown)
+
+    def read_text(self, path: str) -> str:
+        """Read a file that the runner made."""
+        return Path(path).read_text(encoding="utf-8")
+
+    def _command(self, name: str, properties: dict[str, str], message: str) -> None:
+        issue_command(name, properties, message)
+        sys.stdout.flush()

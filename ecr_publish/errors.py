@@ -1,0 +1,339 @@
+"""Every way to fail. Each error says what happened, most likely why, and what to paste.
+
+`what` is one line and goes into the annotation; the whole goes to the log and the summary.
+Exit codes are part of the interface (README, "Exit codes").
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Any
+
+
+class ExitCode(IntEnum):
+    """What the step exits with."""
+
+    PASSED = 0
+    INPUT = 2
+    CREDENTIALS = 3
+    REPOSITORY = 4
+    BUILD = 5
+    PUSH = 6
+    SCAN = 7
+    PROMOTE = 8
+    REFUSED = 9
+    BUG = 70
+    CANCELLED = 130
+
+
+class PublishError(Exception):
+    """A failure that the user can do something about.
+
+    Args:
+        what: What happened, in one line.
+        why: Most likely why; may be empty.
+        fix: What to do, with the YAML or JSON to paste.
+        link: Where AWS or GitHub document it.
+    """
+
+    exit_code = ExitCode.BUG
+
+    def __init__(self, what: str, *, why: str = "", fix: str = "", link: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.fix = fix
+        self.link = link
+
+
+class InvalidInputs(PublishError):
+    """One or several inputs cannot be used; nothing has been done."""
+
+    exit_code = ExitCode.INPUT
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        count = "1 input" if len(problems) == 1 else f"{len(problems)} inputs"
+        super().__init__(
+            f"{count} cannot be used: " + "; ".join(problems),
+            why="Nothing was built or pushed.",
+            fix="In the step's `with:`, correct\n" + "\n".join(f"- {item}" for item in problems),
+        )
+        self.problems = tuple(problems)
+
+
+class OidcUnavailable(PublishError):
+    """GitHub offers this job no OIDC token."""
+
+    exit_code = ExitCode.CREDENTIALS
+
+    def __init__(self, *, from_fork: bool) -> None:
+        if from_fork:
+            why = (
+                "This pull request comes from a fork. GitHub gives such runs no OIDC token, so "
+                "they can neither assume a role nor push."
+            )
+            fix = (
+                "Publish from branches of this repository only:\n"
+                "    if: github.event.pull_request.head.repo.full_name == github.repository\n"
+                "Do not use pull_request_target with a checkout of the fork's code."
+            )
+        else:
+            why = "The job lacks the permission to ask for one."
+            fix = "Add to the job:\n    permissions:\n      id-token: write\n      contents: read"
+        super().__init__(
+            "GitHub offers this job no OIDC token, so role-to-assume cannot be used",
+            why=why,
+            fix=fix,
+            link="https://docs.github.com/actions/security-for-github-actions/"
+            "security-hardening-your-deployments/configuring-openid-connect-in-amazon-web-services",
+        )
+
+
+class OidcFailed(PublishError):
+    """GitHub's OIDC endpoint could not be used, after retries."""
+
+    exit_code = ExitCode.CREDENTIALS
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"GitHub's OIDC endpoint gave no token: {detail}",
+            why="Most often a passing fault at GitHub, or a proxy between the runner and GitHub.",
+            fix="Run the job again; see https://www.githubstatus.com if it stays.",
+        )
+
+
+_STS_CAUSES = {
+    "AccessDenied": (
+        "The role does not exist, or its trust policy does not accept this run. STS does not tell "
+        "which. Most often a condition on `sub` names another repository, branch or environment."
+    ),
+    "InvalidIdentityToken": (
+        "The account has no identity provider for token.actions.githubusercontent.com, or that "
+        "provider does not know the audience."
+    ),
+    "ExpiredTokenException": "The token was older than five minutes when STS saw it.",
+    "ValidationError": "role-duration-seconds is most likely longer than the role allows.",
+    "RegionDisabledException": "The region is not activated for STS in this account.",
+}
+
+
+class RoleRefused(PublishError):
+    """STS did not let this run assume the role. Shows the token's claims, never the token."""
+
+    exit_code = ExitCode.CREDENTIALS
+
+    def __init__(self, role: str, code: str, message: str, claims: Mapping[str, Any]) -> None:
+        subject, audience = claims.get("sub", "?"), claims.get("aud", "?")
+        account = role.split(":")[4]
+        super().__init__(
+            f"AWS did not let this run assume {role}: {message} ({code})",
+            why=f"{_STS_CAUSES.get(code, 'STS answered as shown.')}\n"
+            f"The token of this run says:\n    sub: {subject}\n    aud: {audience}",
+            fix="This trust policy of the role accepts this run:\n"
+            + _trust_policy(account, role.split(":")[1], str(subject), str(audience)),
+            link="https://docs.aws.amazon.com/IAM/latest/UserGuide/"
+            "id_roles_providers_create_oidc.html",
+        )
+
+
+def _trust_policy(account: str, partition: str, subject: str, audience: str) -> str:
+    issuer = "token.actions.githubusercontent.com"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": f"arn:{partition}:iam::{account}:oidc-provider/{issuer}"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {f"{issuer}:aud": audience, f"{issuer}:sub": subject}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=2)
+
+
+class NoCredentials(PublishError):
+    """Neither a role was named nor does the environment hold credentials."""
+
+    exit_code = ExitCode.CREDENTIALS
+
+    def __init__(self) -> None:
+        super().__init__(
+            "there are no AWS credentials",
+            why="role-to-assume is not set, and neither environment, profile nor instance role "
+            "gives credentials.",
+            fix="Add to the step's `with:`\n"
+            "    role-to-assume: arn:aws:iam::123456789012:role/my-publisher\n"
+            "and to the job\n    permissions:\n      id-token: write\n      contents: read",
+        )
+
+
+_ROOMS = {
+    "GetAuthorizationToken": ExitCode.CREDENTIALS,
+    "DescribeRepositories": ExitCode.REPOSITORY,
+    "CreateRepository": ExitCode.REPOSITORY,
+    "BatchGetImage": ExitCode.PUSH,
+    "DescribeImageScanFindings": ExitCode.SCAN,
+    "PutImage": ExitCode.PROMOTE,
+    "DescribeImages": ExitCode.PROMOTE,
+    "BatchDeleteImage": ExitCode.PROMOTE,
+}
+
+
+class CallFailed(PublishError):
+    """An AWS call failed. `transient` says whether asking again can help."""
+
+    def __init__(
+        self, operation: str, code: str, message: str, *, resource: str = "*", transient: bool
+    ) -> None:
+        denied = code in ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
+        super().__init__(
+            f"ecr:{operation} failed: {message} ({code})",
+            why="The credentials lack a permission." if denied else "",
+            fix=_statement(operation, message, resource) if denied else "",
+            link="https://docs.aws.amazon.com/AmazonECR/latest/userguide/security-iam.html"
+            if denied
+            else "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html",
+        )
+        self.operation = operation
+        self.code = code
+        self.transient = transient
+        self.exit_code = _ROOMS.get(operation, ExitCode.BUG)
+
+
+def _statement(operation: str, message: str, resource: str) -> str:
+    if "inspector2:" in message:
+        actions, resource = ["inspector2:ListCoverage", "inspector2:ListFindings"], "*"
+    else:
+        actions = [f"ecr:{operation}"]
+    if operation == "GetAuthorizationToken":
+        resource = "*"
+    allow = {"Effect": "Allow", "Action": actions, "Resource": resource}
+    return "Add to the role's policy:\n" + json.dumps(allow, indent=2)
+
+
+class RepositoryMissing(PublishError):
+    """The repository does not exist and was not to be created."""
+
+    exit_code = ExitCode.REPOSITORY
+
+    def __init__(self, repository: str, region: str) -> None:
+        super().__init__(
+            f"the repository {repository} does not exist in {region}",
+            why="Its name or aws-region is wrong, or nobody has created it yet.",
+            fix="Let this action create it, with scanning on push:\n"
+            "    create-repository: true\n"
+            "or create it by hand:\n"
+            f"    aws ecr create-repository --repository-name {repository} --region {region} \\\n"
+            "      --image-scanning-configuration scanOnPush=true",
+        )
+
+
+class EngineMissing(PublishError):
+    """No Docker Engine answers, or docker has no buildx."""
+
+    exit_code = ExitCode.BUILD
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"Docker cannot be used: {detail}",
+            why="The runner has no Docker Engine, or the step may not reach its socket.",
+            fix="Use a runner with Docker (`runs-on: ubuntu-latest`). On a runner of your own, "
+            "install Docker Engine and its buildx plugin, and set DOCKER_HOST if its socket is "
+            "not /var/run/docker.sock.",
+            link="https://docs.docker.com/engine/install/",
+        )
+
+
+class BuildFailed(PublishError):
+    """`docker buildx build` ended with an error; its own output says which."""
+
+    exit_code = ExitCode.BUILD
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            f"docker buildx build exited with {status}",
+            why="The cause stands in the log, in the group «Build», most often in its last lines.",
+            fix="Run the same build on your own machine: docker buildx build .",
+        )
+
+
+class ImageMissing(PublishError):
+    """The image that `image` names is not in the engine."""
+
+    exit_code = ExitCode.BUILD
+
+    def __init__(self, image: str) -> None:
+        super().__init__(
+            f"the Docker Engine has no image {image}",
+            why="`image` names an image that an earlier step has built and loaded.",
+            fix=f"Build it before: docker build --tag {image} .\n"
+            "With docker/build-push-action, set `load: true`. Or leave `image` away and let this "
+            "action build.",
+        )
+
+
+class PushFailed(PublishError):
+    """The push ended with an error. push.py names the cause."""
+
+    exit_code = ExitCode.PUSH
+
+
+class UnexpectedManifest(PublishError):
+    """What was pushed cannot be gated with certainty, so it is not."""
+
+    exit_code = ExitCode.PUSH
+
+    def __init__(self, digest: str, detail: str) -> None:
+        super().__init__(
+            f"the manifest {digest} cannot be gated: {detail}",
+            why="Only an image, or an index of images, can be scanned by ECR.",
+            fix="Publish an image or an index of images; no release tag was applied.",
+        )
+
+
+class TagTaken(PublishError):
+    """A tag is on another image and the repository does not let it move."""
+
+    exit_code = ExitCode.PROMOTE
+
+    def __init__(self, tag: str, digest: str) -> None:
+        super().__init__(
+            f"it is on {digest} already, and the repository's tags are immutable",
+            fix=f"Publish under a tag that does not exist yet (for example `{{sha}}` instead of "
+            f"{tag}), or exclude this tag from the repository's immutability.",
+            link="https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html",
+        )
+
+
+class PromotionFailed(PublishError):
+    """A release tag could not be applied; says which were and which were not."""
+
+    exit_code = ExitCode.PROMOTE
+
+    def __init__(self, tag: str, cause: str, *, moved: Sequence[str], fix: str = "") -> None:
+        done = f"Applied before that: {', '.join(moved)}." if moved else "No release tag was moved."
+        super().__init__(
+            f"the release tag {tag} could not be applied: {cause}",
+            why=done,
+            fix=fix or "Running the job again is safe: tags that are in place stay as they are.",
+        )
+
+
+class Cancelled(PublishError):
+    """The run was cancelled or its runner shut down."""
+
+    exit_code = ExitCode.CANCELLED
+
+    def __init__(self) -> None:
+        super().__init__("the step was cancelled", fix="Run the job again; it continues safely.")
+
+
+class Bug(PublishError):
+    """Something that this action did not foresee."""
+
+    exit_code = ExitCode.BUG
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(
+            f"ecr-publish met an error that it does not know: {type(error).__name__}: {error}",
+            why="This is a bug in ecr-publish. Its verdict is not «passed».",
+            fix="Please report it with the traceback in the log.",
+        )

@@ -1,0 +1,172 @@
+"""The corridor: connect the edges, run the line, one except, always report."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from ecr_publish.context import read
+from ecr_publish.edges.ports import Edges, Registry
+from ecr_publish.errors import Bug, CallFailed, Cancelled, PublishError
+from ecr_publish.gate import judge
+from ecr_publish.inputs import parse
+from ecr_publish.manifest import Manifest, targets
+from ecr_publish.outcome import Outcome
+from ecr_publish.plan import Build, LocalImage, Plan, RepositoryState, make, release_tags
+from ecr_publish.promote import promoted
+from ecr_publish.report.log import lines
+from ecr_publish.report.outputs import outputs
+from ecr_publish.report.summary import summary
+from ecr_publish.report.wording import headline, waiver
+from ecr_publish.wait import Watch, for_scans
+
+STARTED = "ECR_PUBLISH_STARTED"
+"""When the step began, seconds since the epoch; start.sh sets it, for the durations alone."""
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """Run the action with the real edges; gives the exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return run(environ, connect(environ))
+
+
+def connect(environ: Mapping[str, str]) -> Edges:
+    """Build every real client of the world; the only place that does."""
+    from ecr_publish.edges.clock import SystemClock  # noqa: PLC0415 - keeps boto3 out of `run`
+    from ecr_publish.edges.credentials import Aws  # noqa: PLC0415
+    from ecr_publish.edges.engine import DockerEngine  # noqa: PLC0415
+    from ecr_publish.edges.workflow import GitHubWorkflow  # noqa: PLC0415
+
+    clock, workflow = SystemClock(), GitHubWorkflow(environ)
+    return Edges(
+        clock=clock,
+        workflow=workflow,
+        engine=DockerEngine(environ, clock),
+        cloud=Aws(environ, workflow.mask),
+    )
+
+
+def run(environ: Mapping[str, str], edges: Edges) -> int:
+    """Walk the line and report its end, whatever that is (S6)."""
+    outcome = Outcome()
+    if environ.get(STARTED):
+        outcome.seconds["start"] = max(0.0, time.time() - float(environ[STARTED]))
+    try:
+        line(environ, edges, outcome)
+    except PublishError as error:
+        outcome.error = error
+    except KeyboardInterrupt:
+        outcome.error = Cancelled()
+    except Exception as error:  # noqa: BLE001 - the one place; whatever it is, it is reported
+        outcome.error = Bug(error)
+        with edges.workflow.untrusted() as write:
+            write(traceback.format_exc().encode())
+    report(edges, outcome)
+    return int(outcome.exit_code)
+
+
+def line(environ: Mapping[str, str], edges: Edges, outcome: Outcome) -> None:
+    """The line itself: room after room, each fills in what it produced."""
+    with _room("plan", edges, outcome):
+        inputs = parse(environ)
+        context = read(environ, edges.workflow.read_text)
+        plan = outcome.plan = make(inputs, context, secrets.token_hex(4))
+    with _room("credentials", edges, outcome):
+        registry = edges.cloud.connect(plan, from_fork=context.from_fork)
+    with _room("repository", edges, outcome):
+        state = outcome.state = registry.repository()
+        tags = release_tags(plan, state)
+        edges.workflow.say(f"{state.uri} {'was created' if state.created else 'exists'}")
+    with _local_candidate(edges, plan, state):
+        with _room("build", edges, outcome):
+            _build(edges, plan, state, context.workspace)
+        with _room("push", edges, outcome):
+            pushed = outcome.pushed = _push(edges, registry, plan, state)
+    with _room("scan", edges, outcome):
+        outcome.results = for_scans(_watch(edges, registry, plan, state), targets(pushed))
+    with _room("gate", edges, outcome):
+        verdict = outcome.verdict = judge(outcome.results, plan.policy)
+        edges.workflow.say(verdict.reason)
+    with _room("promote", edges, outcome):
+        if verdict.may_promote:
+            for outcome.promotion in promoted(registry, pushed, tags):
+                edges.workflow.say(f"{outcome.promotion.tags[-1]} is on {pushed.digest}")
+            _remove_candidate(registry, plan, outcome)
+        else:
+            edges.workflow.say(f"No release tag; the candidate {plan.candidate} stays")
+
+
+def report(edges: Edges, outcome: Outcome) -> None:
+    """Say how it ended in every place; from here on nothing interrupts."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    workflow = edges.workflow
+    for text in lines(outcome):
+        workflow.say(text)
+    workflow.summary(summary(outcome))
+    for name, value in outputs(outcome).items():
+        workflow.output(name, value)
+    if waiver(outcome):
+        workflow.warning("ECR scan did not pass", f"{headline(outcome)}. {waiver(outcome)}")
+    if outcome.exit_code:
+        workflow.error("ecr-publish", headline(outcome))
+
+
+@contextmanager
+def _room(name: str, edges: Edges, outcome: Outcome) -> Iterator[None]:
+    began = edges.clock.now()
+    outcome.stopped_in = name
+    try:
+        with edges.workflow.group(name.capitalize()):
+            yield
+    finally:
+        outcome.seconds[name] = edges.clock.now() - began
+
+
+@contextmanager
+def _local_candidate(edges: Edges, plan: Plan, state: RepositoryState) -> Iterator[None]:
+    """The image wears the candidate's name in the engine for no longer than the push needs it."""
+    try:
+        yield
+    finally:
+        edges.engine.forget(f"{state.uri}:{plan.candidate}")
+
+
+def _build(edges: Edges, plan: Plan, state: RepositoryState, workspace: str) -> None:
+    if isinstance(plan.source, LocalImage):
+        edges.engine.tag(plan.source.name, state, plan.candidate)
+        edges.workflow.say(f"Taking {plan.source.name}, which is built already")
+    elif isinstance(plan.source, Build):
+        with edges.workflow.untrusted() as write:
+            reference = f"{state.uri}:{plan.candidate}"
+            edges.engine.build(plan.source, reference, workspace, write)
+
+
+def _push(edges: Edges, registry: Registry, plan: Plan, state: RepositoryState) -> Manifest:
+    # The token is fetched after the build, however long that took, so that it is fresh.
+    login = registry.login()
+    digest = edges.engine.push(state, plan.candidate, login, edges.workflow.say)
+    edges.workflow.say(f"{state.uri}:{plan.candidate} is {digest}")
+    return registry.manifest(digest)
+
+
+def _watch(edges: Edges, registry: Registry, plan: Plan, state: RepositoryState) -> Watch:
+    return Watch(
+        ask=registry.scan,
+        clock=edges.clock,
+        engine=state.scan_type,
+        deadline=edges.clock.now() + plan.scan_timeout,
+        say=edges.workflow.say,
+    )
+
+
+def _remove_candidate(registry: Registry, plan: Plan, outcome: Outcome) -> None:
+    try:
+        registry.untag(plan.candidate)
+        outcome.candidate_kept = False
+    except CallFailed as error:
+        outcome.notes.append(f"The candidate tag {plan.candidate} stays: {error.what}")

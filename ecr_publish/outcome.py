@@ -1,0 +1,91 @@
+"""What each room produced, where the run stopped, and the exit code that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ecr_publish.errors import ExitCode, PublishError
+from ecr_publish.gate import Decision, Verdict
+from ecr_publish.manifest import Manifest
+from ecr_publish.plan import Plan, RepositoryState
+from ecr_publish.reference import Tag
+from ecr_publish.scan import Result, ScanType
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promotion:
+    """The release tags that are on the image now, and those of them that were before."""
+
+    applied: tuple[Tag, ...] = ()
+    unchanged: tuple[Tag, ...] = ()
+
+    @property
+    def tags(self) -> tuple[Tag, ...]:
+        """Every release tag that names the image now."""
+        return (*self.applied, *self.unchanged)
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What is known of the run so far; the corridor fills it in, the reports read it.
+
+    `seconds` are the rooms' durations. `stopped_in` names the room that raised `error`.
+    """
+
+    plan: Plan | None = None
+    state: RepositoryState | None = None
+    pushed: Manifest | None = None
+    results: tuple[Result, ...] = ()
+    verdict: Verdict | None = None
+    promotion: Promotion = field(default_factory=Promotion)
+    candidate_kept: bool = True
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    stopped_in: str = ""
+    error: PublishError | None = None
+
+    @property
+    def decision(self) -> Decision:
+        """The verdict's decision; unknown where no verdict was reached."""
+        return self.verdict.decision if self.verdict else Decision.UNKNOWN
+
+    @property
+    def reason(self) -> str:
+        """Why the run ended as it did, in one line."""
+        if self.error:
+            return self.error.what
+        return self.verdict.reason if self.verdict else "the run ended early"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Zero only for an image that may have its release tags and has them (S2)."""
+        if self.error:
+            return self.error.exit_code
+        if self.verdict is None:
+            return ExitCode.BUG
+        if self.verdict.may_promote:
+            return ExitCode.PASSED
+        refused = self.verdict.decision is Decision.REFUSED
+        return ExitCode.REFUSED if refused else ExitCode.SCAN
+
+    @property
+    def image(self) -> str:
+        """The pushed image as repository@digest; empty before the push."""
+        return f"{self.state.uri}@{self.pushed.digest}" if self.state and self.pushed else ""
+
+    @property
+    def scan_status(self) -> str:
+        """ECR's last status of each image, each named once."""
+        return ", ".join(dict.fromkeys(result.status for result in self.results if result.status))
+
+    @property
+    def scan_type(self) -> str:
+        """The engine that scanned: basic or enhanced; empty where that is not known."""
+        known = {result.engine for result in self.results} - {ScanType.UNKNOWN}
+        return ", ".join(sorted(engine.value for engine in known))
+
+    @property
+    def own_seconds(self) -> float:
+        """The run's time less what engine and ECR needed: the build, the push and the scan."""
+        theirs = ("build", "push", "scan")
+        return sum(spent for room, spent in self.seconds.items() if room not in theirs)

@@ -1,0 +1,230 @@
+"""Inputs + Context -> Plan: everything that the rooms need, decided before anything is touched."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from ecr_publish.context import Context
+from ecr_publish.errors import InvalidInputs
+from ecr_publish.findings import Threshold
+from ecr_publish.inputs import Inputs, Mutability, OnUnjudged
+from ecr_publish.reference import FullTag, RegistryId, Repository, Tag
+from ecr_publish.scan import ScanType, Unjudged
+
+SHORT_SHA_LENGTH = 7
+LATEST = Tag("latest")
+_NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """The role to assume by GitHub's OIDC token. `seconds` is the session's duration."""
+
+    arn: str
+    session_name: str
+    seconds: int
+    audience: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """What `docker buildx build` is asked for."""
+
+    context: str
+    file: str | None
+    target: str | None
+    build_args: tuple[str, ...] = field(repr=False)
+    labels: tuple[str, ...]
+    network: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalImage:
+    """An image that is already in the engine."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What refuses an image, and what is done where ECR gives no verdict."""
+
+    threshold: Threshold
+    on_unjudged: dict[Unjudged, OnUnjudged]
+    report_only: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One run, decided. `release_tags` of None means the default, which the repository decides."""
+
+    region: str
+    role: Role | None
+    registry: RegistryId | None
+    repository: Repository
+    create: Mutability | None
+    source: Build | LocalImage
+    candidate: Tag
+    release_tags: tuple[FullTag, ...]
+    latest_if_movable: bool
+    policy: Policy
+    scan_timeout: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepositoryState:
+    """What ECR says about the repository.
+
+    `mutability` is ECR's imageTagMutability, `exclusions` its wildcards for the tags that are
+    treated the other way round.
+    """
+
+    host: str
+    name: str
+    arn: str
+    registry_id: str
+    mutability: str
+    exclusions: tuple[str, ...]
+    created: bool
+    scan_type: ScanType
+
+    @property
+    def uri(self) -> str:
+        """The repository as docker names it, without a tag."""
+        return f"{self.host}/{self.name}"
+
+    def can_move(self, tag: Tag) -> bool:
+        """Whether ECR lets this tag be moved to another image; an unknown mode does not."""
+        excluded = any(_matches(pattern, tag.value) for pattern in self.exclusions)
+        if self.mutability == "IMMUTABLE_WITH_EXCLUSION":
+            return excluded
+        if self.mutability == "MUTABLE_WITH_EXCLUSION":
+            return not excluded
+        return self.mutability == "MUTABLE"
+
+
+def make(inputs: Inputs, context: Context, nonce: str) -> Plan:
+    """Decide the run; raises InvalidInputs for tags that this run cannot have.
+
+    Args:
+        inputs: What the user asked for.
+        context: The run.
+        nonce: A few random characters, so that two jobs of one run never share a candidate tag.
+    """
+    return Plan(
+        region=inputs.aws_region,
+        role=_role(inputs, context),
+        registry=inputs.registry,
+        repository=inputs.repository,
+        create=_creation(inputs),
+        source=_source(inputs),
+        candidate=Tag.parse(f"candidate-{context.run_id}-{context.run_attempt}-{nonce}"),
+        release_tags=_release_tags(inputs, context),
+        latest_if_movable=not inputs.tags and _on_default_branch(context),
+        policy=_policy(inputs),
+        scan_timeout=inputs.scan_timeout,
+    )
+
+
+def release_tags(plan: Plan, state: RepositoryState) -> tuple[Tag, ...]:
+    """The release tags for this repository; raises InvalidInputs for one of another registry."""
+    foreign = [tag for tag in plan.release_tags if tag.host not in (None, state.host)]
+    if foreign:
+        raise InvalidInputs(
+            [
+                f"tags: {tag.tag} is written for the registry {tag.host}, but this run publishes "
+                f"to {state.host}"
+                for tag in foreign
+            ]
+        )
+    latest = (LATEST,) if plan.latest_if_movable and state.can_move(LATEST) else ()
+    return tuple(dict.fromkeys((*(item.tag for item in plan.release_tags), *latest)))
+
+
+def _matches(pattern: str, tag: str) -> bool:
+    parts = (re.escape(part) for part in pattern.split("*"))
+    return re.fullmatch(".*".join(parts), tag) is not None
+
+
+def _role(inputs: Inputs, context: Context) -> Role | None:
+    if inputs.role_to_assume is None:
+        return None
+    china = inputs.aws_region.startswith("cn-")
+    return Role(
+        arn=inputs.role_to_assume,
+        session_name=inputs.role_session_name
+        or f"ecr-publish-{context.run_id}-{context.run_attempt}",
+        seconds=inputs.role_duration_seconds,
+        audience=inputs.audience or ("sts.amazonaws.com.cn" if china else "sts.amazonaws.com"),
+    )
+
+
+def _creation(inputs: Inputs) -> Mutability | None:
+    if not inputs.create_repository:
+        return None
+    return inputs.image_tag_mutability or Mutability.MUTABLE
+
+
+def _source(inputs: Inputs) -> Build | LocalImage:
+    if inputs.image:
+        return LocalImage(name=inputs.image)
+    return Build(
+        context=inputs.context or ".",
+        file=inputs.file,
+        target=inputs.target,
+        build_args=inputs.build_args,
+        labels=inputs.labels,
+        network=inputs.network,
+    )
+
+
+def _policy(inputs: Inputs) -> Policy:
+    return Policy(
+        threshold=inputs.severity_threshold,
+        on_unjudged={
+            Unjudged.TIMEOUT: inputs.on_timeout,
+            Unjudged.UNSUPPORTED: inputs.on_unsupported,
+            Unjudged.ERROR: inputs.on_scan_error,
+        },
+        report_only=inputs.report_only,
+    )
+
+
+def _on_default_branch(context: Context) -> bool:
+    return context.branch is not None and context.branch == context.default_branch
+
+
+def _release_tags(inputs: Inputs, context: Context) -> tuple[FullTag, ...]:
+    tags, problems = [], []
+    for template in inputs.tags or ("{short-sha}",):
+        try:
+            tags.append(_release_tag(template, inputs.repository, context))
+        except ValueError as error:
+            problems.append(f"tags: {error}")
+    if problems:
+        raise InvalidInputs(problems)
+    return tuple(tags)
+
+
+def _release_tag(template: str, repository: Repository, context: Context) -> FullTag:
+    full = FullTag.parse(_render(template, context))
+    if full.repository not in (None, repository.name):
+        raise ValueError(
+            f"{template!r} is written for the repository {full.repository}, but this run "
+            f"publishes to {repository}"
+        )
+    if full.tag.value.startswith("candidate-"):
+        raise ValueError(f"{template!r} looks like a candidate tag; choose another name")
+    return full
+
+
+def _render(template: str, context: Context) -> str:
+    if "{branch}" in template and context.branch is None:
+        raise ValueError(f"{template!r} needs a branch, and this run has none (a tag was pushed?)")
+    branch = _NOT_IN_A_TAG.sub("-", context.branch or "").strip("-.")
+    return (
+        template.replace("{sha}", context.sha)
+        .replace("{short-sha}", context.sha[:SHORT_SHA_LENGTH])
+        .replace("{branch}", branch)
+    )

@@ -1,0 +1,137 @@
+"""Parsed names of OCI and ECR: repository, tag, digest, registry. Never raw strings.
+
+Patterns: OCI distribution spec (tags, digests) and the ECR service model (repository names),
+see reference/ecr-behaviour.md section 2, rows "limits" and 3.1 "Hosts".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_PART = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
+_REPOSITORY = re.compile(rf"{_PART}(?:/{_PART})*")
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_ECR_HOST = re.compile(
+    r"(?P<account>[0-9]{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)"
+    r"\.(?:amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|on\.aws|on\.amazonwebservices\.com\.cn)"
+)
+
+
+@dataclass(frozen=True)
+class Digest:
+    """The sha256 of a manifest's exact bytes: `sha256:` and 64 hexadecimal digits."""
+
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Digest:
+        """Read a digest; raises ValueError for anything but `sha256:<64 hex>`."""
+        if not _DIGEST.fullmatch(text):
+            raise ValueError(f"{text!r} is not a digest (sha256: and 64 hexadecimal digits)")
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A tag by the OCI rule: up to 128 of `A-Z a-z 0-9 _ . -`, not starting with `.` or `-`."""
+
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Tag:
+        """Read a tag; raises ValueError with the rule that it breaks."""
+        if not _TAG.fullmatch(text):
+            raise ValueError(
+                f"{text!r} is not a tag (1 to 128 of A-Z a-z 0-9 _ . -, not starting with . or -)"
+            )
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The name of an ECR repository, without the registry's host: `team/app`."""
+
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> Repository:
+        """Read a repository name; raises ValueError, with a hint where a host or tag was given."""
+        if text.startswith("public.ecr.aws"):
+            raise ValueError(
+                f"{text!r} is on ECR Public, which cannot scan images, so nothing could be gated; "
+                "give the name of a private repository"
+            )
+        if "dkr.ecr" in text or "dkr-ecr" in text or ":" in text:
+            raise ValueError(
+                f"{text!r} holds more than the repository's name; give only the name, for example "
+                f"{_bare_name(text)!r} (the registry's host comes from aws-region and registry)"
+            )
+        if not (2 <= len(text) <= 256 and _REPOSITORY.fullmatch(text)):  # noqa: PLR2004
+            raise ValueError(
+                f"{text!r} is not a repository name (2 to 256 lower-case letters and digits, "
+                "parts joined by single . _ - or /)"
+            )
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class RegistryId:
+    """Which registry to use when it is not the caller's own: an account, or a host of one.
+
+    A host (FIPS, dual-stack) is used for pushing just as it was written; the API reports only
+    the plain one (reference/ecr-behaviour.md section 2, row "proxyEndpoint").
+    """
+
+    account: str
+    host: str | None = None
+    region: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> RegistryId:
+        """Read a 12-digit account id or an ECR registry host; raises ValueError otherwise."""
+        if _ACCOUNT.fullmatch(text):
+            return cls(text)
+        match = _ECR_HOST.fullmatch(text)
+        if not match:
+            raise ValueError(
+                f"{text!r} is neither a 12-digit account id nor a private ECR registry's host "
+                "(123456789012.dkr.ecr.eu-west-1.amazonaws.com)"
+            )
+        return cls(match["account"], text, match["region"])
+
+
+@dataclass(frozen=True)
+class FullTag:
+    """A tag, with the registry's host and repository where it was written as a full reference."""
+
+    tag: Tag
+    host: str | None = None
+    repository: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> FullTag:
+        """Read `1.4.2` or `host/repository:1.4.2`; raises ValueError for anything else."""
+        if "/" not in text:
+            return cls(Tag.parse(text))
+        host, _, rest = text.partition("/")
+        name, separator, tag = rest.rpartition(":")
+        if not separator:
+            raise ValueError(f"{text!r} is a reference without a tag (host/repository:tag)")
+        return cls(Tag.parse(tag), host, name)
+
+
+def _bare_name(text: str) -> str:
+    path = text.partition("/")[2] if "/" in text else text
+    return path.partition("@")[0].partition(":")[0] or "my-app"

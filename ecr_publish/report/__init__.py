@@ -1,0 +1,1 @@
+"""Outcome -> what people read: the log's end, the step summary, the outputs. Pure functions."""

@@ -1,0 +1,48 @@
+"""Outcome -> the last lines of the log, for whoever reads no summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ecr_publish.errors import PublishError
+from ecr_publish.findings import Finding
+from ecr_publish.outcome import Outcome
+from ecr_publish.report.wording import advice, durations, fixes, headline, installed, waiver
+
+MOST_LINES = 20
+
+
+def lines(outcome: Outcome) -> Iterator[str]:
+    """The verdict, the findings that decided, the image, what to do, the durations."""
+    yield headline(outcome)
+    if waiver(outcome):
+        yield f"WARNING: {waiver(outcome)}"
+    if outcome.error:
+        yield from _failure(outcome.error)
+    if outcome.verdict:
+        yield from map(_finding, outcome.verdict.deciding[:MOST_LINES])
+        hidden = len(outcome.verdict.deciding) - MOST_LINES
+        if hidden > 0:
+            yield f"  … and {hidden} more, see the step summary"
+    yield from _image(outcome)
+    if outcome.verdict and not outcome.error and advice(outcome):
+        yield advice(outcome)
+    yield from (f"Note: {note}" for note in outcome.notes)
+    if durations(outcome):
+        yield f"Time: {durations(outcome)}"
+
+
+def _image(outcome: Outcome) -> Iterator[str]:
+    if outcome.image:
+        tags = ", ".join(map(str, outcome.promotion.tags)) or "none"
+        yield f"Image: {outcome.image}"
+        yield f"Release tags: {tags}"
+
+
+def _failure(error: PublishError) -> Iterator[str]:
+    yield from filter(None, (error.why, error.fix, error.link and f"More: {error.link}"))
+
+
+def _finding(finding: Finding) -> str:
+    fixed = f", fixed in {fixes(finding)}" if fixes(finding) else ""
+    return f"  {finding.stated_severity:<13} {finding.name} in {installed(finding)}{fixed}"

@@ -1,0 +1,30 @@
+"""Outcome -> the step's outputs. Always all of them, so that none is left from a guess."""
+
+from __future__ import annotations
+
+from ecr_publish.findings import Severity
+from ecr_publish.outcome import Outcome
+
+
+def outputs(outcome: Outcome) -> dict[str, str]:
+    """Every output by name; empty where the run did not get that far."""
+    verdict, state, plan = outcome.verdict, outcome.state, outcome.plan
+    uri = state.uri if state else ""
+    candidate = f"{uri}:{plan.candidate}" if plan and outcome.pushed else ""
+    counts = {
+        severity.value.lower(): str(verdict.counts[severity]) if verdict else ""
+        for severity in Severity
+    }
+    return {
+        "image": outcome.image,
+        "digest": str(outcome.pushed.digest) if outcome.pushed else "",
+        "tags": "\n".join(f"{uri}:{tag}" for tag in outcome.promotion.tags),
+        "candidate": candidate if outcome.candidate_kept else "",
+        "registry": state.host if state else "",
+        "verdict": outcome.decision.value,
+        "reason": outcome.reason,
+        "scan-type": outcome.scan_type,
+        "scan-status": outcome.scan_status,
+        **counts,
+        "total": str(len(verdict.findings)) if verdict else "",
+    }

@@ -1,0 +1,96 @@
+"""Outcome -> the step summary, GitHub-flavoured Markdown, far below the 1 MiB that GitHub takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ecr_publish.errors import PublishError
+from ecr_publish.findings import Finding
+from ecr_publish.gate import Decision, Verdict
+from ecr_publish.outcome import Outcome
+from ecr_publish.report.escape import block, cell, code, link
+from ecr_publish.report.wording import advice, durations, fixes, headline, installed, waiver
+
+MOST_ROWS = 100
+"""Rows of one table; 200 rows of at most 1,000 bytes stay far below GitHub's limit."""
+
+_MARKS = {Decision.PASSED: "✅", Decision.REFUSED: "❌", Decision.UNKNOWN: "⚠️"}
+
+
+def summary(outcome: Outcome) -> str:
+    """The whole summary: the verdict first, then what decided it, then what to do."""
+    return "\n\n".join(_parts(outcome)) + "\n"
+
+
+def _parts(outcome: Outcome) -> Iterator[str]:
+    mark = "❌" if outcome.error else _MARKS[outcome.decision]
+    yield f"## {mark} {cell(headline(outcome))}"
+    if waiver(outcome):
+        yield f"> [!WARNING]\n> **{cell(waiver(outcome))}**"
+    if outcome.error:
+        yield from _failure(outcome.error)
+    if outcome.state:
+        yield _facts(outcome)
+    if outcome.verdict:
+        yield from _judged(outcome.verdict)
+    if not outcome.error and advice(outcome):
+        yield f"### What to do next\n\n{advice(outcome)}"
+    yield from (f"> [!NOTE]\n> {cell(note)}" for note in outcome.notes)
+    if durations(outcome):
+        yield f"<sub>{cell(durations(outcome))}</sub>"
+
+
+def _failure(error: PublishError) -> Iterator[str]:
+    if error.why:
+        yield block(error.why)
+    if error.fix:
+        yield f"### What to do\n\n{block(error.fix)}"
+    if error.link:
+        yield f"More: {error.link}"
+
+
+def _facts(outcome: Outcome) -> str:
+    tags = ", ".join(code(str(tag)) for tag in outcome.promotion.tags)
+    rows = {
+        "Image": code(outcome.image) or "not pushed",
+        "Release tags": tags or "none",
+        "Scan": cell(" ".join(filter(None, (outcome.scan_type, outcome.scan_status)))) or "none",
+    }
+    if outcome.plan and outcome.pushed and outcome.candidate_kept:
+        rows["Candidate"] = code(str(outcome.plan.candidate))
+    lines = (f"| {name} | {value} |" for name, value in rows.items())
+    return "| | |\n|---|---|\n" + "\n".join(lines)
+
+
+def _judged(verdict: Verdict) -> Iterator[str]:
+    counts = {severity.value.capitalize(): number for severity, number in verdict.counts.items()}
+    yield (
+        f"| {' | '.join(counts)} | Total |\n|{'---:|' * (len(counts) + 1)}\n"
+        f"| {' | '.join(map(str, counts.values()))} | {len(verdict.findings)} |"
+    )
+    if verdict.deciding:
+        yield (
+            f"### At or above the threshold {code(verdict.threshold.value)}\n\n"
+            + _table(verdict.deciding)
+        )
+    decided = set(map(id, verdict.deciding))
+    others = [finding for finding in verdict.findings if id(finding) not in decided]
+    if others:
+        yield (
+            f"<details><summary>{len(others)} findings below the threshold</summary>\n\n"
+            f"{_table(others)}\n\n</details>"
+        )
+
+
+def _table(findings: Sequence[Finding]) -> str:
+    rows = "\n".join(map(_row, findings[:MOST_ROWS]))
+    table = f"| Severity | Finding | Package | Fixed in |\n|---|---|---|---|\n{rows}"
+    if len(findings) > MOST_ROWS:
+        table += f"\n\nShowing {MOST_ROWS} of {len(findings)}."
+    return table
+
+
+def _row(finding: Finding) -> str:
+    name = link(finding.name, finding.uri) or "(no name)"
+    severity, fixed = cell(finding.stated_severity), cell(fixes(finding))
+    return f"| {severity} | {name} | {cell(installed(finding))} | {fixed} |"

@@ -1,0 +1,72 @@
+"""The sentences that log and summary share, so that they never tell two stories."""
+
+from __future__ import annotations
+
+from ecr_publish.findings import Finding
+from ecr_publish.gate import Decision
+from ecr_publish.outcome import Outcome
+
+_FIX_IT = "Update the base image and the packages named here, then run the job again."
+_OR_ACCEPT_IT = (
+    "To see findings without failing, set `report-only: true`; to accept more, raise "
+    "`severity-threshold`."
+)
+
+
+def headline(outcome: Outcome) -> str:
+    """The end of the run in one line."""
+    if outcome.error:
+        return f"Not published: {outcome.error.what}"
+    words = {
+        Decision.PASSED: "Passed",
+        Decision.REFUSED: "Refused",
+        Decision.UNKNOWN: "Not judged",
+    }
+    return f"{words[outcome.decision]}: {outcome.reason}"
+
+
+def waiver(outcome: Outcome) -> str:
+    """The loud sentence for release tags on an image that did not pass; empty otherwise."""
+    waived = outcome.verdict.waived_by if outcome.verdict else ()
+    if not waived:
+        return ""
+    done = "The release tags were applied" if outcome.promotion.tags else "The image may be tagged"
+    return f"{done} although the image did not pass, because of {' and '.join(waived)}."
+
+
+def advice(outcome: Outcome) -> str:
+    """What to do next after a run that reached a verdict."""
+    if outcome.decision is Decision.PASSED:
+        return ""
+    if outcome.decision is Decision.UNKNOWN:
+        return (
+            "ECR gave no complete verdict, so the image does not count as passed. Look at the "
+            "image in the ECR console; see scan-timeout, on-timeout, on-unsupported and "
+            "on-scan-error for what this step does then."
+        )
+    return f"{_FIX_IT}{_known_fixes(outcome)} {_OR_ACCEPT_IT}"
+
+
+def _known_fixes(outcome: Outcome) -> str:
+    deciding = outcome.verdict.deciding if outcome.verdict else ()
+    fixable = sum(bool(fixes(finding)) for finding in deciding)
+    return f" A fixed version is known for {fixable} of {len(deciding)}." if fixable else ""
+
+
+def fixes(finding: Finding) -> str:
+    """The versions that fix a finding, one per package that has one."""
+    return ", ".join(dict.fromkeys(item.fixed_in for item in finding.packages if item.fixed_in))
+
+
+def installed(finding: Finding) -> str:
+    """The packages that a finding is in, with their versions."""
+    return ", ".join(
+        dict.fromkeys(f"{item.name} {item.version}".strip() for item in finding.packages)
+    )
+
+
+def durations(outcome: Outcome) -> str:
+    """How long each room took, and how much of it all was this action's own time."""
+    rooms = ", ".join(f"{room} {spent:.1f} s" for room, spent in outcome.seconds.items())
+    own = f"; own time {outcome.own_seconds:.1f} s (all but build, push and scan)"
+    return rooms + own if rooms else ""
