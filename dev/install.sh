@@ -166,6 +166,8 @@ ensure_venv() {
   say "installing requirements/dev.txt into .venv"
   .venv/bin/python -c '' 2>/dev/null || "$UV" venv -q --clear --python "$(find_python)" .venv
   "$UV" pip sync -q --python .venv/bin/python --require-hashes "$LOCK"
+  # Alone in its directory, so that a PATH may name it without naming another python3 as well.
+  mkdir -p "$CACHE/bin" && ln -sf "$UV" "$CACHE/bin/uv"
   printf '%s\n' "$wanted" >"$STAMP"
 }
 
