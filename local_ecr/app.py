@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from werkzeug.wrappers import Request, Response
 
 from local_ecr import control, data_plane, oidc, repositories, sts
-from local_ecr.errors import ConnectionDropped, EcrError
+from local_ecr.errors import ERROR_HEADER, ConnectionDropped, EcrError
 from local_ecr.faults import CONNECTION_RESET, Call, CallLog, Fault, FaultPlan
 from local_ecr.registry import Registry
 from local_ecr.scans import scenario_from
@@ -79,7 +79,7 @@ class App:
         return task.refuse(EcrError(fault.code, text, fault.http_status))
 
     def _note(self, task: _Task, response: Response) -> None:
-        call = self._call(task, response.status_code, response.headers.get("X-Local-Error"))
+        call = self._call(task, response.status_code, response.headers.pop(ERROR_HEADER, None))
         self.log.add(call)
         if not self._quiet:
             words = [call.operation, call.repository or "", str(call.status), call.error or ""]
@@ -112,7 +112,7 @@ class App:
     def _ecr_task(self, request: Request) -> _Task:
         operation = request.headers["X-Amz-Target"].rpartition(".")[2]
         raw = request.get_data()
-        body = json.loads(raw or b"{}")
+        body = _decoded(raw)
         repository = body.get("repositoryName")
         return _Task(
             operation=operation,
@@ -143,7 +143,7 @@ class App:
         response = Response(answer[1], status=answer[0], content_type=_AMZ_JSON)
         if response.status_code >= 400:  # noqa: PLR2004
             kind = str(json.loads(answer[1]).get("__type", "")).rpartition("#")[2]
-            response.headers["X-Local-Error"] = kind
+            response.headers[ERROR_HEADER] = kind
         return response
 
     def _ecr_denied(self, operation: str, repository: str | None) -> EcrError:
@@ -274,16 +274,24 @@ def _json(
     return Response(json.dumps(body), status=status, content_type=content_type)
 
 
+def _decoded(raw: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(raw or b"{}")
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
 def _ecr_refusal(error: EcrError) -> Response:
     body = {"__type": error.code, "message": error.message}
     response = _json(body, _AMZ_JSON, error.status)
-    response.headers["X-Local-Error"] = error.code
+    response.headers[ERROR_HEADER] = error.code
     return response
 
 
 def _sts_refusal(error: EcrError) -> Response:
     response = Response(sts.error_xml(error), status=error.status, content_type="text/xml")
-    response.headers["X-Local-Error"] = error.code
+    response.headers[ERROR_HEADER] = error.code
     return response
 
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 from werkzeug.wrappers import Request, Response
 
 from local_ecr import errors, manifest
-from local_ecr.errors import ConnectionDropped, EcrError
+from local_ecr.errors import ERROR_HEADER, ConnectionDropped, EcrError
 from local_ecr.images import DIGEST, Put
 from local_ecr.registry import Registry
 
@@ -147,7 +147,8 @@ def _ping(_registry: Registry, _request: Request, _found: Route) -> Response:
 
 
 def _unknown(_registry: Registry, request: Request, _found: Route) -> Response:
-    return _error(404, "UNSUPPORTED", f"{request.method} {request.path} is not supported")
+    status = 404 if request.method in ("GET", "HEAD") else 405
+    return _error(status, "UNSUPPORTED", f"{request.method} {request.path} is not supported")
 
 
 def _list_tags(registry: Registry, _request: Request, found: Route) -> Response:
@@ -298,7 +299,9 @@ def _no_upload() -> Response:
 
 
 def _error(status: int, code: str, message: str) -> Response:
-    return _json(status, {"errors": [{"code": code, "message": message}]})
+    response = _json(status, {"errors": [{"code": code, "message": message}]})
+    response.headers[ERROR_HEADER] = code
+    return response
 
 
 def _json(status: int, body: Mapping[str, Any]) -> Response:

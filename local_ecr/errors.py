@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+ERROR_HEADER = "X-Local-Error"
+"""Carries a refusal's code from where it is worded to the log; taken off before the wire."""
+
+
 class EcrError(Exception):
     """A refusal as ECR words it; the two planes put it on the wire each in their own way."""
 
@@ -15,7 +19,7 @@ class EcrError(Exception):
         self.status = status
 
 
-class ConnectionDropped(Exception):  # noqa: N818 - it is not an error of ours but what the peer gets
+class ConnectionDropped(Exception):
     """The server is to close the connection without an answer."""
 
 

@@ -1,4 +1,4 @@
-"""A request handler for werkzeug's server that keeps connections open.
+"""werkzeug's server with connections that stay open.
 
 werkzeug's own closes each connection after one answer, because it cannot know what is left of a
 request's body. This one reads every body to its end first, so docker can push over one connection.
@@ -7,18 +7,20 @@ request's body. This one reads every body to its end first, so docker can push o
 from __future__ import annotations
 
 import io
+import socket
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from werkzeug.serving import WSGIRequestHandler
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wsgi import LimitedStream
 
 from local_ecr.errors import ConnectionDropped
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 _PIECE = 1 << 20
+_TLS_HANDSHAKE = b"\x16"
 _NO_BODY = (204, 304)
 
 
@@ -27,6 +29,18 @@ class KeepAliveHandler(WSGIRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+
+    def handle_one_request(self) -> None:
+        """Answer one request, or send a client away that begins with TLS.
+
+        Docker and others try https first and turn to http when they are answered in it; a TLS
+        greeting need not hold an end of line, so it must not be read as a request.
+        """
+        if cast(io.BufferedReader, self.rfile).peek(1)[:1] != _TLS_HANDSHAKE:
+            super().handle_one_request()
+            return
+        self.wfile.write(b"HTTP/1.0 400 Bad Request\r\n\r\nThis server speaks http, not https.\n")
+        self.close_connection = True
 
     def run_wsgi(self) -> None:
         """Answer one request."""
@@ -82,6 +96,37 @@ class KeepAliveHandler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing: the application logs each request by the name of its operation."""
 
+    def log_error(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - as the parent
+        """Say nothing: clients knock with TLS first, which is no error."""
+
     def version_string(self) -> str:
         """The name that the registry gives itself."""
         return "local-ecr"
+
+
+class KeepAliveServer(ThreadedWSGIServer):
+    """One thread per connection; ending it ends the idle connections too."""
+
+    def __init__(self, host: str, port: int, app: WSGIApplication) -> None:
+        super().__init__(host, port, app, KeepAliveHandler)
+        self._open: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the parent
+        """Note the connection and answer it in a thread."""
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as the parent
+        """Close a connection that has ended."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def end(self) -> None:
+        """Stop accepting, and hang up on who is still connected."""
+        self.shutdown()
+        for connection in list(self._open):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+        self.server_close()

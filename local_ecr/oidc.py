@@ -16,7 +16,7 @@ ISSUER = "https://token.actions.githubusercontent.com"
 _KEY_ID = "local-ecr-1"
 
 
-class BadToken(ValueError):  # noqa: N818 - named after what it is
+class BadToken(ValueError):
     """It is no token that this issuer has signed."""
 
 

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal
 
-from werkzeug.serving import make_server
-
 from local_ecr.app import App
 from local_ecr.faults import Call, Fault
-from local_ecr.keep_alive import KeepAliveHandler
+from local_ecr.keep_alive import KeepAliveServer
 from local_ecr.registry import Place, Registry
 from local_ecr.scans import DEFAULT_SECONDS, ENHANCED_PRESETS, Scenario, scenario_from
 
@@ -50,9 +48,7 @@ class LocalEcr:
             place or Place(), self._scenario(scenario), enhanced=enhanced, clock=clock
         )
         self._app = App(self.registry, scan_seconds=scan_seconds, quiet=quiet)
-        self._server = make_server(
-            HOST, port, self._app, threaded=True, request_handler=KeepAliveHandler
-        )
+        self._server = KeepAliveServer(HOST, port, self._app)
         self.registry.repositories.host = self.host
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
@@ -76,9 +72,8 @@ class LocalEcr:
 
     def stop(self) -> None:
         """End, and delete all blobs."""
-        self._server.shutdown()
+        self._server.end()
         self._thread.join()
-        self._server.server_close()
         self.registry.blobs.close()
 
     @property
