@@ -75,8 +75,10 @@ def line(environ: Mapping[str, str], edges: Edges, outcome: Outcome) -> None:
         inputs = parse(environ)
         context = read(environ, edges.workflow.read_text)
         plan = outcome.plan = make(inputs, context, secrets.token_hex(4))
+        edges.workflow.say(f"{plan.repository} in {plan.region}, candidate tag {plan.candidate}")
     with _room("credentials", edges, outcome):
         registry = edges.cloud.connect(plan, from_fork=context.from_fork)
+        edges.workflow.say(plan.role.arn if plan.role else "The job's own AWS credentials")
     with _room("repository", edges, outcome):
         state = outcome.state = registry.repository()
         tags = release_tags(plan, state)

@@ -1,0 +1,187 @@
+"""Typed fakes of the edges: they implement the Protocols, so mypy keeps them honest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ecr_publish.edges.ports import Edges, Login
+from ecr_publish.errors import CallFailed
+from ecr_publish.manifest import Manifest
+from ecr_publish.plan import Build, Plan, RepositoryState
+from ecr_publish.reference import Digest, Tag
+from ecr_publish.scan import Answer
+
+
+class FakeClock:
+    """A clock that moves only when somebody sleeps, or by `step` whenever it is read."""
+
+    def __init__(self, step: float = 0.0, chance: float = 0.5) -> None:
+        self.time = 0.0
+        self.sleeps: list[float] = []
+        self._step = step
+        self._chance = chance
+
+    def now(self) -> float:
+        self.time += self._step
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.time += seconds
+
+    def chance(self) -> float:
+        return self._chance
+
+
+class FakeWorkflow:
+    """Keeps what was written, in order."""
+
+    def __init__(self, files: dict[str, str] | None = None) -> None:
+        self.log: list[str] = []
+        self.annotations: list[tuple[str, str, str]] = []
+        self.outputs: dict[str, str] = {}
+        self.markdown = ""
+        self.masked: list[str] = []
+        self.raw = b""
+        self._files = files or {}
+
+    def say(self, line: str) -> None:
+        self.log.append(line)
+
+    @contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        self.log.append(f"[{title}]")
+        yield
+
+    @contextmanager
+    def untrusted(self) -> Iterator[Callable[[bytes], None]]:
+        def write(data: bytes) -> None:
+            self.raw += data
+
+        yield write
+
+    def mask(self, secret: str) -> None:
+        self.masked.append(secret)
+
+    def notice(self, title: str, message: str) -> None:
+        self.annotations.append(("notice", title, message))
+
+    def warning(self, title: str, message: str) -> None:
+        self.annotations.append(("warning", title, message))
+
+    def error(self, title: str, message: str) -> None:
+        self.annotations.append(("error", title, message))
+
+    def output(self, name: str, value: str) -> None:
+        self.outputs[name] = value
+
+    def summary(self, markdown: str) -> None:
+        self.markdown += markdown
+
+    def read_text(self, path: str) -> str:
+        return self._files[path]
+
+
+@dataclass
+class FakeEngine:
+    """Builds nothing, pushes `digest`; `failure` is raised by the method that `fails` names."""
+
+    digest: Digest
+    fails: str = ""
+    failure: BaseException | None = None
+    calls: list[str] = field(default_factory=list)
+
+    def build(
+        self, build: Build, reference: str, workspace: str, write: Callable[[bytes], None]
+    ) -> None:
+        self._called("build", build.context, reference, workspace)
+        write(b"#1 building\n")
+
+    def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
+        self._called("tag", image, f"{state.uri}:{tag}")
+
+    def push(
+        self, state: RepositoryState, tag: Tag, login: Login, say: Callable[[str], None]
+    ) -> Digest:
+        self._called("push", f"{state.uri}:{tag}", login.username)
+        return self.digest
+
+    def forget(self, reference: str) -> None:
+        self._called("forget", reference)
+
+    def _called(self, name: str, *words: str) -> None:
+        self.calls.append(" ".join((name, *words)))
+        if self.failure and self.fails == name:
+            raise self.failure
+
+
+@dataclass
+class FakeRegistry:
+    """ECR as a dictionary of tags. `answers` are given one after the other, the last for ever."""
+
+    state: RepositoryState
+    pushed: Manifest
+    answers: Sequence[Answer | BaseException] = ()
+    tags: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, BaseException] = field(default_factory=dict)
+    asked: list[tuple[str, str | None]] = field(default_factory=list)
+
+    def repository(self) -> RepositoryState:
+        self._refuse("repository")
+        return self.state
+
+    def login(self) -> Login:
+        self._refuse("login")
+        return Login(username="AWS", password="secret")
+
+    def manifest(self, digest: Digest) -> Manifest:
+        self._refuse("manifest")
+        return self.pushed
+
+    def scan(self, digest: Digest, token: str | None) -> Answer:
+        self.asked.append((str(digest), token))
+        answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def put(self, manifest: Manifest, tag: Tag) -> bool:
+        self._refuse(f"put {tag}")
+        moved = self.tags.get(str(tag)) != str(manifest.digest)
+        self.tags[str(tag)] = str(manifest.digest)
+        return moved
+
+    def untag(self, tag: Tag) -> None:
+        self._refuse("untag")
+        self.tags.pop(str(tag), None)
+
+    def _refuse(self, what: str) -> None:
+        if what in self.refused:
+            raise self.refused[what]
+
+
+@dataclass
+class FakeCloud:
+    """Opens the one registry; `failure` is raised instead."""
+
+    registry: FakeRegistry
+    failure: BaseException | None = None
+    from_fork: bool | None = None
+
+    def connect(self, plan: Plan, *, from_fork: bool) -> FakeRegistry:
+        self.from_fork = from_fork
+        if self.failure:
+            raise self.failure
+        return self.registry
+
+
+def edges(cloud: FakeCloud, engine: FakeEngine, workflow: FakeWorkflow, clock: FakeClock) -> Edges:
+    """The fakes as the corridor takes them; mypy checks them against the Protocols here."""
+    return Edges(clock=clock, workflow=workflow, engine=engine, cloud=cloud)
+
+
+def denied(operation: str) -> CallFailed:
+    """AWS's refusal of one operation."""
+    return CallFailed(operation, "AccessDeniedException", "no", transient=False)
