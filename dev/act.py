@@ -42,7 +42,7 @@ ORIGIN = "https://github.com/org/visit-counter-app.git"
 UV = {"UV_CACHE_DIR": f"{CHECKOUT}/.cache/uv-cache", "UV_OFFLINE": "1"}
 # Long, because act masks it wherever these letters stand.
 TOKEN = "local-github-token-of-dev-act"  # noqa: S105 (opens nothing)
-SHOWN = ("error", "warning", "notice", "group", "endgroup", "ignored")
+SIGNS = {"error": "Error: ", "warning": "Warning: ", "notice": "Notice: ", "group": "▼ "}
 
 
 class ActError(Exception):
@@ -95,6 +95,17 @@ class Line:
     result: str = ""
     """success, failure or skipped, on the line that ends a step or a job."""
 
+    @property
+    def shown(self) -> str | None:
+        """The line as the page of a run shows it; None where that shows nothing."""
+        if self.command in SIGNS:
+            # From the masked text: what follows the command's last "::" is the message.
+            message = self.text.partition("::")[2].partition("::")[2]
+            return SIGNS[self.command] + _decoded(message)
+        if self.command == "ignored":
+            return self.text.strip().removeprefix("⚙").strip()
+        return self.text if self.is_output else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
@@ -107,9 +118,7 @@ class Result:
     @property
     def log(self) -> str:
         """What the programs wrote, and the annotations and groups, as on the page of a run."""
-        return "\n".join(
-            line.text for line in self.lines if line.is_output or line.command in SHOWN
-        )
+        return "\n".join(line.shown for line in self.lines if line.shown is not None)
 
     @property
     def summaries(self) -> tuple[str, ...]:
@@ -309,6 +318,12 @@ def _lines(stdout: str) -> Iterator[Line]:
             properties=MappingProxyType(entry.get("kvPairs") or {}),
             result=entry.get("stepResult") or entry.get("jobResult") or "",
         )
+
+
+def _decoded(message: str) -> str:
+    for code, character in (("%0D", "\r"), ("%0A", "\n"), ("%25", "%")):
+        message = message.replace(code, character)
+    return message
 
 
 def _is_echo(line: Line, earlier: tuple[Line, ...]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from dev import act
 from dev.base_image import VISIT_COUNTER, BaseImageError, provide
-from dev.engine import Engine, EngineError, answers
+from dev.engine import Engine, EngineError, engine_host
 from dev.root import RootNeededError
 from local_ecr import LocalEcr
 
@@ -45,7 +46,7 @@ class Stage:
     ecr: LocalEcr
     consumer: Path
     engine: Mapping[str, str]
-    """DOCKER_HOST, if it is not the machine's own engine; and a private DOCKER_CONFIG."""
+    """DOCKER_HOST, and a private DOCKER_CONFIG."""
     broken: list[str] = field(default_factory=list)
     """The promises that were not kept."""
 
@@ -75,7 +76,7 @@ class Stage:
         title(f"The log ({time.monotonic() - began:.0f} s, exit code {result.exit_code})")
         say(indented(result.log))
         title("The step summary")
-        say(indented("\n".join(result.summaries) or "(none)"))
+        say(indented(folded("\n".join(result.summaries)) or "(none)"))
         return result
 
     def run(self, *command: str, stdin: str | None = None) -> str:
@@ -121,6 +122,11 @@ def indented(text: str) -> str:
     return "\n".join(f"  │ {line}" for line in text.splitlines())
 
 
+def folded(markdown: str) -> str:
+    """Shorten what GitHub shows folded."""
+    return re.sub(r"(<details>.*?</summary>).*?(</details>)", r"\1 … \2", markdown, flags=re.DOTALL)
+
+
 @contextlib.contextmanager
 def stage() -> Iterator[Stage]:
     """Set everything up, and take it down again."""
@@ -128,8 +134,9 @@ def stage() -> Iterator[Stage]:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="demo-")))
         # Of its own, so that the demo's logins never reach the user's.
         engine = {"DOCKER_CONFIG": str(scratch / "docker")}
-        if answers(os.environ):
+        if host := engine_host(os.environ):
             say("Using the Docker Engine that is running")
+            engine["DOCKER_HOST"] = host
         else:
             say("Starting a private Docker Engine")
             engine |= stack.enter_context(Engine(store="containerd")).environment()

@@ -132,6 +132,23 @@ def answers(environment: Mapping[str, str]) -> bool:
     return version.returncode == 0
 
 
+def engine_host(environment: Mapping[str, str]) -> str | None:
+    """Give the address of the engine that the docker CLI would use, if that engine answers."""
+    if not answers(environment):
+        return None
+    if environment.get("DOCKER_HOST"):
+        return environment["DOCKER_HOST"]
+    # The user may have chosen it by `docker context use`, which a HOME of another's knows not.
+    context = subprocess.run(
+        ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"],
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return context.stdout.strip()
+
+
 def _short_directory() -> Path:
     # TMPDIR may be deep (pytest, macOS-like set-ups); a socket's path may not.
     return Path(tempfile.mkdtemp(prefix="engine-", dir="/tmp"))

@@ -36,7 +36,8 @@ missing_packages() {
   have dockerd || echo docker.io
   # Debian splits the client off, Ubuntu ships it in docker.io.
   if ! have docker; then [[ $is_debian == yes ]] && echo docker-cli || echo docker.io; fi
-  docker buildx version >/dev/null 2>&1 || echo docker-buildx
+  # For every user: a plugin in somebody's ~/.docker is not there for a job with its own HOME.
+  DOCKER_CONFIG=$CACHE/none docker buildx version >/dev/null 2>&1 || echo docker-buildx
   have mmdebstrap || echo mmdebstrap
   have skopeo || echo skopeo
   have git || echo git
