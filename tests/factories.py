@@ -1,0 +1,280 @@
+"""Valid values of every type of the package; a test names only what it is about.
+
+`make_plan(scan_timeout=10)` is a whole plan in which one thing was chosen by the test.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ecr_publish.context import Context
+from ecr_publish.findings import Finding, Package, Page, Severity, Threshold, count
+from ecr_publish.gate import Decision, Verdict
+from ecr_publish.inputs import Inputs, OnUnjudged
+from ecr_publish.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, Target
+from ecr_publish.outcome import Outcome, Promotion
+from ecr_publish.plan import Build, Plan, Policy, RepositoryState, Role
+from ecr_publish.reference import Digest, FullTag, Repository, Tag
+from ecr_publish.scan import Result, ScanType, Unjudged
+
+ACCOUNT = "123456789012"
+REGION = "eu-west-1"
+HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+NAME = "visit-counter-app"
+URI = f"{HOST}/{NAME}"
+ARN = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{NAME}"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/visit-counter-publisher"
+SHA = "0123456789abcdef0123456789abcdef01234567"
+CANDIDATE = Tag("candidate-42-1-0badcafe")
+
+
+def make_digest(seed: str = "image") -> Digest:
+    """A digest; equal seeds give equal digests."""
+    return Digest.parse(f"sha256:{hashlib.sha256(seed.encode()).hexdigest()}")
+
+
+def make_inputs(**over: Any) -> Inputs:
+    """Inputs of a step that names a role, a region and a repository, and nothing else."""
+    plain = Inputs(
+        aws_region=REGION,
+        role_to_assume=ROLE,
+        role_session_name=None,
+        role_duration_seconds=3600,
+        audience=None,
+        registry=None,
+        repository=Repository(NAME),
+        create_repository=False,
+        image_tag_mutability=None,
+        context=None,
+        file=None,
+        target=None,
+        build_args=(),
+        labels=(),
+        network=None,
+        image=None,
+        tags=(),
+        severity_threshold=Threshold.HIGH,
+        scan_timeout=900,
+        on_timeout=OnUnjudged.FAIL,
+        on_unsupported=OnUnjudged.FAIL,
+        on_scan_error=OnUnjudged.FAIL,
+        report_only=False,
+    )
+    return replace(plain, **over)
+
+
+def make_context(**over: Any) -> Context:
+    """A run for a push to the default branch."""
+    plain = Context(
+        sha=SHA,
+        branch="main",
+        default_branch="main",
+        run_id="42",
+        run_attempt="1",
+        workspace="/home/runner/work/app/app",
+        from_fork=False,
+    )
+    return replace(plain, **over)
+
+
+def make_role(**over: Any) -> Role:
+    """The role that make_inputs names."""
+    plain = Role(
+        arn=ROLE, session_name="ecr-publish-42-1", seconds=3600, audience="sts.amazonaws.com"
+    )
+    return replace(plain, **over)
+
+
+def make_build(**over: Any) -> Build:
+    """A build of the workspace with nothing else asked for."""
+    plain = Build(context=".", file=None, target=None, build_args=(), labels=(), network=None)
+    return replace(plain, **over)
+
+
+def make_policy(
+    *,
+    threshold: Threshold = Threshold.HIGH,
+    timeout: OnUnjudged = OnUnjudged.FAIL,
+    unsupported: OnUnjudged = OnUnjudged.FAIL,
+    error: OnUnjudged = OnUnjudged.FAIL,
+    report_only: bool = False,
+) -> Policy:
+    """The policy of a step that sets nothing: high refuses, what is not judged fails."""
+    return Policy(
+        threshold=threshold,
+        on_unjudged={
+            Unjudged.TIMEOUT: timeout,
+            Unjudged.UNSUPPORTED: unsupported,
+            Unjudged.ERROR: error,
+        },
+        report_only=report_only,
+    )
+
+
+def make_plan(**over: Any) -> Plan:
+    """The plan for make_inputs in make_context."""
+    plain = Plan(
+        region=REGION,
+        role=make_role(),
+        registry=None,
+        repository=Repository(NAME),
+        create=None,
+        source=make_build(),
+        candidate=CANDIDATE,
+        release_tags=(FullTag(Tag(SHA[:7])),),
+        latest_if_movable=True,
+        policy=make_policy(),
+        scan_timeout=900,
+    )
+    return replace(plain, **over)
+
+
+def make_state(**over: Any) -> RepositoryState:
+    """A repository that exists, with tags that can move, scanned by the basic engine."""
+    plain = RepositoryState(
+        host=HOST,
+        name=NAME,
+        arn=ARN,
+        registry_id=ACCOUNT,
+        mutability="MUTABLE",
+        exclusions=(),
+        created=False,
+        scan_type=ScanType.BASIC,
+    )
+    return replace(plain, **over)
+
+
+def make_manifest(
+    content: Mapping[str, Any] | None = None, *, media_type: str = OCI_MANIFEST
+) -> Manifest:
+    """A manifest whose digest is the one of its text."""
+    text = json.dumps(content or {"schemaVersion": 2, "mediaType": media_type})
+    return Manifest(digest=make_digest(text), media_type=media_type, text=text)
+
+
+def make_index(children: Sequence[Mapping[str, Any]], *, media_type: str = OCI_INDEX) -> Manifest:
+    """An index that holds these descriptors."""
+    content = {"schemaVersion": 2, "mediaType": media_type, "manifests": list(children)}
+    return make_manifest(content, media_type=media_type)
+
+
+def make_child(seed: str = "image", platform: str = "linux/amd64", **over: Any) -> dict[str, Any]:
+    """The descriptor of an image in an index."""
+    names = ("os", "architecture", "variant")
+    plain = {
+        "mediaType": OCI_MANIFEST,
+        "digest": str(make_digest(seed)),
+        "size": 1234,
+        "platform": dict(zip(names, platform.split("/"), strict=False)),
+    }
+    return plain | over
+
+
+def make_attestation(seed: str = "attestation", **over: Any) -> dict[str, Any]:
+    """The descriptor of BuildKit's attestation in an index."""
+    annotations = {"vnd.docker.reference.type": "attestation-manifest"}
+    return make_child(seed, "unknown/unknown", annotations=annotations) | over
+
+
+def make_target(seed: str = "image", platform: str = "") -> Target:
+    """An image to scan."""
+    return Target(digest=make_digest(seed), platform=platform)
+
+
+def make_package(**over: Any) -> Package:
+    """A package without a known fix."""
+    return replace(Package(name="openssl", version="3.0.1-r0"), **over)
+
+
+def make_finding(name: str = "CVE-2024-0001", severity: str = "HIGH", **over: Any) -> Finding:
+    """A finding in one package; `severity` is ECR's own word."""
+    plain = Finding(
+        name=name,
+        severity=Severity.parse(severity),
+        stated_severity=severity,
+        packages=(make_package(),),
+        uri=f"https://security.example/{name}",
+        description=f"{name} lets something happen.",
+    )
+    return replace(plain, **over)
+
+
+def make_findings(**numbers: int) -> tuple[Finding, ...]:
+    """So many findings of each severity: `make_findings(high=2, low=1)`."""
+    return tuple(
+        make_finding(f"CVE-2024-{severity.upper()}-{number}", severity.upper())
+        for severity, most in numbers.items()
+        for number in range(most)
+    )
+
+
+def make_page(*findings: Finding, **over: Any) -> Page:
+    """A basic scan that is complete, with counts that agree with its findings."""
+    stated = [finding.stated_severity for finding in findings]
+    plain = Page(
+        status="COMPLETE",
+        counts={word: stated.count(word) for word in dict.fromkeys(stated)},
+        findings=findings,
+    )
+    return replace(plain, **over)
+
+
+def make_result(*findings: Finding, **over: Any) -> Result:
+    """The settled scan of one image by the basic engine."""
+    plain = Result(
+        target=make_target(), status="COMPLETE", findings=findings, engine=ScanType.BASIC
+    )
+    return replace(plain, **over)
+
+
+def make_unjudged(
+    kind: Unjudged = Unjudged.TIMEOUT, reason: str = "no verdict within scan-timeout", **over: Any
+) -> Result:
+    """The scan of one image that came to no verdict."""
+    plain = make_result(status="IN_PROGRESS", unjudged=kind, reason=reason)
+    return replace(plain, **over)
+
+
+def make_verdict(*findings: Finding, **over: Any) -> Verdict:
+    """A verdict over these findings that passed; the counts follow from the findings."""
+    plain = Verdict(
+        decision=Decision.PASSED,
+        reason="no findings",
+        threshold=Threshold.HIGH,
+        counts=count(findings),
+        findings=findings,
+        deciding=(),
+        waived_by=(),
+    )
+    return replace(plain, **over)
+
+
+def make_refusal(*findings: Finding, **over: Any) -> Verdict:
+    """A verdict that refused because of these findings."""
+    plain = make_verdict(
+        *findings,
+        decision=Decision.REFUSED,
+        reason="1 HIGH: at or above the threshold high",
+        deciding=findings,
+    )
+    return replace(plain, **over)
+
+
+def make_outcome(**over: Any) -> Outcome:
+    """The end of a run that passed and was promoted."""
+    plain = Outcome(
+        plan=make_plan(),
+        state=make_state(),
+        pushed=make_manifest(),
+        results=(make_result(),),
+        verdict=make_verdict(),
+        promotion=Promotion(applied=(Tag(SHA[:7]),), unchanged=(Tag("latest"),)),
+        candidate_kept=False,
+        seconds={"plan": 0.1, "build": 61.25, "push": 9.0, "scan": 12.0, "promote": 0.4},
+        stopped_in="promote",
+    )
+    return replace(plain, **over)
