@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 
 import docker
@@ -71,25 +71,23 @@ class DockerEngine:
     ) -> Digest:
         """Push and give the digest that the registry took; raises PushFailed."""
         auth = {"username": login.username, "password": login.password}
-        try:
-            events = self._api.push(
-                state.uri, tag=str(tag), stream=True, decode=True, auth_config=auth
-            )
-            progress = self._follow(events, say)
-        except (APIError, requests.RequestException) as error:
-            raise failure(str(error), state.arn) from error
+        with _reached():
+            try:
+                events = self._api.push(
+                    state.uri, tag=str(tag), stream=True, decode=True, auth_config=auth
+                )
+                progress = self._follow(events, say)
+            except APIError as error:
+                raise failure(str(error), state.arn) from error
         if progress.error or progress.digest is None:
             raise failure(progress.error or "the engine stated no digest", state.arn)
         say(str(progress))
         return progress.digest
 
     def forget(self, reference: str) -> None:
-        """Remove a local name again, but no image that has another name."""
-        with _reached():
-            try:
-                self._api.remove_image(reference, noprune=True)
-            except (ImageNotFound, APIError):
-                return
+        """Remove a local name again, but no image that has another name; never fails."""
+        with suppress(DockerException, requests.RequestException):
+            self._api.remove_image(reference, noprune=True)
 
     @cached_property
     def _api(self) -> docker.APIClient:
