@@ -50,9 +50,14 @@ class EngineError(Exception):
 
 
 class Engine:
-    """A private engine that lives as long as the `with` block."""
+    """A private engine that lives as long as the `with` block.
+
+    Raises:
+        RootNeededError: Only root may run an engine.
+    """
 
     def __init__(self, *, store: Store, directory: Path | None = None) -> None:
+        self._root = as_root("running a private Docker Engine")
         self.store: Store = store
         self.directory = directory or _short_directory()
 
@@ -70,9 +75,7 @@ class Engine:
 
         Raises:
             EngineError: With the end of the daemon's log.
-            RootNeededError: Only root may run an engine.
         """
-        root = as_root("starting a private Docker Engine")
         if len(f"{self.directory}/containerd.sock") > LONGEST_SOCKET:
             raise EngineError(f"{self.directory} is too long for the path of a socket")
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -80,7 +83,7 @@ class Engine:
         try:
             for command in _commands(self.directory):
                 subprocess.run(
-                    [*root, "env", f"PATH={_path()}", "sh", "-c", DETACH, "sh",
+                    [*self._root, "env", f"PATH={_path()}", "sh", "-c", DETACH, "sh",
                      f"{self.directory}/{command[0]}.log", *command],
                     check=True,
                 )  # fmt: skip
@@ -90,14 +93,22 @@ class Engine:
             raise
 
     def stop(self) -> None:
-        """End the daemons by pid, detach what they mounted and remove all their data."""
-        root = as_root("stopping a private Docker Engine")
+        """End the daemons by pid, detach what they mounted and remove all their data.
+
+        Raises:
+            EngineError: This is not the directory of an engine, or a daemon does not end.
+        """
+        if not (self.directory / "containerd.toml").exists():
+            # Everything below is removed by root; a mistyped directory must not be.
+            raise EngineError(f"{self.directory} is not the directory of a private engine")
         # dockerd first: it stops its containers by means of containerd.
-        _end(root, self.directory, ("dockerd",))
-        _end(root, self.directory, PROGRAMS)
+        _end(self._root, self.directory, ("dockerd",))
+        _end(self._root, self.directory, PROGRAMS)
         for mount in _mounts_below(self.directory):
-            subprocess.run([*root, "umount", "--lazy", mount], check=False)
-        subprocess.run([*root, "rm", "-rf", "--one-file-system", str(self.directory)], check=True)
+            subprocess.run([*self._root, "umount", "--lazy", mount], check=False)
+        subprocess.run(
+            [*self._root, "rm", "-rf", "--one-file-system", str(self.directory)], check=True
+        )
 
     def __enter__(self) -> Engine:
         self.start()

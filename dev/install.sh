@@ -22,6 +22,8 @@ export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1
 export UV_PYTHON_DOWNLOADS=never UV_CACHE_DIR=$CACHE/uv-cache
 # An index of the machine's owner may stay in pip's or uv's configuration; a stray venv may not.
 unset VIRTUAL_ENV PYTHONHOME PYTHONPATH
+# dockerd is where a plain user's PATH does not look.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 # --- system packages -----------------------------------------------------------------------------
 
