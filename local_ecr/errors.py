@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-
 ERROR_HEADER = "X-Local-Error"
 """Carries a refusal's code from where it is worded to the log; taken off before the wire."""
 

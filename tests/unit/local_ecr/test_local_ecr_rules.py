@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from base64 import b64decode
+
+import pytest
+
+from local_ecr import data_plane, oidc, sts
+from local_ecr.errors import EcrError
+from local_ecr.faults import Fault, FaultPlan
+from local_ecr.scan_book import ScanBook, ScanRecord
+from local_ecr.scan_config import coverage, filter_matches
+from local_ecr.scans import Switches, Trust
+from local_ecr.tokens import Tokens
+
+ROLE = "arn:aws:iam::123456789012:role/publisher"
+
+
+def make_record(started_at: float = 0.0) -> ScanRecord:
+    return ScanRecord(repository="app", digest="sha256:d", started_at=started_at, enhanced=False)
+
+
+def make_config(kind: str, *rules: tuple[str, str]) -> dict[str, object]:
+    listed = [
+        {"scanFrequency": frequency, "repositoryFilters": [{"filter": pattern}]}
+        for frequency, pattern in rules
+    ]
+    return {"scanType": kind, "rules": listed}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "repository", "expected"),
+    [
+        ("prod", "team/prod-app", True),
+        ("prod", "team/app", False),
+        ("prod*", "team/prod-app", False),
+        ("*prod*", "team/prod-app", True),
+        ("*", "anything/at/all", True),
+    ],
+)
+def test_filter__substring_or_wildcard(*, pattern: str, repository: str, expected: bool) -> None:
+    assert filter_matches(pattern, repository) is expected
+
+
+def test_coverage__basic_repository_setting_or_registry_rule() -> None:
+    none = make_config("BASIC")
+    assert coverage(none, "app", scan_on_push=False).frequency == "MANUAL"
+    assert coverage(none, "app", scan_on_push=True).frequency == "SCAN_ON_PUSH"
+    ruled = coverage(make_config("BASIC", ("SCAN_ON_PUSH", "*")), "app", scan_on_push=False)
+    assert (ruled.frequency, ruled.on_push) == ("SCAN_ON_PUSH", True)
+    assert ruled.filters == ({"filter": "*"},)
+
+
+def test_coverage__enhanced_continuous_wins_and_the_own_setting_is_void() -> None:
+    rules = (("SCAN_ON_PUSH", "*"), ("CONTINUOUS_SCAN", "prod"))
+    config = make_config("ENHANCED", *rules)
+    assert coverage(config, "prod", scan_on_push=False).frequency == "CONTINUOUS_SCAN"
+    assert coverage(config, "dev", scan_on_push=False).frequency == "SCAN_ON_PUSH"
+    unmatched = make_config("ENHANCED", ("CONTINUOUS_SCAN", "prod"))
+    assert not coverage(unmatched, "dev", scan_on_push=True).on_push
+
+
+def test_scan_book__quota_counts_the_scan_on_push() -> None:
+    book = ScanBook()
+    book.begin(make_record(0))
+    with pytest.raises(EcrError, match="The scan quota per image has been exceeded"):
+        book.begin_by_hand(make_record(86_399))
+    book.begin_by_hand(make_record(86_400))
+    assert [record.started_at for record in book.all()] == [86_400]
+
+
+def test_scan_book__forget() -> None:
+    book = ScanBook()
+    book.begin(make_record())
+    book.forget("other")
+    assert book.find("app", "sha256:d")
+    book.forget("app", "sha256:d")
+    assert book.find("app", "sha256:d") is None
+
+
+def test_tokens__life_of_a_password() -> None:
+    tokens = Tokens()
+    token, expires = tokens.issue(now=0)
+    header = f"Basic {token}"
+    assert len(b64decode(token)) == 1504
+    assert tokens.check(header, now=expires - 1) == "valid"
+    assert tokens.check(header, now=expires) == "expired"
+    tokens.expire_all()
+    assert tokens.check(header, now=1) == "expired"
+    assert tokens.check(f"Basic {tokens.issue(now=0)[0]}", now=1) == "valid"
+
+
+@pytest.mark.parametrize("header", [None, "Bearer x", "Basic ???", "Basic QVdTOng="])
+def test_tokens__strangers(header: str | None) -> None:
+    assert Tokens().check(header, now=0) == "missing"
+
+
+def test_faults__used_up_in_order_and_by_pattern() -> None:
+    plan = FaultPlan()
+    plan.add(Fault(operation="PutImage", code="ThrottlingException"), times=2)
+    plan.add(Fault(operation="v2.*", code="ConnectionReset"))
+    assert plan.take("DescribeImages") is None
+    taken = [plan.take(name) for name in ("PutImage", "v2.GetBlob", "PutImage", "PutImage")]
+    assert [fault and fault.code for fault in taken] == [
+        "ThrottlingException",
+        "ConnectionReset",
+        "ThrottlingException",
+        None,
+    ]
+
+
+def test_faults__latency() -> None:
+    plan = FaultPlan()
+    plan.delay("Put*", 0.5)
+    assert (plan.latency("PutImage"), plan.latency("ListImages")) == (0.5, 0.0)
+    plan.clear()
+    assert plan.latency("PutImage") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "operation", "name", "reference"),
+    [
+        ("GET", "/v2/", "v2.Ping", "", ""),
+        ("PUT", "/v2/team/app/manifests/v1", "v2.PutManifest", "team/app", "v1"),
+        ("POST", "/v2/app/blobs/uploads/", "v2.StartUpload", "app", ""),
+        ("PATCH", "/v2/app/blobs/uploads/u-1", "v2.UploadChunk", "app", "u-1"),
+        ("HEAD", "/v2/app/blobs/sha256:nonsense", "v2.Unknown", "", ""),
+        ("DELETE", "/v2/app/manifests/v1", "v2.Unknown", "", ""),
+    ],
+)
+def test_route__operations(
+    *, method: str, path: str, operation: str, name: str, reference: str
+) -> None:
+    found = data_plane.route(method, path, "")
+    assert (found.operation, found.name, found.reference) == (operation, name, reference)
+
+
+def test_route__a_repository_may_have_any_depth() -> None:
+    assert data_plane.route("GET", "/v2/a/b-c/d.e/tags/list", "n=1").name == "a/b-c/d.e"
+
+
+@pytest.fixture(scope="module")
+def issuer() -> oidc.Issuer:
+    return oidc.Issuer()
+
+
+def assume(issuer: oidc.Issuer, *, now: float = 1000.0, **over: object) -> dict[str, object]:
+    trust = over.pop("trust", Trust())
+    switches = over.pop("switches", Switches())
+    form = {"RoleArn": ROLE, "RoleSessionName": "run-1"}
+    form |= {k: str(over.pop(k)) for k in ("DurationSeconds", "WebIdentityToken") if k in over}
+    claims = oidc.claims("sts.amazonaws.com", 1000.0, 300, over)
+    form.setdefault("WebIdentityToken", issuer.sign(claims))
+    service = sts.Sts("123456789012", issuer)
+    return service.assume_with_web_identity(form, now, trust, switches)  # type: ignore[arg-type]
+
+
+def test_web_identity__good(issuer: oidc.Issuer) -> None:
+    result = assume(issuer)
+    assert result["SubjectFromWebIdentityToken"] == "repo:org/repo:ref:refs/heads/main"
+    assert result["Audience"] == "sts.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("over", "code", "message"),
+    [
+        ({"aud": "other"}, "InvalidIdentityToken", "Incorrect token audience"),
+        ({"iss": "https://x"}, "InvalidIdentityToken", "No OpenIDConnect provider .* https://x"),
+        ({"now": 1300.0}, "ExpiredTokenException", "Token expired: current date/time 1300"),
+        ({"WebIdentityToken": "a.b.c"}, "InvalidIdentityToken", "Couldn't retrieve verification"),
+        (
+            {"switches": Switches(oidc_provider=False)},
+            "InvalidIdentityToken",
+            "No OpenIDConnect provider found in your account for https://token.actions",
+        ),
+        ({"trust": Trust(denied_roles=("publisher",))}, "AccessDenied", "Not authorized"),
+        ({"trust": Trust(allowed_roles=("other",))}, "AccessDenied", "Not authorized"),
+        ({"trust": Trust(subjects=("repo:org/*:environment:*",))}, "AccessDenied", "Not auth"),
+        ({"DurationSeconds": 7200}, "ValidationError", "exceeds the MaxSessionDuration"),
+        ({"DurationSeconds": 60}, "ValidationError", "between 900 and 43200"),
+    ],
+)
+def test_web_identity__refused(
+    issuer: oidc.Issuer, over: dict[str, object], code: str, message: str
+) -> None:
+    with pytest.raises(EcrError, match=message) as caught:
+        assume(issuer, **over)  # type: ignore[arg-type]
+    assert caught.value.code == code
+
+
+def test_issuer__a_changed_token_is_refused(issuer: oidc.Issuer) -> None:
+    head, payload, signature = issuer.sign({"sub": "a"}).split(".")
+    with pytest.raises(oidc.BadToken):
+        issuer.verify(f"{head}.{payload[:-2]}AA.{signature}")
+    with pytest.raises(oidc.BadToken):
+        oidc.Issuer().verify(f"{head}.{payload}.{signature}")
