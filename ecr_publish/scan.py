@@ -165,16 +165,21 @@ def disagreement(pages: Sequence[Page]) -> str:
     """How ECR's own counts differ from the findings collected over all pages; empty if not.
 
     Whether the counts of one page speak for that page or for the scan is not established
-    (reference/peers.md, end of section 2), so either reading may agree.
+    (reference/peers.md, end of section 2), so either reading may agree; but if they speak for the
+    scan, then those of every page have to, because findings may arrive between two pages.
     """
     collected = Counter(item.stated_severity for page in pages for item in page.findings)
-    whole = Counter(pages[0].counts or {})
-    summed: Counter[str] = Counter()
-    for page in pages:
-        summed.update(page.counts or {})
-    if pages[0].counts is None or collected in (+whole, +summed):
+    stated = [Counter(page.counts) for page in pages if page.counts is not None]
+    summed = sum(stated, Counter[str]())
+    if all(+counts == collected for counts in stated) or summed == collected:
         return ""
-    return f"ECR counts {sum(whole.values())} findings, but listed {sum(collected.values())}"
+    most = max(counts.total() for counts in stated)
+    return f"ECR counts {most} findings, but listed {collected.total()}"
+
+
+def same_scan(first: Page, further: Page) -> bool:
+    """Whether a further page belongs to the scan of the first: one may end while pages are read."""
+    return (first.status, first.completed_at) == (further.status, further.completed_at)
 
 
 def poll_delay(waited: float, remaining: float, chance: float) -> float:
@@ -193,8 +198,8 @@ def poll_delay(waited: float, remaining: float, chance: float) -> float:
 class Result:
     """The end of the wait for one image.
 
-    `unjudged` is None where the scan is settled; otherwise `findings` are those seen so far,
-    which can refuse the image but never pass it.
+    `unjudged` is None where the scan is settled; otherwise `findings` are all that ECR named during
+    the wait, on whichever page, which can refuse the image but never pass it.
     """
 
     target: Target

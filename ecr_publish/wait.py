@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ecr_publish.edges.ports import Clock
-from ecr_publish.findings import Page
+from ecr_publish.findings import Finding, Page
 from ecr_publish.manifest import Target
 from ecr_publish.reference import Digest
 from ecr_publish.scan import (
@@ -22,6 +22,7 @@ from ecr_publish.scan import (
     disagreement,
     interpret,
     poll_delay,
+    same_scan,
     settle_seconds,
 )
 
@@ -61,15 +62,16 @@ class _Wait:
         self._watch = watch
         self._target = target
         self._started = watch.clock.now()
-        self._page = Page(status="")
+        self._status = ""
+        self._seen: dict[Finding, None] = {}
         self._quiet: Quiet | None = None
+        self._read: list[Page] = []
         self._patience = 0.0
         self._said = ("", float("-inf"))
 
     def run(self) -> Result:
         while True:
-            answer = self._watch.ask(self._target.digest, None)
-            state = self._look(answer)
+            state = self._look(self._ask(None))
             if isinstance(state, Result):
                 return state
             now = self._watch.clock.now()
@@ -80,9 +82,14 @@ class _Wait:
             chance = self._watch.clock.chance()
             self._watch.clock.sleep(poll_delay(now - self._started, remaining, chance))
 
-    def _look(self, answer: Answer) -> Waiting | Result:
+    def _ask(self, token: str | None) -> Answer:
+        answer = self._watch.ask(self._target.digest, token)
         if isinstance(answer, Page):
-            self._page = answer
+            self._status = answer.status
+            self._seen.update(dict.fromkeys(answer.findings))
+        return answer
+
+    def _look(self, answer: Answer) -> Waiting | Result:
         state = interpret(answer)
         if isinstance(state, Refused):
             return self._unjudged(state.kind, state.reason)
@@ -94,23 +101,24 @@ class _Wait:
     def _settle(self, page: Page) -> Waiting | Result:
         now = self._watch.clock.now()
         self._quiet = self._quiet.after(page, now) if self._quiet else Quiet(page=page, since=now)
-        needed = max(settle_seconds(self._watch.engine, page), self._patience)
-        if now - self._quiet.since < needed:
-            return Waiting(why=f"{page.status}; findings may still arrive, so it has to settle")
-        pages = self._read_on(page)
-        problem = disagreement(pages) or _incomplete(pages)
-        if not problem:
-            return self._settled(pages)
+        settling = settle_seconds(self._watch.engine, page)
+        if now - self._quiet.since < max(settling, self._patience):
+            return _arriving(page)
+        before, self._read = self._read, self._read_on(page)
+        problem = disagreement(self._read) or _incomplete(self._read)
+        # The quiet time watched the first page alone; further ones have to stay the same too.
+        if not problem and (not settling or len(self._read) == 1 or self._read == before):
+            return self._settled(self._read)
         # Every further full read costs as many calls as there are pages, so it has to be earned.
         self._patience = SETTLE_SECONDS
         self._quiet = Quiet(page=page, since=now)
-        return Waiting(why=problem, kind=Unjudged.ERROR)
+        return Waiting(why=problem, kind=Unjudged.ERROR) if problem else _arriving(page)
 
     def _read_on(self, first: Page) -> list[Page]:
-        pages = [first]
-        while pages[-1].next_token:
-            answer = self._watch.ask(self._target.digest, pages[-1].next_token)
-            if not isinstance(answer, Page) or answer.status != first.status:
+        pages, watch = [first], self._watch
+        while pages[-1].next_token and watch.clock.now() < watch.deadline:
+            answer = self._ask(pages[-1].next_token)
+            if not isinstance(answer, Page) or not same_scan(first, answer):
                 break
             pages.append(answer)
         return pages
@@ -127,8 +135,8 @@ class _Wait:
     def _unjudged(self, kind: Unjudged, reason: str) -> Result:
         return Result(
             target=self._target,
-            status=self._page.status,
-            findings=self._page.findings,
+            status=self._status,
+            findings=tuple(self._seen),
             unjudged=kind,
             reason=reason,
             engine=self._watch.engine,
@@ -139,6 +147,10 @@ class _Wait:
         if why != last or now - at >= REMIND_SECONDS:
             self._watch.say(f"{now - self._started:.0f} s: {why}")
             self._said = (why, now)
+
+
+def _arriving(page: Page) -> Waiting:
+    return Waiting(why=f"{page.status}; findings may still arrive, so it has to settle")
 
 
 def _incomplete(pages: Sequence[Page]) -> str:
