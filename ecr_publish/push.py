@@ -1,7 +1,9 @@
 """The engine's stream of push events -> progress, digest, or an error with its cause named.
 
 docker-py raises nothing when a push fails: the error is an event among the others
-(reference/ecr-behaviour.md section 2, "docker-py push", and section 2.1 for ECR's texts).
+(reference/ecr-behaviour.md section 2, "docker-py push", and section 2.1 for ECR's texts). With the
+containerd store the engine keeps ECR's text to itself and names the HTTP status, and there is no
+`aux`: the digest stands in the last status alone.
 """
 
 from __future__ import annotations
@@ -58,8 +60,9 @@ class Progress:
 
 def follow(progress: Progress, event: Mapping[str, Any]) -> Progress:
     """The progress after one more event."""
-    if event.get("error"):
-        return replace(progress, error=str(event["error"]))
+    error = event.get("error") or (event.get("errorDetail") or {}).get("message")
+    if error:
+        return replace(progress, error=str(error))
     found = (event.get("aux") or {}).get("Digest") or _stated_digest(event.get("status", ""))
     if found:
         return replace(progress, digest=Digest.parse(found))
@@ -105,7 +108,7 @@ _ALLOW_PUSH = "Add to the role's policy:\n" + json.dumps(
 )
 _CAUSES = (
     (
-        r"cannot be overwritten because the (tag|repository) is immutable",
+        r"cannot be overwritten because the (tag|repository) is immutable|/manifests/\S+: 400 bad",
         "The repository's tags are immutable, and this tag is on another image already.",
         "A candidate tag is unique to its run, so this should not happen; run the job again.",
     ),
@@ -115,21 +118,22 @@ _CAUSES = (
         "Raise role-duration-seconds above the time that the build takes.",
     ),
     (
-        r"no basic auth credentials",
+        r"no basic auth credentials|401 unauthorized",
         "The token does not belong to this registry: wrong region, account or host.",
         "Check aws-region and registry.",
     ),
-    (r"not authorized to perform|denied|forbidden", "A permission is missing.", _ALLOW_PUSH),
     (
-        r"name unknown|does not exist in the registry|\bEOF\b|repository .*not found",
+        # Before "denied", which may be a part of the repository's name.
+        r"name unknown|does not exist in the registry|(?-i:\bEOF\b)|repository .*not found|: 404 not",
         "The repository does not exist in this registry (it was removed during the run?).",
         "Create it, or set `create-repository: true`.",
     ),
     (
-        r"toomanyrequests|rate exceeded",
+        r"toomanyrequests|rate exceeded|429 too many requests",
         "ECR throttled the push: many pushes run at the same time in this account and region.",
         "Run the job again; let fewer jobs push at once (`concurrency`).",
     ),
+    (r"not authorized to perform|denied|forbidden", "A permission is missing.", _ALLOW_PUSH),
     (
         r"connection (refused|reset)|no such host|i/o timeout|TLS handshake",
         "The engine could not reach the registry.",
