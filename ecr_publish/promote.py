@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ecr_publish.edges.ports import Registry
-from ecr_publish.errors import CallFailed, PromotionFailed, TagTaken
+from ecr_publish.errors import PromotionFailed, PublishError
 from ecr_publish.manifest import Manifest
 from ecr_publish.outcome import Promotion
 from ecr_publish.reference import Tag
@@ -21,7 +21,7 @@ def promoted(registry: Registry, manifest: Manifest, tags: Sequence[Tag]) -> Ite
     for tag in tags:
         try:
             changed = registry.put(manifest, tag)
-        except (CallFailed, TagTaken) as error:
+        except PublishError as error:
             moved = [str(moved) for moved in done.tags]
             raise PromotionFailed(str(tag), error.what, moved=moved, fix=error.fix) from error
         done = (
