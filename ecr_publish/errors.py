@@ -149,6 +149,20 @@ def _trust_policy(account: str, partition: str, subject: str, audience: str) -> 
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=2)
 
 
+class StsFailed(PublishError):
+    """STS could not be asked, so nothing is known of the role."""
+
+    exit_code = ExitCode.CREDENTIALS
+
+    def __init__(self, role: str, detail: str) -> None:
+        super().__init__(
+            f"STS could not be asked to assume {role}: {detail}",
+            why="The runner could not reach the regional STS endpoint.",
+            fix="Check aws-region, the runner's network, proxy and VPC endpoints; then run the job "
+            "again.",
+        )
+
+
 class NoCredentials(PublishError):
     """Neither a role was named nor does the environment hold credentials."""
 

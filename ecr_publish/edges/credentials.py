@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from ecr_publish.edges.registry import EcrRegistry
-from ecr_publish.errors import NoCredentials, OidcFailed, OidcUnavailable, RoleRefused
+from ecr_publish.errors import NoCredentials, OidcFailed, OidcUnavailable, RoleRefused, StsFailed
 from ecr_publish.plan import Plan, Role
 
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 20, 5
@@ -44,7 +44,7 @@ class Aws:
     def connect(self, plan: Plan, *, from_fork: bool) -> EcrRegistry:
         """The registry, opened with the plan's role or with the ambient credentials.
 
-        Raises OidcUnavailable, OidcFailed, RoleRefused or NoCredentials.
+        Raises OidcUnavailable, OidcFailed, RoleRefused, StsFailed or NoCredentials.
         """
         if plan.role:
             token = self._oidc_token(plan.role.audience, from_fork=from_fork)
@@ -90,7 +90,7 @@ class Aws:
                 role.arn, said.get("Code", ""), said.get("Message", ""), _claims(token)
             ) from error
         except BotoCoreError as error:
-            raise RoleRefused(role.arn, type(error).__name__, str(error), _claims(token)) from error
+            raise StsFailed(role.arn, str(error)) from error
         for secret in ("AccessKeyId", "SecretAccessKey", "SessionToken"):
             self._mask(credentials[secret])
         return boto3.Session(

@@ -1,0 +1,43 @@
+"""What the tiers that touch the world share: private engines, local ECRs, an honest environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from dev.engine import Engine, Store
+from local_ecr.server import LocalEcr
+
+
+@pytest.fixture(scope="session", params=["classic", "containerd"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """A Docker Engine of its own, once with each image store."""
+    store: Store = request.param
+    with Engine(store=store) as private:
+        yield private
+
+
+@pytest.fixture
+def ecr() -> Iterator[LocalEcr]:
+    """A local ECR with basic scans that are over after a tenth of a second."""
+    with LocalEcr(scan_seconds=0.1) as server:
+        yield server
+
+
+@pytest.fixture
+def ambient(ecr: LocalEcr, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process talks to the local ECR with its credentials, and knows of no others."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "ACTIONS_"))]:
+        monkeypatch.delenv(name)
+    for name, value in ecr.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDKs' back-off between attempts takes no time."""
+    monkeypatch.setattr("time.sleep", lambda _: None)

@@ -1,0 +1,354 @@
+"""ECR by boto3, against the local ECR; odd answers that it never gives come from a stub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from mypy_boto3_ecr import ECRClient
+
+from ecr_publish.edges.registry import EcrRegistry
+from ecr_publish.errors import CallFailed, ExitCode, RepositoryMissing, TagTaken
+from ecr_publish.findings import Page, Severity
+from ecr_publish.inputs import Mutability
+from ecr_publish.reference import RegistryId, Tag
+from ecr_publish.scan import NoScan, ScanType, Unreachable
+from local_ecr.server import LocalEcr
+from tests.factories import ACCOUNT, ARN, NAME, make_digest, make_manifest, make_plan
+from tests.images import push_image
+
+pytestmark = pytest.mark.usefixtures("ambient", "no_waiting")
+
+
+@pytest.fixture
+def client() -> ECRClient:
+    return boto3.client("ecr")
+
+
+@pytest.fixture
+def repository(client: ECRClient) -> str:
+    client.create_repository(repositoryName=NAME, imageScanningConfiguration={"scanOnPush": True})
+    return NAME
+
+
+def opened(client: ECRClient, masked: list[str] | None = None, **plan: Any) -> EcrRegistry:
+    secrets: list[str] = [] if masked is None else masked
+    return EcrRegistry(client, make_plan(**plan), secrets.append)
+
+
+def test_repository__that_exists(client: ECRClient, repository: str, ecr: LocalEcr) -> None:
+    state = opened(client).repository()
+
+    assert state.uri == f"{ecr.host}/{NAME}"
+    assert state.arn == ARN
+    assert state.registry_id == ACCOUNT
+    assert (state.mutability, state.exclusions, state.created) == ("MUTABLE", (), False)
+    assert state.scan_type is ScanType.BASIC
+
+
+def test_repository__missing(client: ECRClient) -> None:
+    with pytest.raises(RepositoryMissing):
+        opened(client).repository()
+
+
+@pytest.mark.parametrize("mutability", list(Mutability))
+def test_repository__is_created_with_scanning_on_push(
+    client: ECRClient, mutability: Mutability
+) -> None:
+    state = opened(client, create=mutability).repository()
+
+    (made,) = client.describe_repositories(repositoryNames=[NAME])["repositories"]
+    assert made["imageScanningConfiguration"] == {"scanOnPush": True}
+    assert made["imageTagMutability"] == mutability.value == state.mutability
+    assert state.created
+
+
+def test_s4__existing_repository_is_never_changed(client: ECRClient, ecr: LocalEcr) -> None:
+    client.create_repository(repositoryName=NAME)
+
+    state = opened(client, create=Mutability.IMMUTABLE).repository()
+
+    assert (state.mutability, state.created) == ("MUTABLE", False)
+    writes = [
+        call.operation for call in ecr.calls() if call.operation.startswith(("Put", "Create"))
+    ]
+    assert writes == ["CreateRepository"]
+
+
+def test_repository__created_by_somebody_else_meanwhile(
+    client: ECRClient, repository: str, ecr: LocalEcr
+) -> None:
+    ecr.fail_next("DescribeRepositories", "RepositoryNotFoundException", status=400)
+
+    assert opened(client, create=Mutability.MUTABLE).repository().arn == ARN
+
+
+def test_repository__that_comes_and_goes_is_an_error(
+    client: ECRClient, repository: str, ecr: LocalEcr
+) -> None:
+    ecr.fail_next("DescribeRepositories", "RepositoryNotFoundException", times=2, status=400)
+
+    with pytest.raises(CallFailed, match="RepositoryAlreadyExistsException"):
+        opened(client, create=Mutability.MUTABLE).repository()
+
+
+@pytest.mark.parametrize(
+    ("operation", "create"),
+    [("DescribeRepositories", None), ("CreateRepository", Mutability.MUTABLE)],
+)
+def test_repository__denied(
+    client: ECRClient, ecr: LocalEcr, operation: str, create: Mutability | None
+) -> None:
+    ecr.fail_next(operation, "AccessDeniedException", status=400)
+
+    with pytest.raises(CallFailed) as caught:
+        opened(client, create=create).repository()
+
+    assert caught.value.exit_code == ExitCode.REPOSITORY
+    assert f'"ecr:{operation}"' in caught.value.fix
+    assert f"arn:aws:ecr:eu-west-1:*:repository/{NAME}" in caught.value.fix
+    assert not caught.value.transient
+
+
+def test_repository__immutable_with_exclusions(client: ECRClient) -> None:
+    client.create_repository(
+        repositoryName=NAME,
+        imageTagMutability="IMMUTABLE_WITH_EXCLUSION",
+        imageTagMutabilityExclusionFilters=[{"filterType": "WILDCARD", "filter": "latest*"}],
+    )
+
+    state = opened(client).repository()
+
+    assert state.exclusions == ("latest*",)
+    assert state.can_move(Tag("latest"))
+    assert not state.can_move(Tag("1.0"))
+
+
+def test_scan_type__enhanced(client: ECRClient, repository: str) -> None:
+    client.put_registry_scanning_configuration(scanType="ENHANCED", rules=[])
+
+    assert opened(client).repository().scan_type is ScanType.ENHANCED
+
+
+def test_scan_type__that_may_not_be_asked_for_is_unknown(
+    client: ECRClient, repository: str, ecr: LocalEcr
+) -> None:
+    ecr.fail_next("GetRegistryScanningConfiguration", "AccessDeniedException", status=400)
+
+    assert opened(client).repository().scan_type is ScanType.UNKNOWN
+
+
+DESCRIBED = {
+    "repositories": [
+        {
+            "repositoryArn": ARN,
+            "registryId": ACCOUNT,
+            "repositoryName": NAME,
+            "repositoryUri": f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/{NAME}",
+        }
+    ]
+}
+
+
+@pytest.fixture
+def stub(client: ECRClient) -> Iterator[Stubber]:
+    with Stubber(client) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("asked", "configuration"),
+    [("999999999999", {"scanType": "BASIC"}), (ACCOUNT, {}), (ACCOUNT, {"scanType": "NEXT"})],
+)
+def test_scan_type__of_another_registry_or_a_new_one_is_unknown(
+    client: ECRClient, stub: Stubber, asked: str, configuration: dict[str, str]
+) -> None:
+    stub.add_response("describe_repositories", DESCRIBED)
+    stub.add_response(
+        "get_registry_scanning_configuration",
+        {"registryId": asked, "scanningConfiguration": configuration},
+    )
+
+    assert opened(client).repository().scan_type is ScanType.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("given", "host"),
+    [
+        (ACCOUNT, f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"),
+        (f"{ACCOUNT}.dkr-ecr.eu-west-1.on.aws", f"{ACCOUNT}.dkr-ecr.eu-west-1.on.aws"),
+    ],
+)
+def test_registry__is_named_in_the_call_and_its_host_is_used_as_written(
+    client: ECRClient, stub: Stubber, given: str, host: str
+) -> None:
+    stub.add_response(
+        "describe_repositories", DESCRIBED, {"repositoryNames": [NAME], "registryId": ACCOUNT}
+    )
+    stub.add_client_error("get_registry_scanning_configuration", "AccessDeniedException")
+
+    state = opened(client, registry=RegistryId.parse(given)).repository()
+
+    assert state.uri == f"{host}/{NAME}"
+
+
+def test_s3__login_is_masked_before_it_is_given(client: ECRClient) -> None:
+    masked: list[str] = []
+
+    login = opened(client, masked).login()
+
+    assert login.username == "AWS"
+    assert login.password in masked
+    assert login.password not in repr(login)
+
+
+def test_manifest__is_the_bytes_that_were_pushed(
+    client: ECRClient, repository: str, ecr: LocalEcr
+) -> None:
+    pushed = push_image(ecr, NAME, "one")
+
+    assert opened(client).manifest(pushed.digest) == pushed
+
+
+def test_manifest__that_is_gone(client: ECRClient, repository: str) -> None:
+    with pytest.raises(CallFailed, match="ImageNotFound: Requested image not found"):
+        opened(client).manifest(make_digest())
+
+
+def test_scan__before_there_is_an_image(client: ECRClient, repository: str) -> None:
+    assert isinstance(opened(client).scan(make_digest(), None), NoScan)
+
+
+def test_scan__before_there_is_a_scan(client: ECRClient, repository: str, ecr: LocalEcr) -> None:
+    ecr.set_scenario("never-found")
+    pushed = push_image(ecr, NAME, "one")
+
+    assert isinstance(opened(client).scan(pushed.digest, None), NoScan)
+
+
+def test_scan__findings_in_pages(
+    client: ECRClient, repository: str, ecr: LocalEcr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ecr.set_scenario("vulnerable")
+    pushed = push_image(ecr, NAME, "one")
+    registry = opened(client)
+    monkeypatch.setattr("ecr_publish.edges.registry.PAGE_SIZE", 30)
+    first = _finished(registry, pushed.digest)
+
+    second = registry.scan(pushed.digest, first.next_token)
+
+    assert isinstance(second, Page)
+    assert second.next_token is None
+    found = [*first.findings, *second.findings]
+    assert len(first.findings) == 30
+    assert len({finding.name for finding in found}) == len(found) == 51
+    assert sum(finding.severity is Severity.CRITICAL for finding in found) == 2
+
+
+def _finished(registry: EcrRegistry, digest: Any) -> Page:
+    while True:
+        answer = registry.scan(digest, None)
+        if isinstance(answer, Page) and answer.completed_at:
+            return answer
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("ThrottlingException", 400), ("ServerException", 500), ("ConnectionReset", None)],
+)
+def test_scan__fault_that_may_pass_is_an_answer(
+    client: ECRClient, repository: str, ecr: LocalEcr, code: str, status: int | None
+) -> None:
+    ecr.fail_next("DescribeImageScanFindings", code, times=99, status=status)
+
+    assert isinstance(opened(client).scan(make_digest(), None), Unreachable)
+
+
+def test_scan__denied_is_an_error(client: ECRClient, repository: str, ecr: LocalEcr) -> None:
+    ecr.fail_next("DescribeImageScanFindings", "AccessDeniedException", status=400)
+
+    with pytest.raises(CallFailed) as caught:
+        opened(client).scan(make_digest(), None)
+
+    assert caught.value.exit_code == ExitCode.SCAN
+    assert len(ecr.calls("DescribeImageScanFindings")) == 1
+
+
+def test_put__same_bytes_same_digest(client: ECRClient, repository: str, ecr: LocalEcr) -> None:
+    pushed = push_image(ecr, NAME, "candidate")
+
+    assert opened(client).put(pushed, Tag("1.0")) is True
+
+    (image,) = client.describe_images(repositoryName=NAME)["imageDetails"]
+    assert image["imageDigest"] == str(pushed.digest)
+    assert sorted(image["imageTags"]) == ["1.0", "candidate"]
+
+
+@pytest.mark.parametrize("mutability", ["MUTABLE", "IMMUTABLE"])
+@pytest.mark.parametrize("code", ["ImageAlreadyExistsException", "ImageTagAlreadyExistsException"])
+def test_s5__same_tag_on_same_digest_is_success(
+    client: ECRClient, ecr: LocalEcr, mutability: Any, code: str
+) -> None:
+    ecr.set_scenario({"switches": {"repush_api": code}})
+    client.create_repository(repositoryName=NAME, imageTagMutability=mutability)
+    pushed = push_image(ecr, NAME, "1.0")
+
+    assert opened(client).put(pushed, Tag("1.0")) is False
+
+
+def test_s1__immutable_tag_on_another_digest_is_never_moved(
+    client: ECRClient, ecr: LocalEcr
+) -> None:
+    client.create_repository(repositoryName=NAME, imageTagMutability="IMMUTABLE")
+    first, second = (push_image(ecr, NAME, tag, tag.encode()) for tag in ("1.0", "candidate"))
+
+    with pytest.raises(TagTaken, match=str(first.digest)):
+        opened(client).put(second, Tag("1.0"))
+
+    tagged = client.describe_images(repositoryName=NAME, imageIds=[{"imageTag": "1.0"}])
+    assert tagged["imageDetails"][0]["imageDigest"] == str(first.digest)
+
+
+def test_s1__other_bytes_than_the_gated_ones_are_refused(
+    client: ECRClient, repository: str, ecr: LocalEcr
+) -> None:
+    pushed = push_image(ecr, NAME, "candidate")
+    changed = make_manifest()
+
+    with pytest.raises(CallFailed):
+        opened(client).put(
+            type(pushed)(digest=pushed.digest, media_type=pushed.media_type, text=changed.text),
+            Tag("1.0"),
+        )
+
+
+def test_put__denied(client: ECRClient, repository: str, ecr: LocalEcr) -> None:
+    pushed = push_image(ecr, NAME, "candidate")
+    ecr.fail_next("PutImage", "AccessDeniedException", status=400)
+
+    with pytest.raises(CallFailed) as caught:
+        opened(client).put(pushed, Tag("1.0"))
+
+    assert caught.value.exit_code == ExitCode.PROMOTE
+
+
+def test_s4__untag_leaves_the_image_and_its_other_tags(
+    client: ECRClient, repository: str, ecr: LocalEcr
+) -> None:
+    pushed = push_image(ecr, NAME, "candidate")
+    registry = opened(client)
+    registry.put(pushed, Tag("1.0"))
+
+    registry.untag(Tag("candidate"))
+
+    (image,) = client.describe_images(repositoryName=NAME)["imageDetails"]
+    assert image["imageTags"] == ["1.0"]
+
+
+def test_untag__of_a_tag_that_is_gone(client: ECRClient, repository: str) -> None:
+    with pytest.raises(CallFailed, match="ImageNotFound"):
+        opened(client).untag(Tag("nobody"))

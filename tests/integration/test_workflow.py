@@ -1,0 +1,129 @@
+"""The runner's commands and files, as bytes on standard output and in the files."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from ecr_publish.edges.workflow import GitHubWorkflow
+
+
+@pytest.fixture
+def workflow(tmp_path: Path) -> GitHubWorkflow:
+    return GitHubWorkflow({"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")})
+
+
+def test_say__commands_in_the_text_are_harmless(
+    workflow: GitHubWorkflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    workflow.say("plain\n ::error::no\rend ##[warning]no")
+
+    out = capfd.readouterr().out
+    assert out.startswith("plain\n")
+    assert not re.search(r"(?m)^\s*::", out)
+    assert "##[" not in out
+    assert "\r" not in out
+
+
+def test_group__is_closed_also_after_an_error(
+    workflow: GitHubWorkflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ValueError, match="inside"), workflow.group("Build"):
+        raise ValueError("inside")
+
+    assert capfd.readouterr().out == "::group::Build\n::endgroup::\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "shown"),
+    [
+        (b"", ""),
+        (b"whole line\n", "whole line\n"),
+        (b"no newline at the end", "no newline at the end\n"),
+    ],
+)
+def test_untrusted__end_marker_stands_on_a_line_of_its_own(
+    workflow: GitHubWorkflow, capfd: pytest.CaptureFixture[str], output: bytes, shown: str
+) -> None:
+    with workflow.untrusted() as write:
+        write(output)
+
+    out = capfd.readouterr().out
+    match = re.fullmatch(r"::stop-commands::([0-9a-f]{64})\n(.*)::\1::\n", out, re.DOTALL)
+    assert match
+    assert match[2] == shown
+
+
+def test_untrusted__is_closed_also_after_an_error(
+    workflow: GitHubWorkflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with suppress(KeyboardInterrupt), workflow.untrusted() as write:
+        write(b"half a li")
+        raise KeyboardInterrupt
+
+    assert re.search(r"half a li\n::[0-9a-f]{64}::\n$", capfd.readouterr().out)
+
+
+def test_untrusted__no_two_brackets_share_a_token(
+    workflow: GitHubWorkflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        with workflow.untrusted():
+            pass
+
+    tokens = re.findall(r"::stop-commands::(\w+)", capfd.readouterr().out)
+    assert len(set(tokens)) == 2
+
+
+def test_s3__every_line_of_a_secret_is_masked(
+    workflow: GitHubWorkflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    workflow.mask("one\n\ntwo%")
+
+    assert capfd.readouterr().out == "::add-mask::one\n::add-mask::two%25\n"
+
+
+def test_annotations__are_escaped(
+    workflow: GitHubWorkflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    workflow.error("a,b:c", "50%\nnext")
+    workflow.warning("w", "x")
+    workflow.notice("n", "y")
+
+    assert capfd.readouterr().out == (
+        "::error title=a%2Cb%3Ac::50%25%0Anext\n::warning title=w::x\n::notice title=n::y\n"
+    )
+
+
+def test_output__several_lines(
+    workflow: GitHubWorkflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "output"
+    file.touch()
+    monkeypatch.setenv("GITHUB_OUTPUT", str(file))
+
+    workflow.output("tags", "a:1\na:2")
+
+    name, delimiter = file.read_text().splitlines()[0].split("<<")
+    assert name == "tags"
+    assert file.read_text() == f"tags<<{delimiter}\na:1\na:2\n{delimiter}\n"
+
+
+def test_summary__is_appended(workflow: GitHubWorkflow, tmp_path: Path) -> None:
+    workflow.summary("one\n")
+    workflow.summary("two ✅\n")
+
+    assert (tmp_path / "summary.md").read_text(encoding="utf-8") == "one\ntwo ✅\n"
+
+
+def test_summary__without_a_file_is_left_away() -> None:
+    GitHubWorkflow({}).summary("nowhere")
+
+
+def test_read_text__of_a_file(workflow: GitHubWorkflow, tmp_path: Path) -> None:
+    (tmp_path / "event.json").write_text("{}", encoding="utf-8")
+
+    assert workflow.read_text(str(tmp_path / "event.json")) == "{}"
