@@ -60,7 +60,8 @@ class Progress:
 
 def follow(progress: Progress, event: Mapping[str, Any]) -> Progress:
     """The progress after one more event."""
-    error = event.get("error") or (event.get("errorDetail") or {}).get("message")
+    detail = event.get("errorDetail") or {}
+    error = event.get("error") or detail.get("message") or detail
     if error:
         return replace(progress, error=str(error))
     found = (event.get("aux") or {}).get("Digest") or _stated_digest(event.get("status", ""))
@@ -123,8 +124,7 @@ _CAUSES = (
         "Check aws-region and registry.",
     ),
     (
-        # Before "denied", which may be a part of the repository's name.
-        r"name unknown|does not exist in the registry|(?-i:\bEOF\b)|repository .*not found|: 404 not",
+        r"name unknown|does not exist in the registry|(repository .*|404 )not found|(?-i:\bEOF\b)",
         "The repository does not exist in this registry (it was removed during the run?).",
         "Create it, or set `create-repository: true`.",
     ),
@@ -133,10 +133,11 @@ _CAUSES = (
         "ECR throttled the push: many pushes run at the same time in this account and region.",
         "Run the job again; let fewer jobs push at once (`concurrency`).",
     ),
-    (r"not authorized to perform|denied|forbidden", "A permission is missing.", _ALLOW_PUSH),
     (
         r"connection (refused|reset)|no such host|i/o timeout|TLS handshake",
         "The engine could not reach the registry.",
         "Check the runner's network, proxy and VPC endpoints; then run the job again.",
     ),
+    # The last, because a repository's name may hold these words.
+    (r"not authorized to perform|denied|forbidden", "A permission is missing.", _ALLOW_PUSH),
 )
