@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any
 
 from ecr_publish.context import Context
@@ -28,6 +29,7 @@ NAME = "visit-counter-app"
 URI = f"{HOST}/{NAME}"
 ARN = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{NAME}"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/visit-counter-publisher"
+COMPLETED_AT = datetime(2026, 8, 1, 12, 0, tzinfo=timezone.utc)
 SHA = "0123456789abcdef0123456789abcdef01234567"
 CANDIDATE = Tag("candidate-42-1-0badcafe")
 
@@ -217,6 +219,7 @@ def make_page(*findings: Finding, **over: Any) -> Page:
     stated = [finding.stated_severity for finding in findings]
     plain = Page(
         status="COMPLETE",
+        completed_at=COMPLETED_AT,
         counts={word: stated.count(word) for word in dict.fromkeys(stated)},
         findings=findings,
     )
