@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any
@@ -24,8 +25,17 @@ class Issuer:
     """Signs and verifies tokens; the key is made anew in each process."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: rsa.RSAPrivateKey | None = None
         self.request_token = secrets.token_urlsafe(48)
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    @property
+    def _key(self) -> rsa.RSAPrivateKey:
+        # Made when needed: it takes a tenth of a second, and most servers of tests never sign.
+        with self._lock:
+            if self._made is None:
+                self._made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            return self._made
 
     def sign(self, claims: Mapping[str, Any]) -> str:
         """A JWT (RS256) of these claims."""
