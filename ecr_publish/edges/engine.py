@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from functools import cached_property
+from contextlib import closing, contextmanager, suppress
 
 import docker
 import requests
@@ -60,9 +59,9 @@ class DockerEngine:
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
         """Give a local image the repository's name and a tag; raises ImageMissing."""
-        with _reached():
+        with self._connected() as api:
             try:
-                self._api.tag(image, state.uri, str(tag))
+                api.tag(image, state.uri, str(tag))
             except ImageNotFound:
                 raise ImageMissing(image) from None
 
@@ -71,9 +70,9 @@ class DockerEngine:
     ) -> Digest:
         """Push and give the digest that the registry took; raises PushFailed."""
         auth = {"username": login.username, "password": login.password}
-        with _reached():
+        with self._connected() as api:
             try:
-                events = self._api.push(
+                events = api.push(
                     state.uri, tag=str(tag), stream=True, decode=True, auth_config=auth
                 )
                 progress = self._follow(events, say)
@@ -86,12 +85,17 @@ class DockerEngine:
 
     def forget(self, reference: str) -> None:
         """Remove a local name again, but no image that has another name; never fails."""
-        with suppress(DockerException, requests.RequestException):
-            self._api.remove_image(reference, noprune=True)
+        with suppress(EngineMissing), self._connected() as api:
+            api.remove_image(reference, noprune=True)
 
-    @cached_property
-    def _api(self) -> docker.APIClient:
-        return docker.from_env(environment=self._environ, timeout=_STREAM_TIMEOUT).api
+    @contextmanager
+    def _connected(self) -> Iterator[docker.APIClient]:
+        try:
+            client = docker.from_env(environment=self._environ, timeout=_STREAM_TIMEOUT)
+            with closing(client.api) as api:
+                yield api
+        except (DockerException, requests.RequestException) as error:
+            raise EngineMissing(str(error)) from error
 
     def _follow(self, events: Iterator[dict[str, object]], say: Callable[[str], None]) -> Progress:
         progress, said = Progress(), self._clock.now()
@@ -120,11 +124,3 @@ class DockerEngine:
 def _copy(process: subprocess.Popen[bytes], write: Callable[[bytes], None]) -> None:
     while process.stdout and (data := process.stdout.read(_CHUNK)):
         write(data)
-
-
-@contextmanager
-def _reached() -> Iterator[None]:
-    try:
-        yield
-    except (DockerException, requests.RequestException) as error:
-        raise EngineMissing(str(error)) from error
