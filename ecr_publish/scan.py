@@ -171,7 +171,7 @@ def disagreement(pages: Sequence[Page]) -> str:
     collected = Counter(item.stated_severity for page in pages for item in page.findings)
     stated = [Counter(page.counts) for page in pages if page.counts is not None]
     summed = sum(stated, Counter[str]())
-    if all(+counts == collected for counts in stated) or summed == collected:
+    if all(counts == collected for counts in stated) or summed == collected:
         return ""
     most = max(counts.total() for counts in stated)
     return f"ECR counts {most} findings, but listed {collected.total()}"
