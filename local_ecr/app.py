@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,14 +15,13 @@ from werkzeug.wrappers import Request, Response
 
 from local_ecr import control, data_plane, oidc, repositories, sts
 from local_ecr.errors import ERROR_HEADER, ConnectionDropped, EcrError
-from local_ecr.faults import CONNECTION_RESET, Call, CallLog, Fault, FaultPlan
+from local_ecr.faults import CONNECTION_RESET, Call, CallLog, FaultPlan
 from local_ecr.registry import Registry
-from local_ecr.scans import scenario_from
+from local_ecr.repositories import AMZ_JSON
+from local_ecr.scripts import Scripts
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-_AMZ_JSON = "application/x-amz-json-1.1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,19 +42,19 @@ class App:
         self.registry = registry
         self.faults = FaultPlan()
         self.log = CallLog()
+        self.scripts = Scripts(registry, self.faults, self.log, scan_seconds)
         self.issuer = oidc.Issuer()
         self._sts = sts.Sts(registry.place.account, self.issuer)
-        self._scan_seconds = scan_seconds
         self._quiet = quiet
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one WSGI request."""
         request = Request(environ)
         if request.path.startswith("/_local/"):
-            return self._local(request)(environ, start_response)
+            return self.scripts.answer(request)(environ, start_response)
         task = self._task(request)
         time.sleep(self.faults.latency(task.operation))
-        response = self._faulty(task) or task.answer()
+        response = self._faulty(task) or self._answered(task)
         self._note(task, response)
         return response(environ, start_response)
 
@@ -77,6 +77,16 @@ class App:
         refusal = task.denied() if task.denied and fault.text is None else None
         text = refusal.message if refusal else fault.text or fault.code
         return task.refuse(EcrError(fault.code, text, fault.http_status))
+
+    def _answered(self, task: _Task) -> Response:
+        try:
+            return task.answer()
+        except ConnectionDropped:
+            self.log.add(self._call(task, 0, CONNECTION_RESET))
+            raise
+        except Exception as exc:  # noqa: BLE001 - a bug here is a 500 there, and not a silent hang-up
+            traceback.print_exc()
+            return task.refuse(EcrError("ServerException", f"bug in local_ecr: {exc!r}", 500))
 
     def _note(self, task: _Task, response: Response) -> None:
         call = self._call(task, response.status_code, response.headers.pop(ERROR_HEADER, None))
@@ -126,7 +136,7 @@ class App:
         try:
             with self.registry.lock:
                 if operation in control.OPERATIONS:
-                    return _json(control.OPERATIONS[operation](self.registry, body), _AMZ_JSON)
+                    return _json(control.OPERATIONS[operation](self.registry, body), AMZ_JSON)
                 return self._moto(operation, request, raw)
         except EcrError as error:
             return _ecr_refusal(error)
@@ -140,7 +150,7 @@ class App:
         answer = repositories.answer(
             self.registry.repositories, request.url, dict(request.headers), raw
         )
-        response = Response(answer[1], status=answer[0], content_type=_AMZ_JSON)
+        response = Response(answer[1], status=answer[0], content_type=AMZ_JSON)
         if response.status_code >= 400:  # noqa: PLR2004
             kind = str(json.loads(answer[1]).get("__type", "")).rpartition("#")[2]
             response.headers[ERROR_HEADER] = kind
@@ -166,6 +176,7 @@ class App:
             operation=action or "Unknown",
             answer=lambda: self._sts_answer(action, form, _access_key(request)),
             refuse=_sts_refusal,
+            denied=lambda: sts.not_authorized(action),
         )
 
     def _sts_answer(self, action: str, form: Mapping[str, str], key: str | None) -> Response:
@@ -208,65 +219,6 @@ class App:
     def _key_set(self) -> Response:
         return _json(self.issuer.key_set())
 
-    # --- /_local --------------------------------------------------------------------------------
-
-    def _local(self, request: Request) -> Response:
-        name = request.path.removeprefix("/_local/")
-        handlers = self._getters() if request.method == "GET" else self._posters()
-        if name not in handlers:
-            return _json({"message": f"no {request.method} /_local/{name}"}, status=404)
-        try:
-            raw = request.get_data()
-            return _json(handlers[name](json.loads(raw or b"{}")))
-        except (ValueError, TypeError, KeyError) as exc:
-            return _json({"message": f"{type(exc).__name__}: {exc}"}, status=400)
-
-    def _getters(self) -> dict[str, Callable[[Any], dict[str, Any]]]:
-        return {
-            "calls": lambda _: {"calls": [call.as_json() for call in self.log.all()]},
-            "scans": lambda _: {"scans": self.scans()},
-            "health": lambda _: {"status": "ok"},
-        }
-
-    def _posters(self) -> dict[str, Callable[[Any], dict[str, Any]]]:
-        return {
-            "fail": self._post_fail,
-            "latency": self._post_latency,
-            "scenario": self._post_scenario,
-            "expire-tokens": self._post_expire_tokens,
-            "reset": self._post_reset,
-        }
-
-    def _post_fail(self, body: dict[str, Any]) -> dict[str, Any]:
-        times = int(body.pop("times", 1))
-        self.faults.add(Fault(**body), times)
-        return {"status": "ok"}
-
-    def _post_latency(self, body: dict[str, Any]) -> dict[str, Any]:
-        self.faults.delay(body.get("operation", "*"), float(body["seconds"]))
-        return {"status": "ok"}
-
-    def _post_scenario(self, body: dict[str, Any] | str) -> dict[str, Any]:
-        scenario = scenario_from(body, self._scan_seconds)
-        with self.registry.lock:
-            self.registry.scenario = scenario
-        return {"status": "ok"}
-
-    def _post_expire_tokens(self, _body: object) -> dict[str, Any]:
-        with self.registry.lock:
-            self.registry.tokens.expire_all()
-        return {"status": "ok"}
-
-    def _post_reset(self, _body: object) -> dict[str, Any]:
-        self.faults.clear()
-        self.log.clear()
-        return {"status": "ok"}
-
-    def scans(self) -> list[dict[str, Any]]:
-        """When each digest's scan is final; see Registry.scan_log."""
-        with self.registry.lock:
-            return self.registry.scan_log()
-
 
 def _json(
     body: Mapping[str, Any], content_type: str = "application/json", status: int = 200
@@ -284,7 +236,7 @@ def _decoded(raw: bytes) -> dict[str, Any]:
 
 def _ecr_refusal(error: EcrError) -> Response:
     body = {"__type": error.code, "message": error.message}
-    response = _json(body, _AMZ_JSON, error.status)
+    response = _json(body, AMZ_JSON, error.status)
     response.headers[ERROR_HEADER] = error.code
     return response
 

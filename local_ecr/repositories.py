@@ -16,6 +16,7 @@ from moto.ecr.responses import ECRResponse
 from local_ecr import errors
 from local_ecr.images import Mutability
 
+AMZ_JSON = "application/x-amz-json-1.1"
 FULL_SCAN = [{"filter": "*", "filterType": "WILDCARD"}]
 
 
@@ -115,7 +116,9 @@ def answer(
     Raises:
         EcrError: Also for operations that moto does not have.
     """
-    request = MotoRequest.from_primitives("POST", url, headers, body)
+    # moto would take the account from the access key, and the protocol from the content type.
+    own = {"x-moto-account-id": repositories.account_id, "Content-Type": AMZ_JSON}
+    request = MotoRequest.from_primitives("POST", url, headers | own, body)
     try:
         return _Responses(repositories).answer(request)
     except NotImplementedError as exc:

@@ -111,7 +111,8 @@ class LocalEcr:
 
     def scans(self) -> list[dict[str, Any]]:
         """Each scanned digest with startedAt and finalAt (epoch seconds) and its final status."""
-        return self._app.scans()
+        with self.registry.lock:
+            return self.registry.scan_log()
 
     def fail_next(
         self,

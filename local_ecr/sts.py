@@ -5,6 +5,8 @@ Written here and not left to moto, which verifies nothing and shares its state b
 
 from __future__ import annotations
 
+import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +21,8 @@ from local_ecr.scans import Switches, Trust
 
 AUDIENCE = "sts.amazonaws.com"
 _NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
+_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+_MAX_POLICY = 2_048
 _MIN_SECONDS, _MAX_SECONDS = 900, 43_200
 
 
@@ -54,6 +58,7 @@ class Sts:
 
     def assume_role(self, form: Mapping[str, str], now: float) -> dict[str, Any]:
         """AssumeRole: anybody may."""
+        _check_form(form)
         session = self._session(form, now)
         return {"Credentials": _credentials(session), "AssumedRoleUser": _user(session)}
 
@@ -65,6 +70,7 @@ class Sts:
         Raises:
             EcrError: With the codes and the texts of STS.
         """
+        _check_form(form)
         claims = _verified(self._issuer, form.get("WebIdentityToken", ""), now, switches)
         _check_trust(form, claims, trust)
         session = self._session(form, now)
@@ -94,6 +100,33 @@ class Sts:
 def role_name(arn: str) -> str:
     """The name at the end of a role's ARN."""
     return arn.rpartition("/")[2]
+
+
+def not_authorized(action: str) -> EcrError:
+    """STS's refusal, which does not tell a role that is missing from one that does not trust."""
+    return EcrError("AccessDenied", f"Not authorized to perform sts:{action}", 403)
+
+
+def _check_form(form: Mapping[str, str]) -> None:
+    if not _SESSION_NAME.fullmatch(form.get("RoleSessionName", "")):
+        raise _invalid_value("roleSessionName", _SESSION_NAME.pattern)
+    if len(form.get("Policy", "")) > _MAX_POLICY:
+        raise _invalid_value(
+            "policy", f"Member must have length less than or equal to {_MAX_POLICY}"
+        )
+    _check_json(form.get("Policy"))
+
+
+def _check_json(policy: str | None) -> None:
+    try:
+        json.loads(policy or "{}")
+    except ValueError as exc:
+        raise EcrError("MalformedPolicyDocument", "Syntax errors in policy.") from exc
+
+
+def _invalid_value(member: str, constraint: str) -> EcrError:
+    message = f"1 validation error detected: Value at '{member}' failed to satisfy constraint: "
+    return EcrError("ValidationError", message + constraint)
 
 
 def _verified(issuer: Issuer, token: str, now: float, switches: Switches) -> dict[str, Any]:
@@ -128,8 +161,7 @@ def _check_trust(form: Mapping[str, str], claims: Mapping[str, Any], trust: Trus
         fnmatchcase(claims["sub"], pattern) for pattern in trust.subjects
     )
     if unknown or stranger or name in trust.denied_roles:
-        message = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
-        raise EcrError("AccessDenied", message, 403)
+        raise not_authorized("AssumeRoleWithWebIdentity")
     if _duration(form) > trust.max_session_seconds:
         raise EcrError(
             "ValidationError",

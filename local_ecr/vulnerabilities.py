@@ -221,6 +221,7 @@ def _resource(scanned: Scanned) -> dict[str, Any]:
         "architecture": scanned.architecture,
         "imageHash": scanned.digest,
         "imageTags": list(scanned.tags),
+        "inUseCount": 0,
         "platform": "DEBIAN_12",
         "pushedAt": scanned.pushed_at,
         "registry": scanned.account,

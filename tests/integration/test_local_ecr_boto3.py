@@ -18,7 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from local_ecr import LocalEcr
+from local_ecr import LocalEcr, Place
 from local_ecr.manifest import OCI_INDEX, OCI_MANIFEST, digest_of
 
 if TYPE_CHECKING:
@@ -805,3 +805,18 @@ def test_sts__refusals(lab: Lab) -> None:
             sts.assume_role_with_web_identity(
                 RoleArn=ROLE, RoleSessionName="run", WebIdentityToken=good
             )
+
+
+def test_registry__other_account_in_every_answer() -> None:
+    with opened(place=Place(account="210987654321", region="us-east-2")) as lab:
+        assert lab.client.get_registry_scanning_configuration()["registryId"] == "210987654321"
+        assert lab.client.describe_repositories()["repositories"][0]["registryId"] == "210987654321"
+
+
+def test_bug__is_an_internal_error_and_is_said(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(lab.ecr.registry, "coverage", None)
+    response = lab.put("app", "v1", lab.manifest("app"))
+    assert (response.status_code, "bug in local_ecr" in response.text) == (500, True)
+    assert "TypeError" in capfd.readouterr().err

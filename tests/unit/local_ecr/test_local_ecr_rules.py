@@ -12,6 +12,7 @@ from local_ecr.scan_config import coverage, filter_matches
 from local_ecr.scans import Switches, Trust
 from local_ecr.tokens import Tokens
 
+FORM = ("DurationSeconds", "WebIdentityToken", "Policy", "RoleSessionName")
 ROLE = "arn:aws:iam::123456789012:role/publisher"
 
 
@@ -147,7 +148,7 @@ def assume(issuer: oidc.Issuer, *, now: float = 1000.0, **over: object) -> dict[
     trust = over.pop("trust", Trust())
     switches = over.pop("switches", Switches())
     form = {"RoleArn": ROLE, "RoleSessionName": "run-1"}
-    form |= {k: str(over.pop(k)) for k in ("DurationSeconds", "WebIdentityToken") if k in over}
+    form |= {k: str(over.pop(k)) for k in FORM if k in over}
     claims = oidc.claims("sts.amazonaws.com", 1000.0, 300, over)
     form.setdefault("WebIdentityToken", issuer.sign(claims))
     service = sts.Sts("123456789012", issuer)
@@ -176,6 +177,9 @@ def test_web_identity__good(issuer: oidc.Issuer) -> None:
         ({"trust": Trust(allowed_roles=("other",))}, "AccessDenied", "Not authorized"),
         ({"trust": Trust(subjects=("repo:org/*:environment:*",))}, "AccessDenied", "Not auth"),
         ({"DurationSeconds": 7200}, "ValidationError", "exceeds the MaxSessionDuration"),
+        ({"RoleSessionName": "a b"}, "ValidationError", "roleSessionName"),
+        ({"Policy": "x" * 2049}, "ValidationError", "'policy' .* 2048"),
+        ({"Policy": "{"}, "MalformedPolicyDocument", "Syntax errors in policy."),
         ({"DurationSeconds": 60}, "ValidationError", "between 900 and 43200"),
     ],
 )
