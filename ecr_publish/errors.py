@@ -41,8 +41,8 @@ class PublishError(Exception):
     exit_code = ExitCode.BUG
 
     def __init__(self, what: str, *, why: str = "", fix: str = "", link: str = "") -> None:
-        super().__init__(what)
-        self.what = what
+        self.what = " ".join(what.split())
+        super().__init__(self.what)
         self.why = why
         self.fix = fix
         self.link = link
@@ -63,6 +63,21 @@ class InvalidInputs(PublishError):
         self.problems = tuple(problems)
 
 
+class NoWorkflowRun(PublishError):
+    """The environment is not the one of a GitHub Actions step."""
+
+    exit_code = ExitCode.INPUT
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        super().__init__(
+            f"this is not a step of a GitHub Actions workflow: {', '.join(missing)} not set",
+            why="GitHub's runner sets these variables for every step. They are missing where "
+            "ecr-publish was started by hand, or where something between runner and step drops "
+            "them.",
+            fix="Run ecr-publish as a step of a workflow (`uses:`).",
+        )
+
+
 class OidcUnavailable(PublishError):
     """GitHub offers this job no OIDC token."""
 
@@ -76,18 +91,22 @@ class OidcUnavailable(PublishError):
             )
             fix = (
                 "Publish from branches of this repository only:\n"
-                "    if: github.event.pull_request.head.repo.full_name == github.repository\n"
+                "    if: github.event_name != 'pull_request' || "
+                "github.event.pull_request.head.repo.full_name == github.repository\n"
                 "Do not use pull_request_target with a checkout of the fork's code."
             )
         else:
             why = "The job lacks the permission to ask for one."
-            fix = "Add to the job:\n    permissions:\n      id-token: write\n      contents: read"
+            fix = (
+                "Add to the job:\n    permissions:\n      id-token: write\n      contents: read\n"
+                "In a reusable workflow, the job that calls it needs the same permissions."
+            )
         super().__init__(
             "GitHub offers this job no OIDC token, so role-to-assume cannot be used",
             why=why,
             fix=fix,
-            link="https://docs.github.com/actions/security-for-github-actions/"
-            "security-hardening-your-deployments/configuring-openid-connect-in-amazon-web-services",
+            link="https://docs.github.com/actions/how-tos/secure-your-work/"
+            "security-harden-deployments/oidc-in-aws",
         )
 
 
@@ -115,8 +134,10 @@ _STS_CAUSES = {
     ),
     "ExpiredTokenException": "The token was older than five minutes when STS saw it.",
     "ValidationError": "role-duration-seconds is most likely longer than the role allows.",
+    "IDPCommunicationError": "AWS could not reach GitHub to check the token; this passes.",
     "RegionDisabledException": "The region is not activated for STS in this account.",
 }
+_ISSUER = "token.actions.githubusercontent.com"
 
 
 class RoleRefused(PublishError):
@@ -126,25 +147,44 @@ class RoleRefused(PublishError):
 
     def __init__(self, role: str, code: str, message: str, claims: Mapping[str, Any]) -> None:
         subject, audience = claims.get("sub", "?"), claims.get("aud", "?")
-        account = role.split(":")[4]
         super().__init__(
             f"AWS did not let this run assume {role}: {message} ({code})",
             why=f"{_STS_CAUSES.get(code, 'STS answered as shown.')}\n"
             f"The token of this run says:\n    sub: {subject}\n    aud: {audience}",
-            fix="This trust policy of the role accepts this run:\n"
-            + _trust_policy(account, role.split(":")[1], str(subject), str(audience)),
+            fix=_sts_fix(role, code, str(subject), str(audience)),
             link="https://docs.aws.amazon.com/IAM/latest/UserGuide/"
             "id_roles_providers_create_oidc.html",
         )
 
 
-def _trust_policy(account: str, partition: str, subject: str, audience: str) -> str:
-    issuer = "token.actions.githubusercontent.com"
+def _sts_fix(role: str, code: str, subject: str, audience: str) -> str:
+    _, partition, _, _, account, _ = role.split(":")
+    provider = f"arn:{partition}:iam::{account}:oidc-provider/{_ISSUER}"
+    fixes = {
+        "InvalidIdentityToken": "Create the identity provider, once per account:\n"
+        "    aws iam create-open-id-connect-provider \\\n"
+        f"      --url https://{_ISSUER} --client-id-list {audience}\n"
+        "or, where there is one already, add the audience to it:\n"
+        "    aws iam add-client-id-to-open-id-connect-provider \\\n"
+        f"      --open-id-connect-provider-arn {provider} --client-id {audience}",
+        "ValidationError": "Every role allows an hour:\n    role-duration-seconds: 3600\n"
+        "or let this role allow more:\n    aws iam update-role "
+        f"--role-name {role.rpartition('/')[2]} --max-session-duration 43200",
+        "ExpiredTokenException": "Run the job again.",
+        "IDPCommunicationError": "Run the job again.",
+        "RegionDisabledException": "Activate the region in the account, or set aws-region to one "
+        "that is active.",
+    }
+    policy = _trust_policy(provider, subject, audience)
+    return fixes.get(code, f"If this run may publish, this trust policy lets it in:\n{policy}")
+
+
+def _trust_policy(provider: str, subject: str, audience: str) -> str:
     statement = {
         "Effect": "Allow",
-        "Principal": {"Federated": f"arn:{partition}:iam::{account}:oidc-provider/{issuer}"},
+        "Principal": {"Federated": provider},
         "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": {f"{issuer}:aud": audience, f"{issuer}:sub": subject}},
+        "Condition": {"StringEquals": {f"{_ISSUER}:aud": audience, f"{_ISSUER}:sub": subject}},
     }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=2)
 
@@ -191,17 +231,49 @@ _ROOMS = {
 }
 
 
+_DENIED = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
+_FORBIDDEN = (
+    "A policy forbids this explicitly, and no further permission can overrule it.",
+    "Ask whoever maintains that policy; AWS's message names its kind.",
+)
+_PASSING = (
+    "Most often a passing fault of AWS, or of the network between the runner and AWS.",
+    "Run the job again; it continues safely.",
+)
+_EXPIRED = (
+    "The credentials have expired during the run.",
+    "Let the session outlast the run, as far as the role allows:\n    role-duration-seconds: 7200",
+)
+_UNKNOWN_KEY = (
+    "They are wrong or revoked, or the region is of another partition or not activated.",
+    "Check aws-region and the credentials, or use role-to-assume instead of stored keys.",
+)
+_CALL_CAUSES = {
+    "ExpiredTokenException": _EXPIRED,
+    "ExpiredToken": _EXPIRED,
+    "UnrecognizedClientException": _UNKNOWN_KEY,
+    "InvalidClientTokenId": _UNKNOWN_KEY,
+    "InvalidSignatureException": _UNKNOWN_KEY,
+}
+
+
 class CallFailed(PublishError):
     """An AWS call failed. `transient` says whether asking again can help."""
 
     def __init__(
         self, operation: str, code: str, message: str, *, resource: str = "*", transient: bool
     ) -> None:
-        denied = code in ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
+        denied = code in _DENIED
+        why, fix = _PASSING if transient else _CALL_CAUSES.get(code, ("", ""))
+        if denied and "explicit deny" in message:
+            why, fix = _FORBIDDEN
+        elif denied:
+            why = "The credentials lack a permission."
+            fix = _statement(operation, message, resource)
         super().__init__(
             f"ecr:{operation} failed: {message} ({code})",
-            why="The credentials lack a permission." if denied else "",
-            fix=_statement(operation, message, resource) if denied else "",
+            why=why,
+            fix=fix,
             link="https://docs.aws.amazon.com/AmazonECR/latest/userguide/security-iam.html"
             if denied
             else "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html",
@@ -220,7 +292,7 @@ def _statement(operation: str, message: str, resource: str) -> str:
     if operation == "GetAuthorizationToken":
         resource = "*"
     allow = {"Effect": "Allow", "Action": actions, "Resource": resource}
-    return "Add to the role's policy:\n" + json.dumps(allow, indent=2)
+    return "Add this statement to the role's policy:\n" + json.dumps(allow, indent=2)
 
 
 class RepositoryMissing(PublishError):
