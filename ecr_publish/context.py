@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ecr_publish.errors import InvalidInputs
+from ecr_publish.errors import NoWorkflowRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +27,12 @@ class Context:
     run_id: str
     run_attempt: str
     workspace: str
+    from_pull_request: bool
     from_fork: bool
 
 
 def read(environ: Mapping[str, str], read_text: Callable[[str], str]) -> Context:
-    """Read the run's context; raises InvalidInputs where this is no GitHub Actions run.
+    """Read the run's context; raises NoWorkflowRun where this is no GitHub Actions run.
 
     Args:
         environ: The environment of the step.
@@ -40,9 +41,7 @@ def read(environ: Mapping[str, str], read_text: Callable[[str], str]) -> Context
     needed = ("GITHUB_SHA", "GITHUB_RUN_ID", "GITHUB_WORKSPACE")
     missing = [name for name in needed if not environ.get(name)]
     if missing:
-        raise InvalidInputs(
-            [f"{name}: is not set; GitHub Actions sets it for every step" for name in missing]
-        )
+        raise NoWorkflowRun(missing)
     event = _event(environ, read_text)
     return Context(
         sha=environ["GITHUB_SHA"],
@@ -51,6 +50,7 @@ def read(environ: Mapping[str, str], read_text: Callable[[str], str]) -> Context
         run_id=environ["GITHUB_RUN_ID"],
         run_attempt=environ.get("GITHUB_RUN_ATTEMPT") or "1",
         workspace=environ["GITHUB_WORKSPACE"],
+        from_pull_request=bool(environ.get("GITHUB_HEAD_REF")),
         from_fork=_from_fork(event),
     )
 

@@ -192,7 +192,12 @@ def _policy(inputs: Inputs) -> Policy:
 
 
 def _on_default_branch(context: Context) -> bool:
-    return context.branch is not None and context.branch == context.default_branch
+    # A fork may call its branch `main` as well, and a pull request's head is not the branch yet.
+    return (
+        not context.from_pull_request
+        and context.branch is not None
+        and context.branch == context.default_branch
+    )
 
 
 def _release_tags(inputs: Inputs, context: Context) -> tuple[FullTag, ...]:

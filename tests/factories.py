@@ -78,6 +78,7 @@ def make_context(**over: Any) -> Context:
         run_id="42",
         run_attempt="1",
         workspace="/home/runner/work/app/app",
+        from_pull_request=False,
         from_fork=False,
     )
     return replace(plain, **over)
