@@ -14,6 +14,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PART = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_PART}(?:/{_PART})*")
 _ACCOUNT = re.compile(r"[0-9]{12}")
+_LIKE_AN_ECR_HOST = re.compile(r"[0-9]{12}\.dkr[.-]ecr")
 _ECR_HOST = re.compile(
     r"(?P<account>[0-9]{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)"
     r"\.(?:amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|on\.aws|on\.amazonwebservices\.com\.cn)"
@@ -70,7 +71,7 @@ class Repository:
                 f"{text!r} is on ECR Public, which cannot scan images, so nothing could be gated; "
                 "give the name of a private repository"
             )
-        if "dkr.ecr" in text or "dkr-ecr" in text or ":" in text:
+        if _LIKE_AN_ECR_HOST.match(text) or ":" in text:
             raise ValueError(
                 f"{text!r} holds more than the repository's name; give only the name, for example "
                 f"{_bare_name(text)!r} (the registry's host comes from aws-region and registry)"
@@ -126,12 +127,24 @@ class FullTag:
         if "/" not in text:
             return cls(Tag.parse(text))
         host, _, rest = text.partition("/")
+        if not _is_host(host):
+            raise ValueError(
+                f"{text!r} is neither a tag nor a full reference (host/repository:tag); "
+                "give only the tag"
+            )
         name, separator, tag = rest.rpartition(":")
         if not separator:
             raise ValueError(f"{text!r} is a reference without a tag (host/repository:tag)")
         return cls(Tag.parse(tag), host, name)
 
 
+def _is_host(part: str) -> bool:
+    """Docker's rule for what stands before a reference's first slash."""
+    return "." in part or ":" in part or part == "localhost"
+
+
 def _bare_name(text: str) -> str:
-    path = text.partition("/")[2] if "/" in text else text
-    return path.partition("@")[0].partition(":")[0] or "my-app"
+    path = text.partition("://")[2] or text
+    first, slash, rest = path.partition("/")
+    name = (rest if slash and _is_host(first) else path).partition("@")[0].partition(":")[0]
+    return "my-app" if not name or _LIKE_AN_ECR_HOST.match(name) else name
