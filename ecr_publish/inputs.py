@@ -127,7 +127,28 @@ class _Reader:
         self.problems: list[str] = []
 
     def optional(self, name: str, read: Callable[[str], T]) -> T | None:
-        text = self._environ.get(variable(name), "").strip()
+        return self._read(name, self._text(variable(name)), read)
+
+    def given(self, name: str, read: Callable[[str], T], default: T) -> T:
+        value = self.optional(name, read)
+        return default if value is None else value
+
+    def required(self, name: str, read: Callable[[str], T], stand_in: T) -> T:
+        if not self._text(variable(name)):
+            self.problems.append(f"{name}: is not set, and the action cannot do without it")
+        return self.given(name, read, stand_in)
+
+    def region(self) -> str:
+        for ambient in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+            text = self._text(ambient)
+            if text and not self._text(variable("aws-region")):
+                return self._read(f"{ambient} (aws-region is not set)", text, _region) or ""
+        return self.required("aws-region", _region, "")
+
+    def _text(self, key: str) -> str:
+        return self._environ.get(key, "").strip()
+
+    def _read(self, name: str, text: str, read: Callable[[str], T]) -> T | None:
         if not text:
             return None
         try:
@@ -135,21 +156,6 @@ class _Reader:
         except ValueError as error:
             self.problems.append(f"{name}: {error}")
             return None
-
-    def given(self, name: str, read: Callable[[str], T], default: T) -> T:
-        value = self.optional(name, read)
-        return default if value is None else value
-
-    def required(self, name: str, read: Callable[[str], T], stand_in: T) -> T:
-        if not self._environ.get(variable(name), "").strip():
-            self.problems.append(f"{name}: is not set, and the action cannot do without it")
-        return self.given(name, read, stand_in)
-
-    def region(self) -> str:
-        for ambient in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-            if self._environ.get(ambient):
-                return self.given("aws-region", _region, self._environ[ambient])
-        return self.required("aws-region", _region, "")
 
 
 def _conflicts(inputs: Inputs) -> list[str]:
