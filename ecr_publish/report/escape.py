@@ -6,8 +6,15 @@ import html
 import re
 from urllib.parse import quote
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
+# What means something anywhere, what does so at the start only, and what GitHub makes links of.
+_MARKDOWN = re.compile(r"[\\`*_\[\]#|~]|^[-+=]|:(?=//)|(?<=www)\.")
+# Control characters (a terminal obeys them), lone surrogates (no file takes them) and what turns
+# the direction of writing (it shows a text that is not there). Not tab, \n, \r.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
+)
 _LONGEST_CELL = 200
+_LONGEST_ADDRESS = 500
 
 
 def log_line(text: str) -> str:
@@ -17,20 +24,20 @@ def log_line(text: str) -> str:
     (reference/ecr-behaviour.md section 5). A zero-width space breaks both and changes nothing that
     is seen; every line break of the runner becomes a plain one.
     """
-    lines = re.split(r"\r\n|\r|\n", text.replace("##[", "##\u200b["))
+    lines = re.split(r"\r\n|\r|\n", _printable(text).replace("##[", "##\u200b["))
     return "\n".join(re.sub(r"^(\s*)::", "\\1\u200b::", line) for line in lines)
 
 
-def cell(text: str) -> str:
-    """Text for a Markdown table's cell: no markup, no HTML, no line break, of bounded length."""
-    flat = " ".join(text.split())
-    short = flat if len(flat) <= _LONGEST_CELL else flat[: _LONGEST_CELL - 1] + "…"
-    return _MARKDOWN.sub(r"\\\1", html.escape(short, quote=False))
+def cell(text: str, longest: int = _LONGEST_CELL) -> str:
+    """Text on one line of Markdown, also in a table: no markup, no HTML, of bounded length."""
+    flat = _flat(text)
+    return _escaped(flat if len(flat) <= longest else flat[: longest - 1] + "…")
 
 
 def code(text: str) -> str:
     """Text as inline code: monospaced, easy to copy, and safe also inside a table."""
-    flat = html.escape(" ".join(text.split()), quote=False).replace("|", "&#124;")
+    # Markdown is obeyed between HTML tags too, so that <code> alone would protect nothing.
+    flat = _escaped(_flat(text))
     return f"<code>{flat}</code>" if flat else ""
 
 
@@ -38,11 +45,24 @@ def block(text: str) -> str:
     """Text as a fenced block that it cannot end."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{text}\n{fence}"
+    return f"{fence}text\n{_printable(text)}\n{fence}"
 
 
 def link(text: str, uri: str) -> str:
-    """A link in Markdown; only the text where the address is not a plain web address."""
-    if not re.match(r"https?://", uri):
+    """A link in Markdown; only the text where the address is not a plain and short web address."""
+    address = quote(uri, safe=":/?#@!$&+,;=%~-._", errors="replace")
+    if not re.match(r"https?://", address) or len(address) > _LONGEST_ADDRESS:
         return cell(text)
-    return f"[{cell(text)}]({quote(uri, safe=':/?#@!$&+,;=%~-._')})"
+    return f"[{cell(text)}]({address})"
+
+
+def _escaped(flat: str) -> str:
+    return _MARKDOWN.sub(r"\\\g<0>", html.escape(flat, quote=False))
+
+
+def _flat(text: str) -> str:
+    return _printable(" ".join(text.split()))
+
+
+def _printable(text: str) -> str:
+    return _UNPRINTABLE.sub("\ufffd", text)

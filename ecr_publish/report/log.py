@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from ecr_publish.errors import PublishError
 from ecr_publish.findings import Finding
 from ecr_publish.outcome import Outcome
-from ecr_publish.report.wording import advice, durations, fixes, headline, installed, waiver
+from ecr_publish.report.wording import (
+    NAMELESS,
+    advice,
+    durations,
+    fixes,
+    headline,
+    installed,
+    waiver,
+)
 
 MOST_LINES = 20
 
@@ -44,5 +52,6 @@ def _failure(error: PublishError) -> Iterator[str]:
 
 
 def _finding(finding: Finding) -> str:
+    package = f" in {installed(finding)}" if installed(finding) else ""
     fixed = f", fixed in {fixes(finding)}" if fixes(finding) else ""
-    return f"  {finding.stated_severity:<13} {finding.name} in {installed(finding)}{fixed}"
+    return f"  {finding.stated_severity:<13} {finding.name or NAMELESS}{package}{fixed}"

@@ -22,7 +22,7 @@ def outputs(outcome: Outcome) -> dict[str, str]:
         "candidate": candidate if outcome.candidate_kept else "",
         "registry": state.host if state else "",
         "verdict": outcome.decision.value,
-        "reason": outcome.reason,
+        "reason": " ".join(outcome.reason.split()),
         "scan-type": outcome.scan_type,
         "scan-status": outcome.scan_status,
         **counts,

@@ -9,10 +9,21 @@ from ecr_publish.findings import Finding
 from ecr_publish.gate import Decision, Verdict
 from ecr_publish.outcome import Outcome
 from ecr_publish.report.escape import block, cell, code, link
-from ecr_publish.report.wording import advice, durations, fixes, headline, installed, waiver
+from ecr_publish.report.wording import (
+    NAMELESS,
+    advice,
+    durations,
+    fixes,
+    headline,
+    installed,
+    waiver,
+)
 
 MOST_ROWS = 100
-"""Rows of one table; 200 rows of at most 1,000 bytes stay far below GitHub's limit."""
+"""Rows of one table; 200 rows of at most 4,600 bytes, which only hostile ones reach, are 0.9 MB."""
+
+_LONGEST_SENTENCE = 1000
+"""AWS's refusals are long, and their end says what is missing."""
 
 _MARKS = {Decision.PASSED: "✅", Decision.REFUSED: "❌", Decision.UNKNOWN: "⚠️"}
 
@@ -24,9 +35,9 @@ def summary(outcome: Outcome) -> str:
 
 def _parts(outcome: Outcome) -> Iterator[str]:
     mark = "❌" if outcome.error else _MARKS[outcome.decision]
-    yield f"## {mark} {cell(headline(outcome))}"
+    yield f"## {mark} {cell(headline(outcome), _LONGEST_SENTENCE)}"
     if waiver(outcome):
-        yield f"> [!WARNING]\n> **{cell(waiver(outcome))}**"
+        yield f"> [!WARNING]\n> **{cell(waiver(outcome), _LONGEST_SENTENCE)}**"
     if outcome.error:
         yield from _failure(outcome.error)
     if outcome.state:
@@ -35,7 +46,7 @@ def _parts(outcome: Outcome) -> Iterator[str]:
         yield from _judged(outcome.verdict)
     if not outcome.error and advice(outcome):
         yield f"### What to do next\n\n{advice(outcome)}"
-    yield from (f"> [!NOTE]\n> {cell(note)}" for note in outcome.notes)
+    yield from (f"> [!NOTE]\n> {cell(note, _LONGEST_SENTENCE)}" for note in outcome.notes)
     if durations(outcome):
         yield f"<sub>{cell(durations(outcome))}</sub>"
 
@@ -91,6 +102,6 @@ def _table(findings: Sequence[Finding]) -> str:
 
 
 def _row(finding: Finding) -> str:
-    name = link(finding.name, finding.uri) or "(no name)"
+    name = link(finding.name or NAMELESS, finding.uri)
     severity, fixed = cell(finding.stated_severity), cell(fixes(finding))
     return f"| {severity} | {name} | {cell(installed(finding))} | {fixed} |"

@@ -6,6 +6,9 @@ from ecr_publish.findings import Finding
 from ecr_publish.gate import Decision
 from ecr_publish.outcome import Outcome
 
+NAMELESS = "(no name)"
+"""For a finding that ECR gave no name."""
+
 _FIX_IT = "Update the base image and the packages named here, then run the job again."
 _OR_ACCEPT_IT = (
     "To see findings without failing, set `report-only: true`; to accept more, raise "
@@ -44,7 +47,9 @@ def advice(outcome: Outcome) -> str:
             "image in the ECR console; see scan-timeout, on-timeout, on-unsupported and "
             "on-scan-error for what this step does then."
         )
-    return f"{_FIX_IT}{_known_fixes(outcome)} {_OR_ACCEPT_IT}"
+    # Whoever has waived the verdict need not be told how to.
+    accept = "" if waiver(outcome) else f" {_OR_ACCEPT_IT}"
+    return f"{_FIX_IT}{_known_fixes(outcome)}{accept}"
 
 
 def _known_fixes(outcome: Outcome) -> str:
@@ -61,7 +66,9 @@ def fixes(finding: Finding) -> str:
 def installed(finding: Finding) -> str:
     """The packages that a finding is in, with their versions."""
     return ", ".join(
-        dict.fromkeys(f"{item.name} {item.version}".strip() for item in finding.packages)
+        dict.fromkeys(
+            filter(None, (f"{item.name} {item.version}".strip() for item in finding.packages))
+        )
     )
 
 
