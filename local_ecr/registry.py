@@ -90,7 +90,7 @@ class Registry:
             manifest=put.manifest,
             tag=put.tag,
             mutability=put.mutability,
-            platform=self._platform(put.manifest),
+            platform=self._platform(put),
         )
         image, is_new = self.images.store(placed, self.clock())
         if is_new and (put.tag is not None or self.scenario.switches.untagged_scanned):
@@ -160,10 +160,14 @@ class Registry:
             )
         )
 
-    def _platform(self, manifest: Manifest) -> str | None:
-        if manifest.config is None or manifest.config.size > _MAX_CONFIG_BYTES:
+    def _platform(self, put: Put) -> str | None:
+        found = put.manifest.config
+        # The path is made of the digest, so only that of a blob which came in as such is good.
+        if found is None or found.digest not in self.images.shelf(put.repository).blobs:
             return None
-        path = self.blobs.path(manifest.config.digest)
+        path = self.blobs.path(found.digest)
+        if path.stat().st_size > _MAX_CONFIG_BYTES:
+            return None
         try:
             config = json.loads(path.read_bytes())
             parts = [config["os"], config["architecture"], config.get("variant")]

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from local_ecr.errors import EcrError
 from local_ecr.images import ImageStore, Mutability, Put, check_tag, type_is_accepted
@@ -212,3 +214,36 @@ def test_check_tag__refuses_what_is_none() -> None:
     check_tag("v1.2_3-x")
     with pytest.raises(EcrError, match="imageTag"):
         check_tag("-v1")
+
+
+IMAGES = [make_manifest(size) for size in range(3)]
+INDEXES = [make_index(IMAGES[0], IMAGES[1]), make_index(IMAGES[2])]
+EVERYTHING = [*IMAGES, *INDEXES]
+TAGS = st.sampled_from(["a", "b", None])
+PUTS = st.tuples(st.just("put"), st.sampled_from(EVERYTHING), TAGS)
+REMOVALS = st.tuples(st.just("remove"), st.sampled_from([*EVERYTHING, None]), TAGS)
+
+
+@given(st.lists(st.one_of(PUTS, REMOVALS), max_size=25))
+def test_store__never_points_to_what_is_not_there(
+    operations: list[tuple[str, Manifest | None, str | None]],
+) -> None:
+    store = make_store()
+    shelf = store.shelf("app")
+    for kind, manifest, tag in operations:
+        if kind == "put" and manifest and put_if_possible(store, make_put(manifest, tag)):
+            assert manifest.digest in shelf.images
+        elif kind == "remove":
+            store.remove("app", [(manifest.digest if manifest else None, tag)])
+        assert set(shelf.tags.values()) <= set(shelf.images)
+        children = {c.digest for image in shelf.images.values() for c in image.manifest.children}
+        assert children <= set(shelf.images)
+
+
+def put_if_possible(store: ImageStore, put: Put) -> bool:
+    try:
+        store.check_parts(put)
+    except EcrError:
+        return False
+    store.store(put, now=1.0)
+    return True
