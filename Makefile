@@ -53,6 +53,11 @@ lint: install ## Check style, types, import walls, actions and workflows
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions $(ACTIONS)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
 
+.PHONY: bench
+bench: install ## Measure the wait for the verdict, and the step's own time
+	$(BIN)/python -m bench.verdict
+	$(BIN)/python -m bench.step
+
 .PHONY: lock
 lock: ## Lock the newest versions, with hashes
 	$(COMPILE) --python-version 3.10 --output-file requirements/runtime.txt pyproject.toml
