@@ -66,6 +66,7 @@ class _Wait:
         self._seen: dict[Finding, None] = {}
         self._quiet: Quiet | None = None
         self._read: list[Page] = []
+        self._problem = ""
         self._patience = 0.0
         self._said = ("", float("-inf"))
 
@@ -103,16 +104,21 @@ class _Wait:
         self._quiet = self._quiet.after(page, now) if self._quiet else Quiet(page=page, since=now)
         settling = settle_seconds(self._watch.engine, page)
         if now - self._quiet.since < max(settling, self._patience):
-            return _arriving(page)
+            return self._unsettled(page)
         before, self._read = self._read, self._read_on(page)
-        problem = disagreement(self._read) or _incomplete(self._read)
+        self._problem = disagreement(self._read) or _incomplete(self._read)
         # The quiet time watched the first page alone; further ones have to stay the same too.
-        if not problem and (not settling or len(self._read) == 1 or self._read == before):
+        if not self._problem and (not settling or len(self._read) == 1 or self._read == before):
             return self._settled(self._read)
         # Every further full read costs as many calls as there are pages, so it has to be earned.
         self._patience = SETTLE_SECONDS
         self._quiet = Quiet(page=page, since=now)
-        return Waiting(why=problem, kind=Unjudged.ERROR) if problem else _arriving(page)
+        return self._unsettled(page)
+
+    def _unsettled(self, page: Page) -> Waiting:
+        if self._problem:
+            return Waiting(why=self._problem, kind=Unjudged.ERROR)
+        return Waiting(why=f"{page.status}; findings may still arrive, so it has to settle")
 
     def _read_on(self, first: Page) -> list[Page]:
         pages, watch = [first], self._watch
@@ -147,10 +153,6 @@ class _Wait:
         if why != last or now - at >= REMIND_SECONDS:
             self._watch.say(f"{now - self._started:.0f} s: {why}")
             self._said = (why, now)
-
-
-def _arriving(page: Page) -> Waiting:
-    return Waiting(why=f"{page.status}; findings may still arrive, so it has to settle")
 
 
 def _incomplete(pages: Sequence[Page]) -> str:
