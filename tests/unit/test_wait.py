@@ -1,0 +1,713 @@
+"""The wait against an ECR that answers by script: from which second on it says what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecr_publish.errors import CallFailed
+from ecr_publish.findings import Page
+from ecr_publish.gate import Decision, judge
+from ecr_publish.inputs import OnUnjudged
+from ecr_publish.reference import Digest
+from ecr_publish.scan import (
+    SETTLE_SECONDS,
+    Answer,
+    NoScan,
+    Result,
+    ScanType,
+    Unjudged,
+    Unreachable,
+)
+from ecr_publish.wait import REMIND_SECONDS, Watch, for_scans
+from tests.factories import (
+    COMPLETED_AT,
+    make_findings,
+    make_page,
+    make_policy,
+    make_target,
+)
+from tests.fakes import FakeClock
+
+BASIC, ENHANCED, UNKNOWN = ScanType.BASIC, ScanType.ENHANCED, ScanType.UNKNOWN
+TIMEOUT = 900.0
+LONGEST_POLL = 2.0
+
+CRITICAL = make_findings(critical=1)
+MEDIUM = make_findings(medium=2)
+NO_SCAN = NoScan(message="ScanNotFoundException")
+CUT = Unreachable(message="connection reset")
+PENDING = Page(status="PENDING", findings=(), enhanced=True)
+RUNNING = Page(status="IN_PROGRESS")
+EMPTY = Page(status="COMPLETE")
+ACTIVE_EMPTY = Page(status="ACTIVE", description="Continuous scan is selected for image.")
+
+Script = Sequence[tuple[float, Answer]]
+
+
+@dataclass
+class Ecr:
+    """ECR as a script. `further` are the pages behind the first: by token, each a script too.
+
+    Every ask takes `cost` seconds.
+    """
+
+    script: Script
+    further: Mapping[str, Script] = field(default_factory=dict)
+    cost: float = 0.0
+    clock: FakeClock = field(default_factory=FakeClock)
+    asks: list[tuple[float, str | None]] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+
+    def ask(self, digest: Digest, token: str | None) -> Answer:
+        self.clock.time += self.cost
+        self.asks.append((self.clock.time, token))
+        script = self.script if token is None else self.further[token]
+        return [answer for since, answer in script if since <= self.clock.time][-1]
+
+    def watch(self, engine: ScanType, timeout: float) -> Watch:
+        return Watch(
+            ask=self.ask,
+            clock=self.clock,
+            engine=engine,
+            deadline=self.clock.time + timeout,
+            say=self.log.append,
+        )
+
+    def wait(self, engine: ScanType = ENHANCED, timeout: float = TIMEOUT) -> Result:
+        (result,) = for_scans(self.watch(engine, timeout), [make_target()])
+        return result
+
+
+def enhanced(*args: object, **over: object) -> Page:
+    return replace(make_page(*args, status="ACTIVE", enhanced=True), **over)  # type: ignore[arg-type]
+
+
+def decide(result: Result, word: OnUnjudged = OnUnjudged.WARN) -> Decision:
+    """What the gate makes of it, with the most indulgent policy that still has a threshold."""
+    verdict = judge([result], make_policy(timeout=word, unsupported=word, error=word))
+    if result.findings and verdict.decision is Decision.REFUSED:
+        assert not verdict.may_promote
+    return verdict.decision
+
+
+# The plain ways -------------------------------------------------------------------------------
+
+
+def test_wait__basic_counts_at_once() -> None:
+    ecr = Ecr([(0, NO_SCAN), (2, RUNNING), (6, make_page(*MEDIUM))])
+    result = ecr.wait(BASIC)
+
+    assert result == Result(target=make_target(), status="COMPLETE", findings=MEDIUM, engine=BASIC)
+    assert ecr.clock.time == pytest.approx(6, abs=LONGEST_POLL)
+
+
+def test_wait__asks_at_once_and_by_the_digest() -> None:
+    asked: list[tuple[Digest, str | None]] = []
+    clock = FakeClock()
+
+    def ask(digest: Digest, token: str | None) -> Answer:
+        asked.append((digest, token))
+        return make_page()
+
+    watch = Watch(ask=ask, clock=clock, engine=BASIC, deadline=5, say=lambda _: None)
+    for_scans(watch, [make_target("one"), make_target("two", "linux/arm64")])
+
+    assert asked == [(make_target("one").digest, None), (make_target("two").digest, None)]
+    assert clock.time == 0
+
+
+def test_wait__every_image_has_its_own_result() -> None:
+    bad = make_target("bad")
+
+    def ask(digest: Digest, token: str | None) -> Answer:
+        return make_page(*CRITICAL) if digest == bad.digest else make_page()
+
+    watch = Watch(ask=ask, clock=FakeClock(), engine=BASIC, deadline=5, say=lambda _: None)
+    results = for_scans(watch, [make_target("good"), bad, make_target("fine")])
+
+    assert [result.findings for result in results] == [(), CRITICAL, ()]
+    assert [result.target for result in results] == [
+        make_target("good"),
+        bad,
+        make_target("fine"),
+    ]
+
+
+def test_s1_wait__findings_of_one_image_never_count_for_another() -> None:
+    target, other = make_target("one"), make_target("other")
+    clock = FakeClock()
+
+    def ask(digest: Digest, token: str | None) -> Answer:
+        return make_page(*CRITICAL, status="PENDING") if digest == other.digest else RUNNING
+
+    watch = Watch(ask=ask, clock=clock, engine=BASIC, deadline=5, say=lambda _: None)
+    first, second = for_scans(watch, [other, target])
+
+    assert first.findings == CRITICAL
+    assert second.findings == ()
+
+
+def test_wait__no_image_has_no_result() -> None:
+    assert for_scans(Ecr([]).watch(BASIC, 5), []) == ()
+
+
+def test_wait__all_images_share_the_deadline() -> None:
+    ecr = Ecr([(0, RUNNING)])
+    watch = ecr.watch(BASIC, 60)
+    results = for_scans(watch, [make_target("one"), make_target("two"), make_target("three")])
+
+    assert [result.unjudged for result in results] == [Unjudged.TIMEOUT] * 3
+    assert ecr.clock.time == pytest.approx(60)
+    assert [at for at, _ in ecr.asks[-3:]] == pytest.approx([60, 60, 60])
+
+
+@pytest.mark.parametrize(
+    ("page", "known", "engine"),
+    [
+        (make_page(), UNKNOWN, UNKNOWN),
+        (make_page(), BASIC, BASIC),
+        (make_page(status="ACTIVE"), UNKNOWN, ENHANCED),
+        (make_page(enhanced=True), UNKNOWN, ENHANCED),
+        (make_page(enhanced=True), BASIC, ENHANCED),
+        (make_page(), ENHANCED, ENHANCED),
+    ],
+)
+def test_wait__names_the_engine_by_what_it_answered(
+    page: Page, known: ScanType, engine: ScanType
+) -> None:
+    assert Ecr([(0, page)]).wait(known).engine is engine
+
+
+# Empty traps (reference/ecr-behaviour.md, 1.2) ------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ScanType)
+@pytest.mark.parametrize("trap", [EMPTY, ACTIVE_EMPTY, PENDING, RUNNING, NO_SCAN, CUT])
+def test_s2_wait__empty_answers_are_never_a_result(trap: Answer, engine: ScanType) -> None:
+    result = Ecr([(0, trap)]).wait(engine)
+
+    assert result.unjudged is (Unjudged.ERROR if trap is CUT else Unjudged.TIMEOUT)
+    assert decide(result) is Decision.UNKNOWN
+
+
+@pytest.mark.parametrize("engine", ScanType)
+@pytest.mark.parametrize("trap", [EMPTY, ACTIVE_EMPTY, PENDING, RUNNING, NO_SCAN, CUT])
+def test_s1_wait__findings_behind_an_empty_answer(trap: Answer, engine: ScanType) -> None:
+    result = Ecr([(0, trap), (30, make_page(*CRITICAL))]).wait(engine)
+
+    assert result.unjudged is None
+    assert result.findings == CRITICAL
+
+
+@pytest.mark.parametrize("engine", [ENHANCED, UNKNOWN])
+@pytest.mark.parametrize(
+    "empty",
+    [
+        make_page(),
+        make_page(counts=None),
+        make_page(status="ACTIVE"),
+        make_page(enhanced=True),
+    ],
+)
+def test_s1_wait__empty_result_of_an_engine_that_may_be_enhanced_settles(
+    empty: Page, engine: ScanType
+) -> None:
+    ecr = Ecr([(0, empty)])
+    result = ecr.wait(engine)
+
+    assert result.unjudged is None
+    assert SETTLE_SECONDS <= ecr.clock.time <= SETTLE_SECONDS + LONGEST_POLL
+
+
+@pytest.mark.parametrize("engine", [ENHANCED, UNKNOWN])
+def test_s1_wait__result_that_comes_while_an_empty_one_settles(engine: ScanType) -> None:
+    ecr = Ecr([(0, make_page()), (SETTLE_SECONDS - LONGEST_POLL, make_page(*CRITICAL))])
+
+    assert ecr.wait(engine).findings == CRITICAL
+
+
+@pytest.mark.parametrize("page", [make_page(status="ACTIVE"), make_page(enhanced=True)])
+def test_s1_wait__what_looks_enhanced_settles_though_the_registry_says_basic(page: Page) -> None:
+    ecr = Ecr([(0, page), (5, replace(page, findings=CRITICAL, counts={"CRITICAL": 1}))])
+
+    assert ecr.wait(BASIC).findings == CRITICAL
+
+
+def test_s1_wait__waves_of_findings() -> None:
+    waves = (make_findings(low=2), make_findings(low=250), make_findings(low=339, critical=1))
+    ecr = Ecr(
+        [
+            (0, PENDING),
+            (10, enhanced()),
+            (18, enhanced(*waves[0])),
+            (26, enhanced(*waves[1])),
+            (34, enhanced(*waves[2])),
+        ]
+    )
+    result = ecr.wait()
+
+    assert len(result.findings) == 340
+    assert decide(result) is Decision.REFUSED
+    assert 34 + SETTLE_SECONDS <= ecr.clock.time <= 34 + SETTLE_SECONDS + 2 * LONGEST_POLL
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"counts": {"MEDIUM": 2, "CRITICAL": 1}},
+        {"counts": None},
+        {"completed_at": COMPLETED_AT + timedelta(seconds=3)},
+        {"status": "COMPLETE"},
+        {"findings": make_findings(medium=1)},
+    ],
+)
+def test_s1_wait__every_change_settles_anew(change: dict[str, object]) -> None:
+    one, other = enhanced(*MEDIUM), replace(enhanced(*MEDIUM), **change)  # type: ignore[arg-type]
+    ecr = Ecr([(0, one), (8, other), (16, one), (24, other), (32, enhanced())])
+    result = ecr.wait()
+
+    assert (result.findings, result.unjudged) == ((), None)
+    assert ecr.clock.time >= 32 + SETTLE_SECONDS
+
+
+@pytest.mark.parametrize("between", [PENDING, ACTIVE_EMPTY, NO_SCAN, CUT])
+def test_s1_wait__what_is_not_final_in_between_settles_anew(between: Answer) -> None:
+    ecr = Ecr([(0, enhanced()), (7, between), (9, enhanced())])
+
+    assert ecr.wait().unjudged is None
+    assert ecr.clock.time >= 9 + SETTLE_SECONDS
+
+
+def test_wait__network_cut_and_back() -> None:
+    ecr = Ecr([(0, RUNNING), (10, CUT), (40, RUNNING), (50, make_page(*MEDIUM))])
+    result = ecr.wait(BASIC)
+
+    assert (result.findings, result.unjudged) == (MEDIUM, None)
+
+
+def test_wait__scan_that_is_found_late() -> None:
+    ecr = Ecr([(0, NO_SCAN), (TIMEOUT - 1, make_page())])
+
+    assert ecr.wait(BASIC).unjudged is None
+
+
+def test_wait__what_cannot_pass_is_an_error() -> None:
+    denied = CallFailed("DescribeImageScanFindings", "AccessDenied", "no", transient=False)
+
+    def ask(digest: Digest, token: str | None) -> Answer:
+        raise denied
+
+    watch = Watch(ask=ask, clock=FakeClock(), engine=BASIC, deadline=5, say=lambda _: None)
+    with pytest.raises(CallFailed) as caught:
+        for_scans(watch, [make_target()])
+    assert caught.value is denied
+
+
+# Refused by ECR -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("FAILED", Unjudged.ERROR),
+        ("UNSUPPORTED_IMAGE", Unjudged.UNSUPPORTED),
+        ("SCAN_ELIGIBILITY_EXPIRED", Unjudged.ERROR),
+        ("A_NEW_ONE", Unjudged.ERROR),
+    ],
+)
+def test_s2_wait__ends_at_once_where_there_will_be_no_verdict(status: str, kind: Unjudged) -> None:
+    ecr = Ecr([(0, RUNNING), (5, make_page(status=status))])
+    result = ecr.wait(BASIC)
+
+    assert (result.status, result.unjudged, result.engine) == (status, kind, BASIC)
+    assert status in result.reason.upper()
+    assert ecr.clock.time <= 5 + LONGEST_POLL
+    assert decide(result) is Decision.UNKNOWN
+
+
+def test_s1_wait__findings_of_a_scan_that_ecr_gave_up_refuse() -> None:
+    result = Ecr([(0, make_page(*CRITICAL, status="UNSUPPORTED_IMAGE"))]).wait(BASIC)
+
+    assert result.unjudged is Unjudged.UNSUPPORTED
+    assert decide(result) is Decision.REFUSED
+
+
+# The deadline ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "why"),
+    [
+        (NO_SCAN, Unjudged.TIMEOUT, "ECR has no scan of this image yet"),
+        (RUNNING, Unjudged.TIMEOUT, "the scan is running"),
+        (CUT, Unjudged.ERROR, "ECR did not answer (connection reset)"),
+        (EMPTY, Unjudged.TIMEOUT, "COMPLETE, but no result is stated yet"),
+        (
+            make_page(counts={"CRITICAL": 1}),
+            Unjudged.ERROR,
+            "ECR counts 1 findings, but listed 0",
+        ),
+    ],
+)
+def test_s2_wait__deadline(answer: Answer, kind: Unjudged, why: str) -> None:
+    ecr = Ecr([(0, answer)])
+    result = ecr.wait(BASIC, 60)
+
+    assert result.unjudged is kind
+    assert result.reason == f"no verdict within scan-timeout: {why}"
+    assert ecr.clock.time == pytest.approx(60)
+    assert ecr.asks[-1][0] == pytest.approx(60)
+
+
+def test_s2_wait__deadline_while_it_settles() -> None:
+    result = Ecr([(0, enhanced())]).wait(ENHANCED, SETTLE_SECONDS - 1)
+
+    assert result.unjudged is Unjudged.TIMEOUT
+    assert "ACTIVE; findings may still arrive" in result.reason
+
+
+def test_wait__last_ask_at_the_deadline_still_counts() -> None:
+    ecr = Ecr([(0, RUNNING), (60, make_page(*MEDIUM))])
+    result = ecr.wait(BASIC, 60)
+
+    assert (result.findings, result.unjudged) == (MEDIUM, None)
+
+
+def test_s2_wait__no_time_at_all_is_one_ask() -> None:
+    ecr = Ecr([(0, RUNNING)])
+
+    assert ecr.wait(BASIC, 0).unjudged is Unjudged.TIMEOUT
+    assert len(ecr.asks) == 1
+
+
+@given(
+    cost=st.floats(min_value=0.01, max_value=40),
+    timeout=st.integers(min_value=0, max_value=120),
+    answer=st.sampled_from(
+        [RUNNING, NO_SCAN, CUT, EMPTY, enhanced(next_token="more"), make_page(counts={"LOW": 1})]
+    ),
+    engine=st.sampled_from(ScanType),
+)
+def test_wait__deadline_is_never_overshot_by_more_than_one_ask(
+    cost: float, timeout: int, answer: Answer, engine: ScanType
+) -> None:
+    # "more" leads to itself: pages without an end.
+    ecr = Ecr([(0, answer)], {"more": [(0, enhanced(next_token="more"))]}, cost=cost)
+    result = ecr.wait(engine, timeout)
+
+    assert result.unjudged is not None
+    assert timeout <= ecr.clock.time <= timeout + cost + 1e-9
+
+
+@pytest.mark.parametrize("kind", [RUNNING, NO_SCAN, CUT, EMPTY])
+@pytest.mark.parametrize("timeout", [10, 60, 900])
+def test_wait__at_most_one_call_a_second(kind: Answer, timeout: int) -> None:
+    ecr = Ecr([(0, kind)])
+    ecr.wait(BASIC, timeout)
+
+    times = [at for at, _ in ecr.asks]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert len(times) <= timeout
+    assert max(gaps) <= LONGEST_POLL
+    assert timeout / LONGEST_POLL <= len(times)
+
+
+@pytest.mark.parametrize(
+    "last", [RUNNING, NO_SCAN, CUT, EMPTY, PENDING, Page(status="FINDINGS_UNAVAILABLE")]
+)
+def test_s1_wait__findings_seen_before_the_deadline_refuse(last: Answer) -> None:
+    result = Ecr([(0, enhanced(*CRITICAL)), (5, last)]).wait(ENHANCED, 60)
+
+    assert result.unjudged is not None
+    assert result.findings == CRITICAL
+    assert decide(result) is Decision.REFUSED
+
+
+def test_wait__findings_seen_again_and_again_count_once() -> None:
+    result = Ecr([(0, make_page(*MEDIUM, status="IN_PROGRESS"))]).wait(BASIC, 30)
+
+    assert (result.findings, result.status) == (MEDIUM, "IN_PROGRESS")
+
+
+# Pages ----------------------------------------------------------------------------------------
+
+FIRST = make_page(*MEDIUM, next_token="2")
+LAST = make_page(*CRITICAL)
+
+
+@pytest.mark.parametrize("engine", ScanType)
+@pytest.mark.parametrize("counted", [True, False])
+def test_s1_pages__only_critical_is_on_the_last(engine: ScanType, *, counted: bool) -> None:
+    over = {} if counted else {"counts": None}
+    ecr = Ecr(
+        [(0, replace(FIRST, **over))],  # type: ignore[arg-type]
+        {
+            "2": [(0, make_page(next_token="3", **over))],
+            "3": [(0, replace(LAST, **over))],  # type: ignore[arg-type]
+        },
+    )
+    result = ecr.wait(engine)
+
+    assert (result.findings, result.unjudged) == ((*MEDIUM, *CRITICAL), None)
+    assert decide(result) is Decision.REFUSED
+
+
+def test_pages__basic_is_read_once() -> None:
+    ecr = Ecr([(0, FIRST)], {"2": [(0, LAST)]})
+    ecr.wait(BASIC)
+
+    assert ecr.asks == [(0, None), (0, "2")]
+
+
+def test_pages__are_not_read_before_the_first_has_settled() -> None:
+    ecr = Ecr([(0, RUNNING), (3, FIRST)], {"2": [(0, LAST)]})
+    ecr.wait(ENHANCED)
+
+    further = [at for at, token in ecr.asks if token]
+    assert min(further) >= 3 + SETTLE_SECONDS
+    assert len(further) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        pytest.param(CUT, "COMPLETE", id="cut"),
+        pytest.param(NO_SCAN, "COMPLETE", id="no scan"),
+        pytest.param(RUNNING, "IN_PROGRESS", id="running again"),
+        pytest.param(make_page(status="ACTIVE"), "ACTIVE", id="final, but another status"),
+        pytest.param(make_page(completed_at=None), "COMPLETE", id="no result is stated"),
+        pytest.param(
+            make_page(completed_at=COMPLETED_AT + timedelta(minutes=1)),
+            "COMPLETE",
+            id="of another scan",
+        ),
+        pytest.param(make_page(status="FAILED"), "FAILED", id="failed"),
+    ],
+)
+def test_s2_pages__one_that_is_not_of_this_scan_never_passes(answer: Answer, status: str) -> None:
+    ecr = Ecr([(0, FIRST)], {"2": [(0, answer)]})
+    result = ecr.wait(BASIC, 60)
+
+    assert result.unjudged is Unjudged.ERROR
+    assert result.reason.endswith("a page of the findings could not be read") or (
+        "ECR counts" in result.reason
+    )
+    assert result.findings == MEDIUM
+    assert decide(result) is Decision.UNKNOWN
+
+
+def test_s2_pages__last_one_is_missing_without_counts() -> None:
+    ecr = Ecr([(0, replace(FIRST, counts=None))], {"2": [(0, CUT)]})
+    result = ecr.wait(BASIC, 60)
+
+    assert result.unjudged is Unjudged.ERROR
+    assert result.reason == (
+        "no verdict within scan-timeout: a page of the findings could not be read"
+    )
+
+
+def test_s1_pages__one_comes_back() -> None:
+    ecr = Ecr([(0, FIRST)], {"2": [(0, CUT), (15, LAST)]})
+    result = ecr.wait(BASIC)
+
+    assert (result.findings, result.unjudged) == ((*MEDIUM, *CRITICAL), None)
+
+
+def test_s1_pages__rejected_page_refuses_all_the_same() -> None:
+    rejected = make_page(*CRITICAL, status="IN_PROGRESS")
+    result = Ecr([(0, FIRST)], {"2": [(0, rejected)]}).wait(BASIC, 60)
+
+    assert result.unjudged is Unjudged.ERROR
+    assert decide(result) is Decision.REFUSED
+
+
+def test_s1_pages__seen_once_and_then_out_of_reach_refuse() -> None:
+    ecr = Ecr([(0, FIRST)], {"2": [(0, replace(LAST, next_token="3"))], "3": [(0, CUT)]})
+    result = ecr.wait(BASIC, 60)
+
+    assert result.unjudged is Unjudged.ERROR
+    assert result.findings == (*MEDIUM, *CRITICAL)
+    assert decide(result) is Decision.REFUSED
+
+
+def test_s1_pages__findings_that_arrive_between_two_pages() -> None:
+    # The whole scan's counts stand on each page; the second knows of a finding that came on to
+    # the first page after that was read.
+    first = replace(FIRST, findings=MEDIUM, counts={"MEDIUM": 3})
+    third = make_findings(medium=3)[2:]
+    last = make_page(*third, counts={"MEDIUM": 3, "CRITICAL": 1})
+    ecr = Ecr(
+        [(0, first), (1, replace(first, findings=(*CRITICAL, *MEDIUM), counts=last.counts))],
+        {"2": [(0, last)]},
+    )
+    result = ecr.wait(BASIC)
+
+    assert result.unjudged is None
+    assert decide(result) is Decision.REFUSED
+
+
+@pytest.mark.parametrize("engine", [ENHANCED, UNKNOWN])
+@pytest.mark.parametrize("counted", [True, False])
+def test_s1_pages__last_one_has_to_settle_too(engine: ScanType, *, counted: bool) -> None:
+    # The first page is full and stays the same, and its counts speak for itself alone.
+    over = {} if counted else {"counts": None}
+    ecr = Ecr(
+        [(0, replace(FIRST, **over))],  # type: ignore[arg-type]
+        {"2": [(0, make_page(**over)), (15, replace(LAST, **over))]},  # type: ignore[arg-type]
+    )
+    result = ecr.wait(engine)
+
+    assert result.findings == (*MEDIUM, *CRITICAL)
+    assert decide(result) is Decision.REFUSED
+
+
+def test_s2_pages__last_one_that_never_settles() -> None:
+    waves: list[tuple[float, Answer]] = [
+        (second, make_page(*make_findings(low=second))) for second in range(200)
+    ]
+    result = Ecr([(0, FIRST)], {"2": waves}).wait(ENHANCED, 100)
+
+    assert result.unjudged is Unjudged.TIMEOUT
+    assert "findings may still arrive" in result.reason
+
+
+def test_s1_pages__wave_that_adds_a_page() -> None:
+    alone = replace(FIRST, next_token=None)
+    ecr = Ecr([(0, alone), (8, replace(FIRST, counts=None))], {"2": [(0, LAST)]})
+
+    assert decide(ecr.wait(ENHANCED)) is Decision.REFUSED
+
+
+def test_s1_pages__token_that_appears_while_the_first_page_stays_the_same() -> None:
+    ecr = Ecr([(0, replace(FIRST, next_token=None)), (8, FIRST)], {"2": [(0, LAST)]})
+
+    assert decide(ecr.wait(ENHANCED)) is Decision.REFUSED
+
+
+def test_pages__tokens_that_change_with_every_answer_settle() -> None:
+    script = [(float(second), replace(FIRST, next_token=str(second))) for second in range(100)]
+    ecr = Ecr(script, {str(second): [(0, make_page())] for second in range(100)})
+
+    assert ecr.wait(ENHANCED).unjudged is None
+
+
+@pytest.mark.parametrize("engine", ScanType)
+def test_s2_pages__none_is_read_after_the_deadline(engine: ScanType) -> None:
+    ecr = Ecr([(0, RUNNING), (55, FIRST)], {"2": [(0, LAST)]}, cost=5)
+    result = ecr.wait(engine, 57)
+
+    assert result.unjudged is not None
+    assert [token for _, token in ecr.asks if token] == []
+
+
+# Counts ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ScanType)
+def test_s1_counts__disagree_and_then_agree(engine: ScanType) -> None:
+    early = make_page(counts={"CRITICAL": 1})
+    ecr = Ecr([(0, early), (25, make_page(*CRITICAL))])
+    result = ecr.wait(engine)
+
+    assert (result.findings, result.unjudged) == (CRITICAL, None)
+
+
+@pytest.mark.parametrize("engine", ScanType)
+def test_s2_counts__that_never_agree(engine: ScanType) -> None:
+    result = Ecr([(0, make_page(*MEDIUM, counts={"MEDIUM": 3}))]).wait(engine, 60)
+
+    assert result.unjudged is Unjudged.ERROR
+    assert result.reason == ("no verdict within scan-timeout: ECR counts 3 findings, but listed 2")
+
+
+def test_counts__absent_are_no_disagreement() -> None:
+    result = Ecr([(0, make_page(*CRITICAL, counts=None))]).wait(BASIC)
+
+    assert (result.findings, result.unjudged) == (CRITICAL, None)
+
+
+def test_counts__that_disagree_cost_one_full_read_in_ten_seconds() -> None:
+    ecr = Ecr([(0, replace(FIRST, counts={"MEDIUM": 9}))], {"2": [(0, make_page(counts=None))]})
+    ecr.wait(BASIC, 60)
+
+    full = [at for at, token in ecr.asks if token]
+    assert 4 <= len(full) <= 60 / SETTLE_SECONDS
+    assert all(later - earlier >= SETTLE_SECONDS for earlier, later in pairwise(full))
+
+
+# The log --------------------------------------------------------------------------------------
+
+
+def test_log__says_what_changed_and_reminds() -> None:
+    ecr = Ecr([(0, NO_SCAN), (5, RUNNING), (80, make_page())])
+    ecr.wait(BASIC)
+
+    assert ecr.log[0] == "0 s: ECR has no scan of this image yet"
+    running = [line for line in ecr.log if line.endswith("the scan is running")]
+    assert len(ecr.log) == 1 + len(running)
+    seconds = [int(line.split()[0]) for line in running]
+    assert seconds[0] == pytest.approx(5, abs=LONGEST_POLL)
+    assert len(seconds) == 3
+    for earlier, later in pairwise(seconds):
+        assert REMIND_SECONDS - 1 <= later - earlier <= REMIND_SECONDS + LONGEST_POLL + 1
+
+
+def test_log__counts_from_each_image_s_own_start() -> None:
+    ecr = Ecr([(0, RUNNING), (10, make_page()), (20, RUNNING), (40, make_page())])
+    ecr.wait(BASIC)
+    ecr.clock.time = 30
+    ecr.wait(BASIC)
+
+    assert [line for line in ecr.log if line.startswith("0 s")] == ["0 s: the scan is running"] * 2
+
+
+# Any answers in any order ---------------------------------------------------------------------
+
+PAGES = st.builds(
+    make_page,
+    status=st.sampled_from(
+        ["COMPLETE", "ACTIVE", "PENDING", "IN_PROGRESS", "FINDINGS_UNAVAILABLE", "FAILED", "NEW"]
+    ),
+    completed_at=st.sampled_from([None, COMPLETED_AT, COMPLETED_AT + timedelta(seconds=9)]),
+    counts=st.sampled_from([None, {}, {"MEDIUM": 2}, {"CRITICAL": 1}, {"MEDIUM": 4}]),
+    findings=st.sampled_from([(), MEDIUM, CRITICAL]),
+    enhanced=st.booleans(),
+    next_token=st.sampled_from([None, "2"]),
+)
+ANSWERS = st.just(NO_SCAN) | st.just(CUT) | PAGES
+SCRIPTS = st.lists(
+    st.tuples(st.integers(min_value=1, max_value=40), ANSWERS), min_size=1, max_size=5
+).map(lambda steps: [(0, steps[0][1]), *sorted(steps[1:], key=lambda step: step[0])])
+
+
+@given(SCRIPTS, SCRIPTS, st.sampled_from(ScanType))
+def test_s1_wait__whatever_ecr_answers(first: Script, second: Script, engine: ScanType) -> None:
+    ecr = Ecr(first, {"2": second}, cost=0.1)
+    result = ecr.wait(engine, 60)
+    given_pages: list[Page] = []
+    for at, token in ecr.asks:
+        script = second if token else first
+        answer = [answer for since, answer in script if since <= at][-1]
+        if isinstance(answer, Page):
+            given_pages.append(answer)
+
+    if result.unjudged is not None:
+        # What was ever named refuses, whatever the user waived.
+        named = {finding for page in given_pages for finding in page.findings}
+        assert set(result.findings) == named
+        assert (decide(result) is Decision.REFUSED) == bool(named & set(CRITICAL))
+        return
+    # A verdict rests on the last page alone, or on the pages of the last full read.
+    assert given_pages[-1].next_token is None
+    assert given_pages[-1].status in ("COMPLETE", "ACTIVE")
+    assert given_pages[-1].completed_at is not None
+    assert "CRITICAL" not in (given_pages[-1].counts or {}) or set(CRITICAL) <= set(result.findings)
+    if CRITICAL[0] in given_pages[-1].findings:
+        assert decide(result) is Decision.REFUSED
