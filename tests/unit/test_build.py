@@ -1,0 +1,41 @@
+from typing import Any
+
+import pytest
+
+from ecr_publish.build import command
+from tests.factories import make_build
+
+PLAIN = ["docker", "buildx", "build", "--load", "--progress", "plain", "--tag", "r/app:candidate"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({}, []),
+        ({"file": "app/Dockerfile"}, ["--file", "app/Dockerfile"]),
+        ({"target": "final"}, ["--target", "final"]),
+        ({"network": "none"}, ["--network", "none"]),
+        (
+            {"build_args": ("A=1", "B=x y; $(z)")},
+            ["--build-arg", "A=1", "--build-arg", "B=x y; $(z)"],
+        ),
+        ({"labels": ("a=1", "b=2")}, ["--label", "a=1", "--label", "b=2"]),
+    ],
+)
+def test_command__one_option(asked: dict[str, Any], words: list[str]) -> None:
+    assert command(make_build(**asked), "r/app:candidate") == [*PLAIN, *words, "--", "."]
+
+
+def test_command__everything() -> None:
+    build = make_build(
+        context="app", file="F", target="T", network="N", build_args=("A=1",), labels=("b=2",)
+    )
+    assert command(build, "r/app:candidate") == [
+        *PLAIN,
+        *("--file", "F", "--target", "T", "--network", "N"),
+        *("--build-arg", "A=1", "--label", "b=2", "--", "app"),
+    ]
+
+
+def test_command__context_is_never_an_option() -> None:
+    assert command(make_build(context="--push"), "r")[-2:] == ["--", "--push"]

@@ -1,0 +1,108 @@
+import json
+from typing import Any
+
+import pytest
+
+from ecr_publish.context import Context, read
+from ecr_publish.errors import ExitCode, NoWorkflowRun
+from tests.factories import SHA, make_context
+
+ENVIRONMENT = {
+    "GITHUB_SHA": SHA,
+    "GITHUB_RUN_ID": "42",
+    "GITHUB_RUN_ATTEMPT": "1",
+    "GITHUB_WORKSPACE": "/home/runner/work/app/app",
+    "GITHUB_REF": "refs/heads/main",
+    "GITHUB_EVENT_PATH": "/event.json",
+}
+PUSH = {"repository": {"default_branch": "main"}}
+
+
+def run(event: Any = PUSH, **over: str) -> Context:
+    def read_text(path: str) -> str:
+        assert path == "/event.json"
+        return json.dumps(event)
+
+    return read(ENVIRONMENT | over, read_text)
+
+
+def pull_request(head: Any, base: str = "org/app") -> dict[str, Any]:
+    request = {"head": {"repo": head}, "base": {"repo": {"full_name": base}}}
+    return PUSH | {"pull_request": request}
+
+
+def test_read__push() -> None:
+    assert run() == make_context()
+
+
+def test_read__attempt() -> None:
+    assert run(GITHUB_RUN_ATTEMPT="3").run_attempt == "3"
+    assert run(GITHUB_RUN_ATTEMPT="").run_attempt == "1"
+
+
+@pytest.mark.parametrize("name", ["GITHUB_SHA", "GITHUB_RUN_ID", "GITHUB_WORKSPACE"])
+def test_read__variable_missing(name: str) -> None:
+    with pytest.raises(NoWorkflowRun) as caught:
+        run(**{name: ""})
+    assert caught.value.what.endswith(f": {name} not set")
+    assert caught.value.exit_code is ExitCode.INPUT
+
+
+def test_read__no_run_at_all() -> None:
+    with pytest.raises(NoWorkflowRun, match="GITHUB_SHA, GITHUB_RUN_ID, GITHUB_WORKSPACE not set"):
+        read({}, pytest.fail)
+
+
+@pytest.mark.parametrize(
+    ("ref", "branch"),
+    [
+        ("refs/heads/main", "main"),
+        ("refs/heads/feature/x", "feature/x"),
+        ("refs/heads/refs/heads/x", "refs/heads/x"),
+        ("refs/tags/v1", None),
+        ("refs/tags/refs/heads/main", None),
+        ("refs/pull/7/merge", None),
+        ("", None),
+    ],
+)
+def test_branch__from_ref(ref: str, branch: str | None) -> None:
+    context = run(GITHUB_REF=ref)
+    assert context.branch == branch
+    assert not context.from_pull_request
+
+
+def test_branch__of_a_pull_request_is_its_head() -> None:
+    context = run(
+        pull_request({"full_name": "org/app"}),
+        GITHUB_HEAD_REF="feature/x",
+        GITHUB_REF="refs/pull/7/merge",
+    )
+    assert context == make_context(branch="feature/x", from_pull_request=True)
+
+
+def test_branch__of_pull_request_target_is_the_head_too() -> None:
+    context = run(pull_request({"full_name": "evil/app"}), GITHUB_HEAD_REF="main")
+    assert context == make_context(branch="main", from_pull_request=True, from_fork=True)
+
+
+@pytest.mark.parametrize(
+    ("head", "fork"),
+    [
+        ({"full_name": "org/app"}, False),
+        ({"full_name": "somebody/app"}, True),
+        (None, True),
+        ({}, True),
+    ],
+)
+def test_from_fork__by_the_repositories(head: Any, fork: bool) -> None:  # noqa: FBT001
+    assert run(pull_request(head)).from_fork is fork
+
+
+@pytest.mark.parametrize("event", [{}, [], None, "text", {"repository": None}, {"repository": []}])
+def test_event__without_what_is_looked_for(event: Any) -> None:
+    assert run(event) == make_context(default_branch=None)
+
+
+def test_event__no_file() -> None:
+    context = read(ENVIRONMENT | {"GITHUB_EVENT_PATH": ""}, pytest.fail)
+    assert context == make_context(default_branch=None)

@@ -1,0 +1,309 @@
+from typing import Any
+
+import pytest
+
+from ecr_publish.errors import InvalidInputs
+from ecr_publish.findings import Threshold
+from ecr_publish.inputs import Mutability, OnUnjudged
+from ecr_publish.plan import Build, LocalImage, Plan, Policy, make, release_tags
+from ecr_publish.reference import FullTag, RegistryId, Repository, Tag
+from ecr_publish.scan import Unjudged
+from tests.factories import (
+    HOST,
+    NAME,
+    ROLE,
+    SHA,
+    make_build,
+    make_context,
+    make_inputs,
+    make_plan,
+    make_role,
+    make_state,
+)
+
+LATEST = Tag("latest")
+SHORT = Tag("0123456")
+
+
+def planned(context: dict[str, Any] | None = None, /, **inputs: Any) -> Plan:
+    return make(make_inputs(**inputs), make_context(**(context or {})), "0badcafe")
+
+
+def test_make__defaults() -> None:
+    assert planned() == make_plan()
+
+
+def test_make__passes_on_what_was_asked() -> None:
+    registry = RegistryId("210987654321")
+    plan = planned(
+        aws_region="us-east-1", registry=registry, repository=Repository("a/b"), scan_timeout=10
+    )
+    assert (plan.region, plan.registry, plan.repository, plan.scan_timeout) == (
+        "us-east-1",
+        registry,
+        Repository("a/b"),
+        10,
+    )
+
+
+def test_make__candidate_is_unique_to_run_attempt_and_job() -> None:
+    plan = make(make_inputs(), make_context(run_id="7", run_attempt="3"), "abc")
+    assert plan.candidate == Tag("candidate-7-3-abc")
+
+
+def test_role__none() -> None:
+    assert planned(role_to_assume=None).role is None
+
+
+def test_role__defaults() -> None:
+    assert planned({"run_id": "7", "run_attempt": "3"}).role == make_role(
+        arn=ROLE, session_name="ecr-publish-7-3", seconds=3600, audience="sts.amazonaws.com"
+    )
+
+
+def test_role__as_asked() -> None:
+    role = planned(role_session_name="me", role_duration_seconds=900, audience="mine").role
+    assert role == make_role(session_name="me", seconds=900, audience="mine")
+
+
+@pytest.mark.parametrize(
+    ("region", "audience"),
+    [
+        ("cn-north-1", "sts.amazonaws.com.cn"),
+        ("cn-northwest-1", "sts.amazonaws.com.cn"),
+        ("ca-central-1", "sts.amazonaws.com"),
+        ("us-gov-east-1", "sts.amazonaws.com"),
+    ],
+)
+def test_role__audience_of_the_partition(region: str, audience: str) -> None:
+    role = planned(aws_region=region).role
+    assert role is not None
+    assert role.audience == audience
+
+
+def test_role__own_audience_in_china() -> None:
+    assert planned(aws_region="cn-north-1", audience="mine").role == make_role(audience="mine")
+
+
+@pytest.mark.parametrize(
+    ("create", "mutability", "expected"),
+    [
+        (False, None, None),
+        (False, Mutability.IMMUTABLE, None),
+        (True, None, Mutability.MUTABLE),
+        (True, Mutability.MUTABLE, Mutability.MUTABLE),
+        (True, Mutability.IMMUTABLE, Mutability.IMMUTABLE),
+    ],
+)
+def test_create__as_asked(
+    create: bool,  # noqa: FBT001
+    mutability: Mutability | None,
+    expected: Mutability | None,
+) -> None:
+    plan = planned(create_repository=create, image_tag_mutability=mutability)
+    assert plan.create is expected
+
+
+def test_source__build() -> None:
+    asked: dict[str, Any] = {
+        "context": "app",
+        "file": "app/Dockerfile",
+        "target": "final",
+        "build_args": ("A=1",),
+        "labels": ("a=1",),
+        "network": "none",
+    }
+    assert planned(**asked).source == Build(**asked)
+
+
+def test_source__context_by_default() -> None:
+    assert planned().source == make_build(context=".")
+
+
+def test_source__image() -> None:
+    assert planned(image="app:test").source == LocalImage(name="app:test")
+
+
+def test_source__build_args_stay_out_of_the_repr() -> None:
+    assert "hunter2" not in repr(planned(build_args=("TOKEN=hunter2",)))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("on_timeout", Unjudged.TIMEOUT),
+        ("on_unsupported", Unjudged.UNSUPPORTED),
+        ("on_scan_error", Unjudged.ERROR),
+    ],
+)
+def test_policy__each_case_has_its_own_input(name: str, kind: Unjudged) -> None:
+    policy = planned(**{name: OnUnjudged.WARN}).policy
+    warned = [case for case in Unjudged if policy.on_unjudged[case] is OnUnjudged.WARN]
+    assert warned == [kind]
+
+
+def test_policy__threshold_and_report_only() -> None:
+    assert planned(severity_threshold=Threshold.LOW, report_only=True).policy == Policy(
+        threshold=Threshold.LOW,
+        on_unjudged=dict.fromkeys(Unjudged, OnUnjudged.FAIL),
+        report_only=True,
+    )
+
+
+def tags(*templates: str, **context: Any) -> tuple[FullTag, ...]:
+    return planned(context, tags=templates).release_tags
+
+
+@pytest.mark.parametrize(
+    ("template", "branch", "tag"),
+    [
+        ("1.4.2", "main", "1.4.2"),
+        ("{sha}", "main", SHA),
+        ("{short-sha}", "main", "0123456"),
+        ("{branch}", "main", "main"),
+        ("v1-{branch}-{short-sha}", "main", "v1-main-0123456"),
+        ("{branch}", "feature/a b#c", "feature-a-b-c"),
+        ("{branch}", "-.x/é/y.-", "x-y"),
+        ("{branch}", "a{sha}", "a-sha"),
+        ("{branch}", "UPPER_case.1", "UPPER_case.1"),
+        ("{branch}", "b" * 128, "b" * 128),
+        ("{sha}", None, SHA),
+    ],
+)
+def test_tags__rendered(template: str, branch: str | None, tag: str) -> None:
+    assert tags(template, branch=branch) == (FullTag(Tag(tag)),)
+
+
+def test_tags__full_reference() -> None:
+    assert tags(f"{HOST}/{NAME}:{{short-sha}}") == (FullTag(SHORT, HOST, NAME),)
+
+
+def test_tags__order_is_kept() -> None:
+    assert tags("b", "a") == (FullTag(Tag("b")), FullTag(Tag("a")))
+
+
+@pytest.mark.parametrize(
+    ("template", "context", "expected"),
+    [
+        ("{branch}", {"branch": None}, "'{branch}' needs a branch, and this run has none"),
+        ("{branch}", {"branch": "b" * 129}, "is not a tag"),
+        ("{branch}", {"branch": "é"}, "'' is not a tag"),
+        ("{sha", {}, "'{sha' is not a tag"),
+        ("candidate-1", {}, "'candidate-1' looks like a candidate tag"),
+        ("{branch}", {"branch": "candidate-1"}, "looks like a candidate tag"),
+        (
+            f"{HOST}/other:1",
+            {},
+            f"is written for the repository other, but this run publishes to {NAME}",
+        ),
+        (f"{HOST}/{NAME}", {}, "is a reference without a tag"),
+    ],
+)
+def test_tags__refused(template: str, context: dict[str, Any], expected: str) -> None:
+    with pytest.raises(InvalidInputs) as caught:
+        tags(template, **context)
+    (only,) = caught.value.problems
+    assert only.startswith("tags: ")
+    assert expected in only
+
+
+def test_tags__all_problems_at_once() -> None:
+    with pytest.raises(InvalidInputs) as caught:
+        tags("fine", "not fine", "{branch}", branch=None)
+    assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        ({"branch": "main", "default_branch": "main"}, True),
+        ({"branch": "trunk", "default_branch": "trunk"}, True),
+        ({"branch": "feature", "default_branch": "main"}, False),
+        ({"branch": None, "default_branch": "main"}, False),
+        ({"branch": "main", "default_branch": None}, False),
+        ({"branch": None, "default_branch": None}, False),
+        ({"branch": "main", "default_branch": "main", "from_pull_request": True}, False),
+    ],
+)
+def test_latest__on_the_default_branch_only(
+    context: dict[str, Any],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert planned(context).latest_if_movable is expected
+
+
+def test_latest__not_beside_tags_of_the_user() -> None:
+    assert not planned(tags=("1",)).latest_if_movable
+
+
+@pytest.mark.parametrize(
+    ("plan", "mutability", "expected"),
+    [
+        ({}, "MUTABLE", (SHORT, LATEST)),
+        ({}, "IMMUTABLE", (SHORT,)),
+        ({"latest_if_movable": False}, "MUTABLE", (SHORT,)),
+    ],
+)
+def test_release_tags__latest_where_it_can_move(
+    plan: dict[str, Any], mutability: str, expected: tuple[Tag, ...]
+) -> None:
+    assert release_tags(make_plan(**plan), make_state(mutability=mutability)) == expected
+
+
+def test_release_tags__each_once_in_order() -> None:
+    named = tuple(FullTag(Tag(text)) for text in ("b", "latest", "a", "b"))
+    assert release_tags(make_plan(release_tags=named), make_state()) == (
+        Tag("b"),
+        LATEST,
+        Tag("a"),
+    )
+
+
+def test_release_tags__own_registry() -> None:
+    plan = make_plan(release_tags=(FullTag(SHORT, HOST, NAME),), latest_if_movable=False)
+    assert release_tags(plan, make_state(host=HOST)) == (SHORT,)
+
+
+def test_release_tags__other_registries() -> None:
+    foreign = (FullTag(Tag("a"), "x.io", NAME), FullTag(SHORT), FullTag(Tag("b"), "y.io", NAME))
+    with pytest.raises(InvalidInputs) as caught:
+        release_tags(make_plan(release_tags=foreign), make_state())
+    assert caught.value.problems == (
+        f"tags: a is written for the registry x.io, but this run publishes to {HOST}",
+        f"tags: b is written for the registry y.io, but this run publishes to {HOST}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("mutability", "exclusions", "movable"),
+    [
+        ("MUTABLE", (), True),
+        ("MUTABLE", ("latest",), True),
+        ("IMMUTABLE", (), False),
+        ("IMMUTABLE", ("latest",), False),
+        ("IMMUTABLE_WITH_EXCLUSION", ("latest",), True),
+        ("IMMUTABLE_WITH_EXCLUSION", ("v1", "lat*"), True),
+        ("IMMUTABLE_WITH_EXCLUSION", ("*",), True),
+        ("IMMUTABLE_WITH_EXCLUSION", ("l*t*t",), True),
+        ("IMMUTABLE_WITH_EXCLUSION", ("v*",), False),
+        ("IMMUTABLE_WITH_EXCLUSION", ("late",), False),
+        ("IMMUTABLE_WITH_EXCLUSION", ("test",), False),
+        ("IMMUTABLE_WITH_EXCLUSION", ("l.test",), False),
+        ("IMMUTABLE_WITH_EXCLUSION", (), False),
+        ("MUTABLE_WITH_EXCLUSION", ("latest",), False),
+        ("MUTABLE_WITH_EXCLUSION", ("v*",), True),
+        ("MUTABLE_WITH_EXCLUSION", (), True),
+        ("SOMETHING_NEW", (), False),
+        ("", ("latest",), False),
+    ],
+)
+def test_can_move__by_mode_and_exclusions(
+    mutability: str,
+    exclusions: tuple[str, ...],
+    movable: bool,  # noqa: FBT001
+) -> None:
+    assert make_state(mutability=mutability, exclusions=exclusions).can_move(LATEST) is movable
+
+
+def test_uri__host_and_name() -> None:
+    assert make_state(host="h.io", name="a/b").uri == "h.io/a/b"
