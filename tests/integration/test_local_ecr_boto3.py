@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -820,3 +821,54 @@ def test_bug__is_an_internal_error_and_is_said(
     response = lab.put("app", "v1", lab.manifest("app"))
     assert (response.status_code, "bug in local_ecr" in response.text) == (500, True)
     assert "TypeError" in capfd.readouterr().err
+
+
+def test_scan__enhanced_index_is_a_switch() -> None:
+    scenario = {"default": "clean-enhanced", "switches": {"enhanced_index": "unsupported"}}
+    with opened(scenario=scenario) as lab:
+        index, _ = lab.push_index("app", "v1", "amd64")
+        assert lab.findings(index)["imageScanStatus"]["status"] == "UNSUPPORTED_IMAGE"
+        lab.ecr.set_scenario("clean-enhanced")
+        with refused("ScanNotFoundException", "Image scan does not exist"):
+            lab.findings(index)
+
+
+def test_scan__untagged_children_only_by_hand_is_a_switch(lab: Lab) -> None:
+    lab.ecr.set_scenario({"switches": {"untagged_scanned": False}})
+    _, (child,) = lab.push_index("app", "v1", "amd64")
+    with refused("ScanNotFoundException", "Image scan does not exist"):
+        lab.findings(child)
+    lab.client.start_image_scan(repositoryName="app", imageId={"imageDigest": child})
+    assert lab.findings(child)["imageScanStatus"]["status"] == "IN_PROGRESS"
+
+
+def test_layers_and_settings__of_the_api(lab: Lab) -> None:
+    there, missing = lab.blob("app", b"x")["digest"], "sha256:" + "0" * 64
+    got = lab.client.batch_check_layer_availability(
+        repositoryName="app", layerDigests=[there, missing]
+    )
+    availability = [layer["layerAvailability"] for layer in got["layers"]]
+    assert availability == ["AVAILABLE", "UNAVAILABLE"]
+    settings = [
+        lab.client.get_account_setting(name=name)["value"]
+        for name in ("BASIC_SCAN_TYPE_VERSION", "BLOB_MOUNTING")
+    ]
+    assert settings == ["AWS_NATIVE", "ENABLED"]
+
+
+def test_requests__that_make_no_sense(lab: Lab) -> None:
+    with refused("InvalidParameterException", "'nextToken'"):
+        lab.client.describe_images(repositoryName="app", nextToken="nonsense")
+    missing = call_raw(lab, "DescribeImageScanFindings", {})
+    assert missing == {
+        "__type": "InvalidParameterException",
+        "message": "Missing required parameter 'imageId'",
+    }
+
+
+def test_latency__every_call_waits(lab: Lab) -> None:
+    lab.ecr.delay("ListImages", 0.05)
+    began = time.monotonic()
+    lab.client.list_images(repositoryName="app")
+    assert time.monotonic() - began >= 0.05
+    assert len(lab.ecr.calls("ListImages")) == 1
