@@ -19,7 +19,7 @@ fail() {
 # switch for it changed, so both are set and the uv at hand takes the one it understands.
 export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1
 # The interpreter is the machine's own: downloading another one is not this script's business.
-export UV_PYTHON_DOWNLOADS=never UV_CACHE_DIR=$CACHE/uv-cache
+export UV_PYTHON_DOWNLOADS=never UV_CACHE_DIR=${UV_CACHE_DIR:-$CACHE/uv-cache}
 # An index of the machine's owner may stay in pip's or uv's configuration; a stray venv may not.
 unset VIRTUAL_ENV PYTHONHOME PYTHONPATH
 # dockerd is where a plain user's PATH does not look.
