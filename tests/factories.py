@@ -165,14 +165,18 @@ def make_index(children: Sequence[Mapping[str, Any]], *, media_type: str = OCI_I
     return make_manifest(content, media_type=media_type)
 
 
-def make_child(seed: str = "image", platform: str = "linux/amd64", **over: Any) -> dict[str, Any]:
-    """The descriptor of an image in an index."""
+def make_child(
+    seed: str = "image", platform: str | Mapping[str, str] | None = "linux/amd64", **over: Any
+) -> dict[str, Any]:
+    """The descriptor of an image in an index; `platform` as docker writes it, or as it stands."""
     names = ("os", "architecture", "variant")
     plain = {
         "mediaType": OCI_MANIFEST,
         "digest": str(make_digest(seed)),
         "size": 1234,
-        "platform": dict(zip(names, platform.split("/"), strict=False)),
+        "platform": dict(zip(names, platform.split("/"), strict=False))
+        if isinstance(platform, str)
+        else platform,
     }
     return plain | over
 
