@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import pytest
+
+from ecr_publish.errors import (
+    BuildFailed,
+    Cancelled,
+    ExitCode,
+    NoCredentials,
+    PromotionFailed,
+    PublishError,
+)
+from ecr_publish.gate import Decision, Verdict
+from ecr_publish.outcome import Outcome, Promotion
+from ecr_publish.reference import Tag
+from ecr_publish.scan import ScanType
+from tests.factories import (
+    URI,
+    make_findings,
+    make_manifest,
+    make_outcome,
+    make_refusal,
+    make_result,
+    make_state,
+    make_unjudged,
+    make_verdict,
+)
+
+UNKNOWN = make_verdict(decision=Decision.UNKNOWN, reason="no verdict within scan-timeout")
+REFUSED = make_refusal(*make_findings(high=1))
+
+
+def test_promotion__names_every_tag() -> None:
+    promotion = Promotion(applied=(Tag("1"), Tag("2")), unchanged=(Tag("latest"),))
+
+    assert promotion.tags == (Tag("1"), Tag("2"), Tag("latest"))
+    assert Promotion().tags == ()
+
+
+def test_s2_outcome__of_a_run_that_did_nothing() -> None:
+    outcome = Outcome()
+
+    assert outcome.decision is Decision.UNKNOWN
+    assert outcome.exit_code is ExitCode.BUG
+    assert outcome.reason == "the run ended early"
+    assert (outcome.image, outcome.scan_status, outcome.scan_type) == ("", "", "")
+    assert outcome.candidate_kept
+    assert outcome.own_seconds == 0
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code"),
+    [
+        (make_verdict(), ExitCode.PASSED),
+        (REFUSED, ExitCode.REFUSED),
+        (UNKNOWN, ExitCode.SCAN),
+        (make_refusal(*make_findings(high=1), waived_by=("report-only: true",)), ExitCode.PASSED),
+        (
+            make_verdict(decision=Decision.UNKNOWN, waived_by=("on-timeout: warn",)),
+            ExitCode.PASSED,
+        ),
+    ],
+)
+def test_s2_exit_code__follows_the_verdict(verdict: Verdict, code: ExitCode) -> None:
+    outcome = make_outcome(verdict=verdict)
+
+    assert outcome.exit_code is code
+    assert outcome.decision is verdict.decision
+    assert outcome.reason == verdict.reason
+
+
+@pytest.mark.parametrize("verdict", [None, make_verdict(), REFUSED, UNKNOWN])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (NoCredentials(), ExitCode.CREDENTIALS),
+        (BuildFailed(1), ExitCode.BUILD),
+        (PromotionFailed("latest", "taken", moved=()), ExitCode.PROMOTE),
+        (Cancelled(), ExitCode.CANCELLED),
+    ],
+)
+def test_s2_exit_code__of_an_error_whatever_the_verdict_was(
+    error: PublishError, code: ExitCode, verdict: Verdict | None
+) -> None:
+    outcome = make_outcome(error=error, verdict=verdict)
+
+    assert outcome.exit_code is code
+    assert outcome.exit_code != 0
+    assert outcome.reason == error.what
+
+
+def test_s2_exit_code__no_error_has_the_code_of_success() -> None:
+    def below(kind: type[PublishError]) -> set[type[PublishError]]:
+        return {kind}.union(*(below(child) for child in kind.__subclasses__()))
+
+    assert len(below(PublishError)) > 10
+    assert all(kind.exit_code != ExitCode.PASSED for kind in below(PublishError))
+
+
+def test_image__is_named_by_digest() -> None:
+    manifest = make_manifest()
+
+    assert make_outcome(pushed=manifest).image == f"{URI}@{manifest.digest}"
+
+
+@pytest.mark.parametrize("missing", ["state", "pushed"])
+def test_image__is_empty_before_the_push(missing: str) -> None:
+    assert make_outcome(**{missing: None}).image == ""
+
+
+def test_scan_status__each_status_once() -> None:
+    outcome = make_outcome(
+        state=make_state(),
+        results=(
+            make_result(status="ACTIVE"),
+            make_result(),
+            make_result(status="ACTIVE"),
+            make_unjudged(status=""),
+        ),
+    )
+
+    assert outcome.scan_status == "ACTIVE, COMPLETE"
+
+
+@pytest.mark.parametrize(
+    ("engines", "named"),
+    [
+        ([], ""),
+        ([ScanType.UNKNOWN], ""),
+        ([ScanType.BASIC, ScanType.BASIC], "basic"),
+        ([ScanType.ENHANCED, ScanType.UNKNOWN], "enhanced"),
+        ([ScanType.ENHANCED, ScanType.BASIC], "basic, enhanced"),
+    ],
+)
+def test_scan_type__only_what_is_known(engines: list[ScanType], named: str) -> None:
+    results = tuple(make_result(engine=engine) for engine in engines)
+
+    assert make_outcome(results=results).scan_type == named
+
+
+def test_own_seconds__without_those_of_the_engine_and_of_ecr() -> None:
+    seconds = {"start": 1.0, "plan": 2.0, "build": 100.0, "push": 100.0, "scan": 100.0, "gate": 0.5}
+
+    assert make_outcome(seconds=seconds).own_seconds == 3.5
