@@ -16,7 +16,7 @@ from ecr_publish.gate import judge
 from ecr_publish.inputs import parse
 from ecr_publish.manifest import Manifest, targets
 from ecr_publish.outcome import Outcome
-from ecr_publish.plan import Build, LocalImage, Plan, RepositoryState, make, release_tags
+from ecr_publish.plan import LocalImage, Plan, RepositoryState, make, release_tags
 from ecr_publish.promote import promoted
 from ecr_publish.report.log import lines
 from ecr_publish.report.outputs import outputs
@@ -142,10 +142,9 @@ def _build(edges: Edges, plan: Plan, state: RepositoryState, workspace: str) -> 
     if isinstance(plan.source, LocalImage):
         edges.engine.tag(plan.source.name, state, plan.candidate)
         edges.workflow.say(f"Taking {plan.source.name}, which is built already")
-    elif isinstance(plan.source, Build):
-        with edges.workflow.untrusted() as write:
-            reference = f"{state.uri}:{plan.candidate}"
-            edges.engine.build(plan.source, reference, workspace, write)
+        return
+    with edges.workflow.untrusted() as write:
+        edges.engine.build(plan.source, f"{state.uri}:{plan.candidate}", workspace, write)
 
 
 def _push(edges: Edges, registry: Registry, plan: Plan, state: RepositoryState) -> Manifest:

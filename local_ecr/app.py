@@ -216,6 +216,14 @@ class App:
         claims = oidc.claims(audience, self.registry.clock(), trust.token_seconds, trust.claims)
         return _json({"count": 1, "value": self.issuer.sign(claims)})
 
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret that was handed out so far."""
+        with self.registry.lock:
+            tokens = self.registry.tokens.secrets()
+            return (
+                self.issuer.request_token, *self.issuer.signed, *self._sts.secrets(), *tokens
+            )  # fmt: skip
+
     def _key_set(self) -> Response:
         return _json(self.issuer.key_set())
 

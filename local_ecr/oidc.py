@@ -28,6 +28,7 @@ class Issuer:
         self._lock = threading.Lock()
         self._made: rsa.RSAPrivateKey | None = None
         self.request_token = secrets.token_urlsafe(48)
+        self.signed: list[str] = []
 
     @property
     def _key(self) -> rsa.RSAPrivateKey:
@@ -42,7 +43,8 @@ class Issuer:
         header = {"typ": "JWT", "alg": "RS256", "kid": _KEY_ID}
         signed = f"{_encoded_json(header)}.{_encoded_json(claims)}"
         signature = self._key.sign(signed.encode(), padding.PKCS1v15(), SHA256())
-        return f"{signed}.{_encoded(signature)}"
+        self.signed.append(f"{signed}.{_encoded(signature)}")
+        return self.signed[-1]
 
     def verify(self, token: str) -> dict[str, Any]:
         """The claims of a token with our signature; times and audience are not looked at.

@@ -109,6 +109,10 @@ class LocalEcr:
         """All calls so far, or those of one operation."""
         return [c for c in self._app.log.all() if operation in (None, c.operation)]
 
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret that it has handed out, for tests that look where none of them may be."""
+        return self._app.secrets()
+
     def scans(self) -> list[dict[str, Any]]:
         """Each scanned digest with startedAt and finalAt (epoch seconds) and its final status."""
         with self.registry.lock:

@@ -56,6 +56,14 @@ class Sts:
             "Arn": session.arn if session else user_arn,
         }
 
+    def secrets(self) -> list[str]:
+        """What was handed out of all sessions so far."""
+        return [
+            secret
+            for session in self._sessions.values()
+            for secret in (session.access_key, session.secret_key, session.token)
+        ]
+
     def assume_role(self, form: Mapping[str, str], now: float) -> dict[str, Any]:
         """AssumeRole: anybody may."""
         _check_form(form)

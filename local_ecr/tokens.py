@@ -22,6 +22,11 @@ class Tokens:
         self._expires[password] = now + LIFETIME_SECONDS
         return b64encode(f"AWS:{password}".encode()).decode(), now + LIFETIME_SECONDS
 
+    def secrets(self) -> list[str]:
+        """All passwords so far, and the authorization tokens that carry them."""
+        encoded = (b64encode(f"AWS:{password}".encode()).decode() for password in self._expires)
+        return [*self._expires, *encoded]
+
     def expire_all(self) -> None:
         """Let every token so far be one of yesterday."""
         self._expires = dict.fromkeys(self._expires, 0.0)
