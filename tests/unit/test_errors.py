@@ -1,0 +1,407 @@
+import json
+import textwrap
+from typing import Any
+
+import pytest
+import yaml
+
+from ecr_publish.errors import (
+    Bug,
+    BuildFailed,
+    CallFailed,
+    Cancelled,
+    EngineMissing,
+    ExitCode,
+    ImageMissing,
+    InvalidInputs,
+    NoCredentials,
+    NoWorkflowRun,
+    OidcFailed,
+    OidcUnavailable,
+    PromotionFailed,
+    PublishError,
+    PushFailed,
+    RepositoryMissing,
+    RoleRefused,
+    StsFailed,
+    TagTaken,
+    UnexpectedManifest,
+)
+
+ROLE = "arn:aws:iam::123456789012:role/path/publisher"
+SUBJECT = "repo:org/app:ref:refs/heads/main"
+CLAIMS = {"sub": SUBJECT, "aud": "sts.amazonaws.com"}
+ARN = "arn:aws:ecr:eu-west-1:123456789012:repository/app"
+
+EXAMPLES = [
+    (InvalidInputs(["a: is bad"]), ExitCode.INPUT),
+    (NoWorkflowRun(["GITHUB_SHA"]), ExitCode.INPUT),
+    (OidcUnavailable(from_fork=True), ExitCode.CREDENTIALS),
+    (OidcUnavailable(from_fork=False), ExitCode.CREDENTIALS),
+    (OidcFailed("it answered 500"), ExitCode.CREDENTIALS),
+    (RoleRefused(ROLE, "AccessDenied", "no", CLAIMS), ExitCode.CREDENTIALS),
+    (StsFailed(ROLE, "no route"), ExitCode.CREDENTIALS),
+    (NoCredentials(), ExitCode.CREDENTIALS),
+    (RepositoryMissing("app", "eu-west-1"), ExitCode.REPOSITORY),
+    (EngineMissing("no socket"), ExitCode.BUILD),
+    (BuildFailed(1), ExitCode.BUILD),
+    (ImageMissing("app:test"), ExitCode.BUILD),
+    (PushFailed("it failed", fix="Try."), ExitCode.PUSH),
+    (UnexpectedManifest("sha256:1", "it is odd"), ExitCode.PUSH),
+    (CallFailed("PutImage", "X", "no", transient=True), ExitCode.PROMOTE),
+    (TagTaken("latest", "sha256:1"), ExitCode.PROMOTE),
+    (PromotionFailed("latest", "no", moved=[]), ExitCode.PROMOTE),
+    (Cancelled(), ExitCode.CANCELLED),
+    (Bug(ValueError("no")), ExitCode.BUG),
+]
+
+
+def pasted(text: str) -> str:
+    """The lines to paste: those that are indented."""
+    lines = [line for line in text.splitlines() if line.startswith("    ")]
+    return textwrap.dedent("\n".join(lines))
+
+
+def pasted_yaml(text: str) -> Any:
+    return yaml.safe_load(pasted(text))
+
+
+def pasted_json(text: str) -> Any:
+    return json.loads(text[text.index("{") :])
+
+
+def test_examples__name_every_error() -> None:
+    assert {type(error) for error, _ in EXAMPLES} == set(PublishError.__subclasses__())
+
+
+@pytest.mark.parametrize(("error", "code"), EXAMPLES, ids=lambda item: type(item).__name__)
+def test_error__exit_code(error: PublishError, code: ExitCode) -> None:
+    assert error.exit_code is code
+
+
+@pytest.mark.parametrize("error", [error for error, _ in EXAMPLES])
+def test_error__says_what_happened_and_what_to_do(error: PublishError) -> None:
+    assert error.what
+    assert str(error) == error.what
+    assert error.fix
+    assert not error.link or error.link.startswith("https://")
+    assert not any(line != line.rstrip() for line in f"{error.why}\n{error.fix}".splitlines())
+
+
+def test_exit_codes__are_the_documented_ones() -> None:
+    assert {code.name: code.value for code in ExitCode} == {
+        "PASSED": 0,
+        "INPUT": 2,
+        "CREDENTIALS": 3,
+        "REPOSITORY": 4,
+        "BUILD": 5,
+        "PUSH": 6,
+        "SCAN": 7,
+        "PROMOTE": 8,
+        "REFUSED": 9,
+        "BUG": 70,
+        "CANCELLED": 130,
+    }
+
+
+def test_publish_error__unforeseen_by_default() -> None:
+    error = PublishError("it broke")
+    assert error.exit_code is ExitCode.BUG
+    assert (error.what, error.why, error.fix, error.link) == ("it broke", "", "", "")
+
+
+def test_publish_error__what_is_one_line() -> None:
+    error = PublishError(" a\r\n::error::b \n", why="w\nw", fix="f\nf", link="l")
+    assert error.what == str(error) == "a ::error::b"
+    assert (error.why, error.fix, error.link) == ("w\nw", "f\nf", "l")
+
+
+def test_invalid_inputs__one() -> None:
+    error = InvalidInputs(["tags: 'x y' is not a tag"])
+    assert error.what == "1 input cannot be used: tags: 'x y' is not a tag"
+    assert error.why == "Nothing was built or pushed."
+    assert error.fix == "In the step's `with:`, correct\n- tags: 'x y' is not a tag"
+    assert error.problems == ("tags: 'x y' is not a tag",)
+
+
+def test_invalid_inputs__several() -> None:
+    error = InvalidInputs(["a: one", "b: two"])
+    assert error.what == "2 inputs cannot be used: a: one; b: two"
+    assert error.fix.endswith("\n- a: one\n- b: two")
+    assert error.problems == ("a: one", "b: two")
+
+
+def test_no_workflow_run__names_the_variables() -> None:
+    error = NoWorkflowRun(["GITHUB_SHA", "GITHUB_RUN_ID"])
+    assert error.what.endswith(": GITHUB_SHA, GITHUB_RUN_ID not set")
+
+
+def test_oidc_unavailable__permission_to_paste() -> None:
+    error = OidcUnavailable(from_fork=False)
+    assert error.what == "GitHub offers this job no OIDC token, so role-to-assume cannot be used"
+    assert "lacks the permission" in error.why
+    assert pasted_yaml(error.fix) == {"permissions": {"id-token": "write", "contents": "read"}}
+
+
+def test_oidc_unavailable__fork_condition_lets_pushes_run() -> None:
+    error = OidcUnavailable(from_fork=True)
+    assert "comes from a fork" in error.why
+    assert "permissions" not in error.fix
+    assert pasted_yaml(error.fix) == {
+        "if": "github.event_name != 'pull_request' || "
+        "github.event.pull_request.head.repo.full_name == github.repository"
+    }
+
+
+def test_oidc_failed__detail() -> None:
+    assert OidcFailed("it answered 503").what == (
+        "GitHub's OIDC endpoint gave no token: it answered 503"
+    )
+
+
+def test_role_refused__shows_code_and_claims() -> None:
+    error = RoleRefused(ROLE, "AccessDenied", "Not authorized", CLAIMS | {"jti": "unique"})
+    assert error.what == f"AWS did not let this run assume {ROLE}: Not authorized (AccessDenied)"
+    assert error.why.startswith("The role does not exist, or its trust policy does not accept")
+    assert pasted_yaml(error.why) == CLAIMS
+    assert "unique" not in error.why + error.fix
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+@pytest.mark.parametrize("code", ["AccessDenied", "SomethingNew"])
+def test_role_refused__trust_policy_to_paste(partition: str, code: str) -> None:
+    issuer = "token.actions.githubusercontent.com"
+    role = f"arn:{partition}:iam::123456789012:role/publisher"
+    assert pasted_json(RoleRefused(role, code, "no", CLAIMS).fix) == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {
+                    "Federated": f"arn:{partition}:iam::123456789012:oidc-provider/{issuer}"
+                },
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": {
+                    "StringEquals": {
+                        f"{issuer}:aud": "sts.amazonaws.com",
+                        f"{issuer}:sub": SUBJECT,
+                    }
+                },
+            }
+        ],
+    }
+
+
+def test_role_refused__claims_that_break_out_of_json() -> None:
+    claims = {"sub": '"}], "x\n', "aud": "a"}
+    policy = pasted_json(RoleRefused(ROLE, "AccessDenied", "no", claims).fix)
+    condition = policy["Statement"][0]["Condition"]["StringEquals"]
+    assert condition["token.actions.githubusercontent.com:sub"] == '"}], "x\n'
+
+
+def test_role_refused__unreadable_token() -> None:
+    assert pasted(RoleRefused(ROLE, "AccessDenied", "no", {}).why) == "sub: ?\naud: ?"
+
+
+@pytest.mark.parametrize(
+    ("code", "why", "fix"),
+    [
+        ("InvalidIdentityToken", "no identity provider for token.actions", "Create the identity"),
+        ("ExpiredTokenException", "older than five minutes", "Run the job again."),
+        ("IDPCommunicationError", "could not reach GitHub", "Run the job again."),
+        ("ValidationError", "longer than the role allows", "Every role allows an hour:"),
+        ("RegionDisabledException", "not activated", "Activate the region"),
+        ("SomethingNew", "STS answered as shown.", "If this run may publish, this trust policy"),
+    ],
+)
+def test_role_refused__cause_and_fix_by_code(code: str, why: str, fix: str) -> None:
+    error = RoleRefused(ROLE, code, "no", CLAIMS)
+    assert why in error.why
+    assert error.fix.startswith(fix)
+
+
+def test_role_refused__identity_provider_to_paste() -> None:
+    claims = {"sub": SUBJECT, "aud": "sts.amazonaws.com.cn"}
+    role = "arn:aws-cn:iam::123456789012:role/publisher"
+    url = "token.actions.githubusercontent.com"
+    assert pasted(RoleRefused(role, "InvalidIdentityToken", "no", claims).fix) == (
+        "aws iam create-open-id-connect-provider \\\n"
+        f"  --url https://{url} --client-id-list sts.amazonaws.com.cn\n"
+        "aws iam add-client-id-to-open-id-connect-provider \\\n"
+        "  --open-id-connect-provider-arn "
+        f"arn:aws-cn:iam::123456789012:oidc-provider/{url} --client-id sts.amazonaws.com.cn"
+    )
+
+
+def test_role_refused__duration_to_paste() -> None:
+    assert pasted(RoleRefused(ROLE, "ValidationError", "no", CLAIMS).fix) == (
+        "role-duration-seconds: 3600\n"
+        "aws iam update-role --role-name publisher --max-session-duration 43200"
+    )
+
+
+def test_sts_failed__role_and_detail() -> None:
+    error = StsFailed(ROLE, "no route")
+    assert error.what == f"STS could not be asked to assume {ROLE}: no route"
+
+
+def test_no_credentials__yaml_to_paste() -> None:
+    assert pasted_yaml(NoCredentials().fix) == {
+        "role-to-assume": "arn:aws:iam::123456789012:role/my-publisher",
+        "permissions": {"id-token": "write", "contents": "read"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [
+        ("GetAuthorizationToken", ExitCode.CREDENTIALS),
+        ("DescribeRepositories", ExitCode.REPOSITORY),
+        ("CreateRepository", ExitCode.REPOSITORY),
+        ("BatchGetImage", ExitCode.PUSH),
+        ("DescribeImageScanFindings", ExitCode.SCAN),
+        ("PutImage", ExitCode.PROMOTE),
+        ("DescribeImages", ExitCode.PROMOTE),
+        ("BatchDeleteImage", ExitCode.PROMOTE),
+        ("SomethingElse", ExitCode.BUG),
+    ],
+)
+def test_call_failed__exit_code_of_the_room(operation: str, code: ExitCode) -> None:
+    assert CallFailed(operation, "X", "no", transient=False).exit_code is code
+
+
+@pytest.mark.parametrize("transient", [True, False])
+def test_call_failed__keeps_what_callers_ask_for(transient: bool) -> None:  # noqa: FBT001
+    error = CallFailed("PutImage", "ServerException", "broken", transient=transient)
+    assert error.what == "ecr:PutImage failed: broken (ServerException)"
+    assert (error.operation, error.code, error.transient) == (
+        "PutImage",
+        "ServerException",
+        transient,
+    )
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "AccessDenied", "UnauthorizedOperation"])
+def test_call_failed__statement_to_paste(code: str) -> None:
+    error = CallFailed("PutImage", code, "not authorized", resource=ARN, transient=False)
+    assert error.why == "The credentials lack a permission."
+    assert pasted_json(error.fix) == {
+        "Effect": "Allow",
+        "Action": ["ecr:PutImage"],
+        "Resource": ARN,
+    }
+    assert error.link.endswith("/security-iam.html")
+
+
+def test_call_failed__token_is_not_of_a_repository() -> None:
+    error = CallFailed("GetAuthorizationToken", "AccessDenied", "no", resource=ARN, transient=False)
+    assert pasted_json(error.fix) == {
+        "Effect": "Allow",
+        "Action": ["ecr:GetAuthorizationToken"],
+        "Resource": "*",
+    }
+
+
+def test_call_failed__enhanced_scanning_needs_inspector() -> None:
+    message = "User: arn:x is not authorized to perform: inspector2:ListCoverage on resource: *"
+    error = CallFailed(
+        "DescribeImageScanFindings", "AccessDeniedException", message, resource=ARN, transient=False
+    )
+    assert pasted_json(error.fix) == {
+        "Effect": "Allow",
+        "Action": ["inspector2:ListCoverage", "inspector2:ListFindings"],
+        "Resource": "*",
+    }
+
+
+def test_call_failed__explicit_deny_is_no_missing_statement() -> None:
+    message = "not authorized with an explicit deny in a service control policy"
+    error = CallFailed("PutImage", "AccessDeniedException", message, resource=ARN, transient=False)
+    assert error.why.startswith("A policy forbids this explicitly")
+    assert "{" not in error.fix
+
+
+@pytest.mark.parametrize(
+    ("code", "transient", "why"),
+    [
+        ("ThrottlingException", True, "Most often a passing fault"),
+        ("ExpiredTokenException", True, "Most often a passing fault"),
+        ("ExpiredTokenException", False, "The credentials have expired"),
+        ("ExpiredToken", False, "The credentials have expired"),
+        ("UnrecognizedClientException", False, "They are wrong or revoked"),
+        ("InvalidClientTokenId", False, "They are wrong or revoked"),
+        ("InvalidSignatureException", False, "They are wrong or revoked"),
+    ],
+)
+def test_call_failed__cause_by_code(code: str, transient: bool, why: str) -> None:  # noqa: FBT001
+    error = CallFailed("PutImage", code, "no", transient=transient)
+    assert error.why.startswith(why)
+    assert error.fix
+    assert error.link.endswith("/CommonErrors.html")
+
+
+def test_call_failed__unknown_code_guesses_nothing() -> None:
+    error = CallFailed("PutImage", "SomethingNew", "no", resource=ARN, transient=False)
+    assert (error.why, error.fix) == ("", "")
+
+
+def test_call_failed__longer_session_to_paste() -> None:
+    error = CallFailed("PutImage", "ExpiredTokenException", "no", transient=False)
+    assert pasted_yaml(error.fix) == {"role-duration-seconds": 7200}
+
+
+def test_repository_missing__input_and_command_to_paste() -> None:
+    error = RepositoryMissing("team/app", "eu-west-1")
+    assert error.what == "the repository team/app does not exist in eu-west-1"
+    assert pasted(error.fix) == (
+        "create-repository: true\n"
+        "aws ecr create-repository --repository-name team/app --region eu-west-1 \\\n"
+        "  --image-scanning-configuration scanOnPush=true"
+    )
+
+
+def test_engine_missing__detail() -> None:
+    assert EngineMissing("no socket").what == "Docker cannot be used: no socket"
+
+
+def test_build_failed__status() -> None:
+    error = BuildFailed(17)
+    assert error.what == "docker buildx build exited with 17"
+    assert "group «Build»" in error.why
+
+
+def test_image_missing__name() -> None:
+    error = ImageMissing("app:test")
+    assert error.what == "the Docker Engine has no image app:test"
+    assert "docker build --tag app:test ." in error.fix
+
+
+def test_unexpected_manifest__digest_and_detail() -> None:
+    error = UnexpectedManifest("sha256:1", "it is odd")
+    assert error.what == "the manifest sha256:1 cannot be gated: it is odd"
+    assert "no release tag was applied" in error.fix
+
+
+def test_tag_taken__digest_and_tag() -> None:
+    error = TagTaken("latest", "sha256:1")
+    assert error.what == "it is on sha256:1 already, and the repository's tags are immutable"
+    assert "`{sha}` instead of latest" in error.fix
+
+
+def test_promotion_failed__nothing_moved() -> None:
+    error = PromotionFailed("latest", "no", moved=[])
+    assert error.what == "the release tag latest could not be applied: no"
+    assert error.why == "No release tag was moved."
+    assert error.fix.startswith("Running the job again is safe")
+
+
+def test_promotion_failed__some_moved() -> None:
+    error = PromotionFailed("latest", "no", moved=["1.4.2", "1.4"], fix="Do this.")
+    assert error.why == "Applied before that: 1.4.2, 1.4."
+    assert error.fix == "Do this."
+
+
+def test_bug__type_and_text_on_one_line() -> None:
+    error = Bug(ValueError("one\ntwo"))
+    assert error.what == "ecr-publish met an error that it does not know: ValueError: one two"
+    assert "not «passed»" in error.why
