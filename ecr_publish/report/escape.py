@@ -13,6 +13,7 @@ _MARKDOWN = re.compile(r"[\\`*_\[\]#|~]|^[-+=]|:(?=//)|(?<=www)\.")
 _UNPRINTABLE = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
 )
+_BREAK = re.compile(r"\r\n|\r|\n")
 _LONGEST_CELL = 200
 _LONGEST_ADDRESS = 500
 
@@ -24,7 +25,7 @@ def log_line(text: str) -> str:
     (reference/ecr-behaviour.md section 5). A zero-width space breaks both and changes nothing that
     is seen; every line break of the runner becomes a plain one.
     """
-    lines = re.split(r"\r\n|\r|\n", _printable(text).replace("##[", "##\u200b["))
+    lines = _BREAK.split(_printable(text).replace("##[", "##\u200b["))
     return "\n".join(re.sub(r"^(\s*)::", "\\1\u200b::", line) for line in lines)
 
 
@@ -45,7 +46,8 @@ def block(text: str) -> str:
     """Text as a fenced block that it cannot end."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{_printable(text)}\n{fence}"
+    lines = "\n".join(_BREAK.split(_printable(text)))
+    return f"{fence}text\n{lines}\n{fence}"
 
 
 def link(text: str, uri: str) -> str:

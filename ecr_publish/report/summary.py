@@ -74,6 +74,8 @@ def _facts(outcome: Outcome) -> str:
 
 
 def _judged(verdict: Verdict) -> Iterator[str]:
+    if verdict.decision is Decision.UNKNOWN:
+        yield "What ECR has named so far, which is not known to be all:"
     counts = {severity.value.capitalize(): number for severity, number in verdict.counts.items()}
     yield (
         f"| {' | '.join(counts)} | Total |\n|{'---:|' * (len(counts) + 1)}\n"
@@ -87,8 +89,9 @@ def _judged(verdict: Verdict) -> Iterator[str]:
     decided = set(map(id, verdict.deciding))
     others = [finding for finding in verdict.findings if id(finding) not in decided]
     if others:
+        number = "1 finding" if len(others) == 1 else f"{len(others)} findings"
         yield (
-            f"<details><summary>{len(others)} findings below the threshold</summary>\n\n"
+            f"<details><summary>{number} below the threshold</summary>\n\n"
             f"{_table(others)}\n\n</details>"
         )
 

@@ -183,6 +183,7 @@ def test_block__only_its_last_line_ends_it(text: str) -> None:
     ("text", "fenced"),
     [
         ("a\nb", "```text\na\nb\n```"),
+        ("a\r\nb\rc", "```text\na\nb\nc\n```"),
         ("``", "```text\n``\n```"),
         ("```\nx", "````text\n```\nx\n````"),
         ("a ````` b", "``````text\na ````` b\n``````"),
