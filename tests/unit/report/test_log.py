@@ -1,0 +1,111 @@
+import pytest
+
+from ecr_publish.errors import BuildFailed, PublishError
+from ecr_publish.outcome import Outcome, Promotion
+from ecr_publish.report.log import lines
+from ecr_publish.report.wording import advice
+from tests.factories import (
+    URI,
+    make_finding,
+    make_findings,
+    make_outcome,
+    make_package,
+    make_refusal,
+    make_unjudged,
+    make_verdict,
+)
+
+
+def test_lines__passed() -> None:
+    outcome = make_outcome(notes=["The candidate stays.", "Another."], seconds={"plan": 0.1})
+    assert outcome.pushed
+    assert list(lines(outcome)) == [
+        "Passed: no findings",
+        f"Image: {URI}@{outcome.pushed.digest}",
+        "Release tags: 0123456, latest",
+        "Note: The candidate stays.",
+        "Note: Another.",
+        "Time: plan 0.1 s; own time 0.1 s (all but build, push and scan)",
+    ]
+
+
+def test_lines__refused() -> None:
+    fixable = make_finding(
+        "CVE-1", "CRITICAL", packages=(make_package(name="zlib", version="1", fixed_in="2"),)
+    )
+    informational = make_finding("CVE-2", "INFORMATIONAL", packages=())
+    nameless = make_finding("", "", packages=(make_package(name="", version=""),))
+    outcome = make_outcome(
+        verdict=make_refusal(fixable, informational, nameless),
+        promotion=Promotion(),
+        seconds={},
+    )
+    assert outcome.pushed
+    assert list(lines(outcome)) == [
+        "Refused: 1 HIGH: at or above the threshold high",
+        "  CRITICAL      CVE-1 in zlib 1, fixed in 2",
+        "  INFORMATIONAL CVE-2",
+        "                (no name)",
+        f"Image: {URI}@{outcome.pushed.digest}",
+        "Release tags: none",
+        advice(outcome),
+    ]
+
+
+def test_lines__waiver_comes_second() -> None:
+    verdict = make_refusal(make_finding(), waived_by=("report-only: true",))
+    assert list(lines(make_outcome(verdict=verdict)))[1] == (
+        "WARNING: The release tags were applied although the image did not pass, "
+        "because of report-only: true."
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "shown", "more"),
+    [
+        (19, 19, None),
+        (20, 20, None),
+        (21, 20, "  … and 1 more, see the step summary"),
+        (300, 20, "  … and 280 more, see the step summary"),
+    ],
+)
+def test_lines__most_findings(number: int, shown: int, more: str | None) -> None:
+    said = list(lines(make_outcome(verdict=make_refusal(*make_findings(high=number)))))
+    assert [line for line in said if line.startswith("  HIGH")] == said[1 : shown + 1]
+    assert (said[shown + 1] == more) is bool(more)
+    assert ("more, see" in "".join(said)) is bool(more)
+
+
+def test_lines__findings_below_the_threshold_stay_in_the_summary() -> None:
+    said = list(lines(make_outcome(verdict=make_verdict(*make_findings(low=3)))))
+    assert not [line for line in said if "LOW" in line]
+
+
+def test_lines__error_before_anything_was_pushed() -> None:
+    error = PublishError("it broke", why="Because.", fix="Do this.", link="https://e.example")
+    assert list(lines(Outcome(error=error, seconds={"plan": 1.0}))) == [
+        "Not published: it broke",
+        "Because.",
+        "Do this.",
+        "More: https://e.example",
+        "Time: plan 1.0 s; own time 1.0 s (all but build, push and scan)",
+    ]
+
+
+def test_lines__error_leaves_out_what_it_does_not_know() -> None:
+    assert list(lines(Outcome(error=PublishError("it broke")))) == ["Not published: it broke"]
+
+
+def test_lines__error_after_the_verdict_gives_its_own_advice_only() -> None:
+    verdict = make_refusal(make_finding(), waived_by=("report-only: true",))
+    said = list(lines(make_outcome(verdict=verdict, error=BuildFailed(1))))
+    assert said[0] == "Not published: docker buildx build exited with 1"
+    assert not any(line.startswith("Update the base image") for line in said)
+
+
+def test_lines__no_verdict_no_advice() -> None:
+    assert list(lines(Outcome())) == ["Not judged: the run ended early"]
+
+
+def test_lines__untouched_by_results_alone() -> None:
+    assert list(lines(Outcome(results=(make_unjudged(),)))) == ["Not judged: the run ended early"]

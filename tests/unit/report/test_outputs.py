@@ -1,0 +1,105 @@
+from ecr_publish.errors import BuildFailed, PublishError
+from ecr_publish.gate import Decision
+from ecr_publish.outcome import Outcome, Promotion
+from ecr_publish.reference import Tag
+from ecr_publish.report.outputs import outputs
+from ecr_publish.scan import ScanType
+from tests.factories import (
+    CANDIDATE,
+    HOST,
+    URI,
+    make_findings,
+    make_outcome,
+    make_plan,
+    make_refusal,
+    make_result,
+    make_state,
+    make_verdict,
+)
+
+COUNTS = ("critical", "high", "medium", "low", "informational", "undefined")
+EMPTY = {
+    "image": "",
+    "digest": "",
+    "tags": "",
+    "candidate": "",
+    "registry": "",
+    "verdict": "unknown",
+    "reason": "the run ended early",
+    "scan-type": "",
+    "scan-status": "",
+    **dict.fromkeys(COUNTS, ""),
+    "total": "",
+}
+
+
+def test_outputs__nothing_happened() -> None:
+    assert outputs(Outcome()) == EMPTY
+
+
+def test_outputs__passed() -> None:
+    outcome = make_outcome()
+    assert outcome.pushed
+    assert outputs(outcome) == {
+        "image": f"{URI}@{outcome.pushed.digest}",
+        "digest": str(outcome.pushed.digest),
+        "tags": f"{URI}:0123456\n{URI}:latest",
+        "candidate": "",
+        "registry": HOST,
+        "verdict": "passed",
+        "reason": "no findings",
+        "scan-type": "basic",
+        "scan-status": "COMPLETE",
+        **dict.fromkeys(COUNTS, "0"),
+        "total": "0",
+    }
+
+
+def test_outputs__counts() -> None:
+    found = make_findings(critical=1, high=2, medium=3, low=4, informational=5, untriaged=6)
+    values = outputs(make_outcome(verdict=make_verdict(*found)))
+    assert [values[name] for name in COUNTS] == ["1", "2", "3", "4", "5", "6"]
+    assert values["total"] == "21"
+
+
+def test_outputs__refused_keeps_its_candidate() -> None:
+    outcome = make_outcome(
+        verdict=make_refusal(*make_findings(high=1)), promotion=Promotion(), candidate_kept=True
+    )
+    values = outputs(outcome)
+    assert values["candidate"] == f"{URI}:{CANDIDATE}"
+    assert (values["verdict"], values["tags"]) == ("refused", "")
+    assert values["reason"] == "1 HIGH: at or above the threshold high"
+
+
+def test_outputs__unknown() -> None:
+    verdict = make_verdict(decision=Decision.UNKNOWN, reason="no answer")
+    results = (make_result(status="", engine=ScanType.UNKNOWN),)
+    values = outputs(make_outcome(verdict=verdict, results=results))
+    assert (values["verdict"], values["reason"]) == ("unknown", "no answer")
+    assert (values["scan-type"], values["scan-status"]) == ("", "")
+
+
+def test_outputs__failed_before_the_push() -> None:
+    outcome = Outcome(plan=make_plan(), state=make_state(), error=BuildFailed(1))
+    assert outputs(outcome) == EMPTY | {
+        "registry": HOST,
+        "reason": "docker buildx build exited with 1",
+    }
+
+
+def test_outputs__failed_between_two_tags() -> None:
+    outcome = make_outcome(
+        promotion=Promotion(applied=(Tag("1"),)),
+        candidate_kept=True,
+        error=PublishError("the release tag 2 could not be applied"),
+    )
+    values = outputs(outcome)
+    assert values["tags"] == f"{URI}:1"
+    assert values["candidate"] == f"{URI}:{CANDIDATE}"
+    assert values["reason"] == "the release tag 2 could not be applied"
+
+
+def test_outputs__reason_is_one_line() -> None:
+    verdict = make_verdict(reason="a\r\nimage=evil\n b")
+    assert outputs(make_outcome(verdict=verdict))["reason"] == "a image=evil b"

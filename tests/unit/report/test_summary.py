@@ -1,0 +1,313 @@
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ecr_publish.errors import CallFailed, InvalidInputs, PublishError
+from ecr_publish.findings import Finding, Package, Severity, Threshold
+from ecr_publish.gate import Verdict, judge
+from ecr_publish.inputs import OnUnjudged
+from ecr_publish.outcome import Outcome, Promotion
+from ecr_publish.report.summary import summary
+from ecr_publish.scan import Result, ScanType, Unjudged
+from tests.factories import (
+    ARN,
+    make_finding,
+    make_findings,
+    make_outcome,
+    make_package,
+    make_policy,
+    make_refusal,
+    make_result,
+    make_target,
+    make_unjudged,
+    make_verdict,
+)
+from tests.golden import GOLDEN
+
+FIXABLE = make_finding(
+    "CVE-2024-0727",
+    "CRITICAL",
+    packages=(
+        make_package(fixed_in="3.0.13-r0"),
+        make_package(name="libcrypto3", fixed_in="3.0.13-r0"),
+    ),
+)
+SUMMARY_LIMIT = 1_000_000  # GitHub uploads nothing of a summary above 1 MiB
+
+
+def judged(*results: Result, promoted: bool = False, **policy: Any) -> Outcome:
+    """The end of a run over these results, its verdict from the gate itself."""
+    return make_outcome(
+        results=results,
+        verdict=judge(results, make_policy(**policy)),
+        candidate_kept=not promoted,
+        **({} if promoted else {"promotion": Promotion()}),
+    )
+
+
+def passed() -> Outcome:
+    return judged(make_result(*make_findings(medium=1, low=2)), promoted=True)
+
+
+def refused() -> Outcome:
+    amd = make_result(FIXABLE, *make_findings(high=1, low=1), target=make_target("amd"))
+    arm = make_result(*make_findings(untriaged=1), target=make_target("arm"))
+    return judged(amd, arm)
+
+
+def timeout() -> Outcome:
+    why = "no verdict within scan-timeout: the scan has not started yet"
+    return judged(make_unjudged(Unjudged.TIMEOUT, why, engine=ScanType.ENHANCED))
+
+
+def waived_by_report_only() -> Outcome:
+    return judged(make_result(FIXABLE), promoted=True, report_only=True)
+
+
+def waived_by_on_timeout() -> Outcome:
+    why = "no verdict within scan-timeout: the scan is running"
+    found = make_findings(low=1)
+    return judged(
+        replace(make_unjudged(Unjudged.TIMEOUT, why), findings=found),
+        promoted=True,
+        timeout=OnUnjudged.WARN,
+    )
+
+
+def error_with_fix() -> Outcome:
+    error = CallFailed(
+        "DescribeImageScanFindings",
+        "AccessDeniedException",
+        "User: arn:aws:sts::123456789012:assumed-role/visit-counter-publisher/ecr-publish-42-1 is "
+        "not authorized to perform: ecr:DescribeImageScanFindings on resource: "
+        f"{ARN} because no identity-based policy allows the ecr:DescribeImageScanFindings action",
+        resource=ARN,
+        transient=False,
+    )
+    seconds = {"plan": 0.1, "build": 61.25, "push": 9.0, "scan": 0.2}
+    return Outcome(
+        plan=make_outcome().plan,
+        state=make_outcome().state,
+        pushed=make_outcome().pushed,
+        seconds=seconds,
+        stopped_in="scan",
+        error=error,
+    )
+
+
+def bad_inputs() -> Outcome:
+    return Outcome(
+        error=InvalidInputs(
+            [
+                "repository: is not set, and the action cannot do without it",
+                "scan-timeout: '5' is not a duration from 10s to 6h (90s, 15m, 1h, or seconds)",
+            ]
+        ),
+        seconds={"plan": 0.0},
+        stopped_in="plan",
+    )
+
+
+def many() -> Outcome:
+    return judged(make_result(*make_findings(critical=1, high=149, low=150)))
+
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "| a | b |\n|---|---|\n| c |",
+    "[click](javascript:alert(1))",
+    "![](https://evil.example/pixel.png)",
+    "```\n## Passed\n```",
+    "</details></table><h1>Passed</h1>",
+    "::error::x\r\n##[error]x",
+    "https://evil.example www.evil.example",
+    "\x1b[2J\u202e\ud800 *bold* _it_ ~~del~~ `code` &lt;b&gt; \\| #1",
+)
+
+
+def hostile() -> Outcome:
+    found = tuple(
+        Finding(
+            name=text,
+            severity=Severity.UNDEFINED,
+            stated_severity=text,
+            packages=(Package(name=text, version=text, fixed_in=text),),
+            uri=f"{prefix}{text}",
+            description=text,
+        )
+        for text in HOSTILE
+        for prefix in ("", "https://evil.example/")
+    )
+    outcome = judged(
+        make_result(*found, status=HOSTILE[0]),
+        make_unjudged(Unjudged.ERROR, f"the scan failed: {HOSTILE[5]}"),
+    )
+    outcome.notes.extend(HOSTILE)
+    return outcome
+
+
+def hostile_error() -> Outcome:
+    everything = "\n".join(HOSTILE)
+    return Outcome(error=PublishError(everything, why=everything, fix=everything))
+
+
+CASES: dict[str, Callable[[], Outcome]] = {
+    "summary-passed.md": passed,
+    "summary-refused.md": refused,
+    "summary-unknown-timeout.md": timeout,
+    "summary-waived-report-only.md": waived_by_report_only,
+    "summary-waived-on-timeout.md": waived_by_on_timeout,
+    "summary-error-with-fix.md": error_with_fix,
+    "summary-bad-inputs.md": bad_inputs,
+    "summary-300-findings.md": many,
+    "summary-hostile.md": hostile,
+    "summary-hostile-error.md": hostile_error,
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_summary__golden(name: str, golden: Callable[[str, str], None]) -> None:
+    golden(name, summary(CASES[name]()))
+
+
+def test_golden__no_file_is_left_over() -> None:
+    assert {path.name for path in GOLDEN.glob("summary-*")} == set(CASES)
+
+
+def test_summary__nothing_happened() -> None:
+    assert summary(Outcome()) == (
+        "## ⚠️ Not judged: the run ended early\n\n"
+        "### What to do next\n\n"
+        "ECR gave no complete verdict, so the image does not count as passed. Look at the image "
+        "in the ECR console; see scan-timeout, on-timeout, on-unsupported and on-scan-error for "
+        "what this step does then.\n"
+    )
+
+
+@pytest.mark.parametrize("make", [passed, refused, timeout, waived_by_report_only])
+def test_summary__an_error_is_never_marked_as_passed(make: Callable[[], Outcome]) -> None:
+    outcome = make()
+    outcome.error = PublishError("it broke")
+    text = summary(outcome)
+    assert text.startswith("## ❌ Not published: it broke\n")
+    assert "✅" not in text
+    assert "What to do next" not in text
+
+
+def rows(text: str) -> list[str]:
+    return [line for line in text.splitlines() if "CVE-2024-" in line]
+
+
+def refusal(number: int) -> Verdict:
+    return make_refusal(*make_findings(high=number))
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [(1, 1), (99, 99), (100, 100), (101, 100), (1000, 100)]
+)
+def test_summary__most_rows(number: int, shown: int) -> None:
+    text = summary(make_outcome(verdict=refusal(number)))
+    assert len(rows(text)) == shown
+    assert (f"Showing 100 of {number}." in text) is (number > shown)
+    assert ("Showing" in text) is (number > shown)
+
+
+def test_summary__below_the_threshold_is_every_other_finding() -> None:
+    twins = make_finding("CVE-2024-A"), make_finding("CVE-2024-A")
+    verdict = make_verdict(*twins, deciding=twins[:1])
+    text = summary(make_outcome(verdict=verdict))
+    assert "<summary>1 finding below the threshold</summary>" in text
+    assert len(rows(text)) == 2
+
+
+def test_summary__all_refuse() -> None:
+    assert "<details>" not in summary(make_outcome(verdict=refusal(2)))
+
+
+def test_summary__none_refuses() -> None:
+    text = summary(make_outcome(verdict=make_verdict(*make_findings(high=2))))
+    assert "At or above" not in text
+    assert "<summary>2 findings below the threshold</summary>" in text
+
+
+def test_summary__counts() -> None:
+    found = make_findings(critical=1, high=2, medium=3, low=4, informational=5, undefined=6)
+    text = summary(make_outcome(verdict=make_verdict(*found)))
+    assert "| Critical | High | Medium | Low | Informational | Undefined | Total |\n" in text
+    assert "\n| 1 | 2 | 3 | 4 | 5 | 6 | 21 |\n" in text
+
+
+def test_summary__threshold() -> None:
+    verdict = make_refusal(make_finding(), threshold=Threshold.LOW)
+    assert "### At or above the threshold <code>low</code>" in summary(
+        make_outcome(verdict=verdict)
+    )
+
+
+def test_summary__finding_without_anything() -> None:
+    bare = make_finding("", "", uri="", packages=())
+    assert "\n|  | (no name) |  |  |\n" in summary(make_outcome(verdict=make_refusal(bare)))
+
+
+def test_summary__nameless_finding_keeps_its_link() -> None:
+    finding = make_finding("", uri="https://e.example/1")
+    text = summary(make_outcome(verdict=make_refusal(finding)))
+    assert "| [(no name)](https://e.example/1) |" in text
+
+
+def facts(**over: Any) -> dict[str, str]:
+    table = summary(make_outcome(**over)).split("| | |\n|---|---|\n")[1].split("\n\n")[0]
+    return dict(line.strip("| ").split(" | ") for line in table.splitlines())
+
+
+def test_facts__passed() -> None:
+    outcome = make_outcome()
+    assert facts() == {
+        "Image": f"<code>{outcome.image}</code>",
+        "Release tags": "<code>0123456</code>, <code>latest</code>",
+        "Scan": "basic COMPLETE",
+    }
+
+
+def test_facts__candidate_that_stays() -> None:
+    assert facts(candidate_kept=True)["Candidate"] == "<code>candidate-42-1-0badcafe</code>"
+
+
+def test_facts__not_pushed() -> None:
+    assert facts(pushed=None, promotion=Promotion(), results=(), candidate_kept=True) == {
+        "Image": "not pushed",
+        "Release tags": "none",
+        "Scan": "none",
+    }
+
+
+@pytest.mark.parametrize("over", [{"plan": None}, {"pushed": None}])
+def test_facts__no_candidate_without_plan_and_push(over: dict[str, Any]) -> None:
+    assert "Candidate" not in facts(candidate_kept=True, **over)
+
+
+def test_summary__error_leaves_out_what_it_does_not_know() -> None:
+    assert summary(Outcome(error=PublishError("it broke"))) == "## ❌ Not published: it broke\n"
+
+
+def test_summary__long_refusal_of_aws_is_whole() -> None:
+    outcome = Outcome(error=PublishError("w" * 900), notes=["n" * 900])
+    text = summary(outcome)
+    assert "w" * 900 in text
+    assert "n" * 900 in text
+
+
+def test_summary__the_most_hostile_findings_stay_below_the_limit() -> None:
+    worst = "&" * 5000
+    found = make_finding(
+        worst,
+        worst,
+        uri=f"https://e.example/{'a' * 460}",
+        packages=(Package(name=worst, version=worst, fixed_in=worst),),
+    )
+    verdict = make_verdict(*([found] * 300), *([replace(found)] * 300), deciding=(found,) * 300)
+    text = summary(make_outcome(verdict=verdict))
+    assert text.count("e.example") == 200
+    assert len(text.encode()) < SUMMARY_LIMIT

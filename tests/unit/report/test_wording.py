@@ -1,0 +1,134 @@
+import pytest
+
+from ecr_publish.errors import BuildFailed
+from ecr_publish.gate import Decision
+from ecr_publish.outcome import Outcome, Promotion
+from ecr_publish.report.wording import (
+    advice,
+    durations,
+    fixes,
+    headline,
+    installed,
+    waiver,
+)
+from tests.factories import (
+    make_finding,
+    make_outcome,
+    make_package,
+    make_refusal,
+    make_verdict,
+)
+
+FIX = "Update the base image and the packages named here, then run the job again."
+ACCEPT = (
+    "To see findings without failing, set `report-only: true`; to accept more, raise "
+    "`severity-threshold`."
+)
+
+
+@pytest.mark.parametrize(
+    ("decision", "line"),
+    [
+        (Decision.PASSED, "Passed: because"),
+        (Decision.REFUSED, "Refused: because"),
+        (Decision.UNKNOWN, "Not judged: because"),
+    ],
+)
+def test_headline__verdict(decision: Decision, line: str) -> None:
+    assert headline(make_outcome(verdict=make_verdict(decision=decision, reason="because"))) == line
+
+
+def test_headline__error_goes_before_the_verdict() -> None:
+    assert headline(make_outcome(error=BuildFailed(1))) == (
+        "Not published: docker buildx build exited with 1"
+    )
+
+
+def test_headline__neither() -> None:
+    assert headline(Outcome()) == "Not judged: the run ended early"
+
+
+def test_waiver__none() -> None:
+    assert waiver(make_outcome()) == ""
+    assert waiver(Outcome()) == ""
+
+
+def test_waiver__applied() -> None:
+    verdict = make_refusal(waived_by=("report-only: true",))
+    assert waiver(make_outcome(verdict=verdict)) == (
+        "The release tags were applied although the image did not pass, "
+        "because of report-only: true."
+    )
+
+
+def test_waiver__not_applied_yet() -> None:
+    verdict = make_refusal(waived_by=("on-scan-error: warn", "on-timeout: warn"))
+    assert waiver(make_outcome(verdict=verdict, promotion=Promotion())) == (
+        "The image may be tagged although the image did not pass, "
+        "because of on-scan-error: warn and on-timeout: warn."
+    )
+
+
+def test_advice__passed() -> None:
+    assert advice(make_outcome()) == ""
+
+
+@pytest.mark.parametrize("waived_by", [(), ("on-timeout: warn",)])
+def test_advice__unknown(waived_by: tuple[str, ...]) -> None:
+    verdict = make_verdict(decision=Decision.UNKNOWN, waived_by=waived_by)
+    text = advice(make_outcome(verdict=verdict))
+    assert text.startswith("ECR gave no complete verdict, so the image does not count as passed.")
+    for name in ("scan-timeout", "on-timeout", "on-unsupported", "on-scan-error"):
+        assert name in text
+
+
+def test_advice__no_verdict() -> None:
+    assert advice(Outcome()).startswith("ECR gave no complete verdict")
+
+
+def test_advice__refused_without_known_fixes() -> None:
+    assert advice(make_outcome(verdict=make_refusal(make_finding()))) == f"{FIX} {ACCEPT}"
+
+
+def test_advice__refused_with_known_fixes() -> None:
+    fixable = make_finding(packages=(make_package(fixed_in="3.0.2"),))
+    verdict = make_refusal(fixable, make_finding("b"), fixable)
+    assert advice(make_outcome(verdict=verdict)) == (
+        f"{FIX} A fixed version is known for 2 of 3. {ACCEPT}"
+    )
+
+
+def test_advice__waived_refusal_is_not_told_how_to_waive() -> None:
+    verdict = make_refusal(make_finding(), waived_by=("report-only: true",))
+    assert advice(make_outcome(verdict=verdict)) == FIX
+
+
+PACKAGES = (
+    make_package(name="a", version="1", fixed_in="2"),
+    make_package(name="b", version="", fixed_in=""),
+    make_package(name="a", version="1", fixed_in="2"),
+    make_package(name="", version="", fixed_in=""),
+    make_package(name="c", version="3", fixed_in="4"),
+)
+
+
+def test_fixes__each_version_once() -> None:
+    assert fixes(make_finding(packages=PACKAGES)) == "2, 4"
+    assert fixes(make_finding(packages=())) == ""
+
+
+def test_installed__each_package_once() -> None:
+    assert installed(make_finding(packages=PACKAGES)) == "a 1, b, c 3"
+    assert installed(make_finding(packages=())) == ""
+
+
+def test_durations__rooms_and_own_time() -> None:
+    seconds = {"plan": 0.04, "build": 61.25, "push": 2.0, "scan": 3.0, "promote": 0.4}
+    assert durations(make_outcome(seconds=seconds)) == (
+        "plan 0.0 s, build 61.2 s, push 2.0 s, scan 3.0 s, promote 0.4 s; "
+        "own time 0.4 s (all but build, push and scan)"
+    )
+
+
+def test_durations__none() -> None:
+    assert durations(Outcome()) == ""
