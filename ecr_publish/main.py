@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from ecr_publish.context import read
-from ecr_publish.edges.ports import Edges, Registry
+from ecr_publish.edges.ports import Edges, Registry, Workflow
 from ecr_publish.errors import Bug, CallFailed, Cancelled, PublishError
 from ecr_publish.gate import judge
 from ecr_publish.inputs import parse
@@ -103,15 +103,35 @@ def line(environ: Mapping[str, str], edges: Edges, outcome: Outcome) -> None:
 
 
 def report(edges: Edges, outcome: Outcome) -> None:
-    """Say how it ended in every place; from here on nothing interrupts."""
+    """Say how it ended in every place; from here on nothing interrupts.
+
+    One place that cannot be written keeps none of the others from being written, and never changes
+    the exit code.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    workflow = edges.workflow
-    for text in lines(outcome):
-        workflow.say(text)
-    workflow.summary(summary(outcome))
+    for write in (_set_outputs, _write_log, _write_summary, _annotate):
+        try:
+            write(edges.workflow, outcome)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others still count
+            edges.workflow.say(f"A report could not be written: {error}")
+
+
+def _set_outputs(workflow: Workflow, outcome: Outcome) -> None:
     for name, value in outputs(outcome).items():
         workflow.output(name, value)
+
+
+def _write_log(workflow: Workflow, outcome: Outcome) -> None:
+    for text in lines(outcome):
+        workflow.say(text)
+
+
+def _write_summary(workflow: Workflow, outcome: Outcome) -> None:
+    workflow.summary(summary(outcome))
+
+
+def _annotate(workflow: Workflow, outcome: Outcome) -> None:
     if waiver(outcome):
         workflow.warning("ECR scan did not pass", f"{headline(outcome)}. {waiver(outcome)}")
     if outcome.exit_code:

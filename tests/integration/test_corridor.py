@@ -471,6 +471,22 @@ def test_s6__nothing_interrupts_the_report() -> None:
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 
 
+@pytest.mark.parametrize("fails", ["output", "summary"])
+def test_s6__a_report_that_cannot_be_written_keeps_no_other_from_being_written(fails: str) -> None:
+    def full(*_: str) -> None:
+        raise OSError("no space left on device")
+
+    one = prepare(page("HIGH"))
+    setattr(one.workflow, fails, full)
+
+    assert one.walk() == 9
+
+    assert any("no space left" in line for line in one.workflow.log)
+    assert one.workflow.annotations[0][0] == "error"
+    assert bool(one.workflow.markdown) == (fails == "output")
+    assert bool(one.workflow.outputs) == (fails == "summary")
+
+
 def test_context__fork_reaches_the_credentials() -> None:
     event = {
         "pull_request": {
