@@ -253,6 +253,7 @@ def test_parse_page__token_of_the_next_page() -> None:
 def test_page__tokens_differ_while_the_content_is_the_same() -> None:
     assert make_page(next_token="a") == make_page(next_token="b")
     assert make_page(counts={"HIGH": 1}) != make_page(counts={"HIGH": 2})
+    assert make_page(counts=None) != make_page(*make_findings(low=1), counts=None)
 
 
 def test_count__names_every_severity_the_worst_first() -> None:

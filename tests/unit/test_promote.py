@@ -36,11 +36,12 @@ def test_promoted__every_tag_names_the_manifest() -> None:
 
 
 def test_s5_promoted__tags_that_are_in_place_stay_as_they_are() -> None:
-    ecr = registry(latest=str(MANIFEST.digest))
-    *_, last = promoted(ecr, MANIFEST, [ONE, THREE, TWO])
+    four = Tag("stable")
+    ecr = registry(latest=str(MANIFEST.digest), stable=str(MANIFEST.digest))
+    *_, last = promoted(ecr, MANIFEST, [ONE, THREE, TWO, four])
 
-    assert last == Promotion(applied=(ONE, TWO), unchanged=(THREE,))
-    assert set(last.tags) == {ONE, TWO, THREE}
+    assert last == Promotion(applied=(ONE, TWO), unchanged=(THREE, four))
+    assert set(last.tags) == {ONE, TWO, THREE, four}
 
 
 def test_s4_promoted__no_other_tag_is_touched() -> None:

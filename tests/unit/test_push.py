@@ -190,8 +190,8 @@ CAUSES = {
     "permission": (
         (
             "denied: User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: "
-            f"ecr:InitiateLayerUpload on resource: {ARN} because no identity-based policy allows the "
-            "ecr:InitiateLayerUpload action"
+            f"ecr:InitiateLayerUpload on resource: {ARN} because no identity-based policy allows "
+            "the ecr:InitiateLayerUpload action"
         ),
         f"unexpected status from POST request to {_UPLOAD}: 403 Forbidden",
         "denied: requested access to the resource is denied",
@@ -216,8 +216,8 @@ CAUSES = {
             "overwritten because the repository is immutable."
         ),
         (
-            f'failed commit on ref "manifest-{OTHER}": unexpected status from PUT request to {_PUT}: '
-            "400 Bad Request"
+            f'failed commit on ref "manifest-{OTHER}": unexpected status from PUT request to '
+            f"{_PUT}: 400 Bad Request"
         ),
     ),
     "throttled": (
@@ -234,8 +234,8 @@ CAUSES = {
     ),
     "not known": (
         (
-            "manifest blob unknown: Images with digests '[sha256:0]' required for pushing image into "
-            "repository with name 'app' in the registry with id '1' do not exist"
+            "manifest blob unknown: Images with digests '[sha256:0]' required for pushing image "
+            "into repository with name 'app' in the registry with id '1' do not exist"
         ),
         "received unexpected HTTP status: 500 Internal Server Error",
         f"unexpected status from PUT request to {_UPLOAD}: 400 Bad Request",

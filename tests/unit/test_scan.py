@@ -174,6 +174,7 @@ def test_quiet__goes_on_while_nothing_changes() -> None:
     "changed",
     [
         make_page(*make_findings(low=1)),
+        make_page(*make_findings(low=1), counts={}),
         make_page(counts={"LOW": 1}),
         make_page(counts=None),
         make_page(status="ACTIVE"),

@@ -38,6 +38,7 @@ from tests.fakes import FakeClock
 BASIC, ENHANCED, UNKNOWN = ScanType.BASIC, ScanType.ENHANCED, ScanType.UNKNOWN
 TIMEOUT = 900.0
 LONGEST_POLL = 2.0
+ENDLESS = 20_000
 
 CRITICAL = make_findings(critical=1)
 MEDIUM = make_findings(medium=2)
@@ -68,6 +69,7 @@ class Ecr:
     def ask(self, digest: Digest, token: str | None) -> Answer:
         self.clock.time += self.cost
         self.asks.append((self.clock.time, token))
+        assert len(self.asks) < ENDLESS, "asks without an end"
         script = self.script if token is None else self.further[token]
         return [answer for since, answer in script if since <= self.clock.time][-1]
 
@@ -373,6 +375,15 @@ def test_s2_wait__deadline_while_it_settles() -> None:
     assert "ACTIVE; findings may still arrive" in result.reason
 
 
+def test_wait__paces_by_its_own_start_whatever_the_clock_says() -> None:
+    ecr = Ecr([(0, RUNNING)], clock=FakeClock(chance=0.0))
+    ecr.clock.time = 5000
+    ecr.wait(BASIC, 60)
+
+    assert ecr.clock.sleeps[0] == pytest.approx(1.125)
+    assert max(ecr.clock.sleeps) == pytest.approx(1.62, abs=0.02)
+
+
 def test_wait__last_ask_at_the_deadline_still_counts() -> None:
     ecr = Ecr([(0, RUNNING), (60, make_page(*MEDIUM))])
     result = ecr.wait(BASIC, 60)
@@ -600,11 +611,12 @@ def test_pages__tokens_that_change_with_every_answer_settle() -> None:
 
 @pytest.mark.parametrize("engine", ScanType)
 def test_s2_pages__none_is_read_after_the_deadline(engine: ScanType) -> None:
-    ecr = Ecr([(0, RUNNING), (55, FIRST)], {"2": [(0, LAST)]}, cost=5)
-    result = ecr.wait(engine, 57)
+    late = Ecr([(0, RUNNING), (55, FIRST)], {"2": [(0, LAST)]}, cost=5)
+    last = Ecr([(0, RUNNING), (60, FIRST)], {"2": [(0, LAST)]})
 
-    assert result.unjudged is not None
-    assert [token for _, token in ecr.asks if token] == []
+    for ecr, timeout in ((late, 57), (last, 60)):
+        assert ecr.wait(engine, timeout).unjudged is not None
+        assert [token for _, token in ecr.asks if token] == []
 
 
 # Counts ---------------------------------------------------------------------------------------
