@@ -16,6 +16,8 @@ What act does otherwise than GitHub's runner, so that nobody trusts it too far (
 - `INPUT_*` exist in composite steps; the runner has none.
 - A malformed GITHUB_OUTPUT and a wrong expression leave the step green, and only a line of the
   level `error` tells: look at `Result.complaints`.
+- `::error title=x::a::b` is cut at the last `::` and not at the first one, so `argument` and
+  `properties` of an annotation are wrong where its message holds `::`, as ARNs do; `shown` is right.
 - `::debug::` is dropped without --verbose; `::group::` and `::notice::` are level `info`.
 - `::stop-commands::` works: what is not obeyed has the command `ignored`.
 - `defaults.run` works, and does not reach into composites, as on the runner.
@@ -316,8 +318,15 @@ def _lines(stdout: str) -> Iterator[Line]:
             name=entry.get("name", ""),
             argument=entry.get("content" if command == "summary" else "arg", ""),
             properties=MappingProxyType(entry.get("kvPairs") or {}),
-            result=entry.get("stepResult") or entry.get("jobResult") or "",
+            result=_result(entry),
         )
+
+
+def _result(entry: Mapping[str, str]) -> str:
+    # An action ends three times; what its pre and post steps say would hide how it went itself.
+    if entry.get("stage", "Main") != "Main":
+        return ""
+    return entry.get("stepResult") or entry.get("jobResult") or ""
 
 
 def _decoded(message: str) -> str:
