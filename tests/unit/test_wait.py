@@ -54,13 +54,15 @@ Script = Sequence[tuple[float, Answer]]
 
 @dataclass
 class Ecr:
-    """ECR as a script. `further` are the pages behind the first: by token, each a script too.
+    """ECR as a script. Every ask takes `cost` seconds.
 
-    Every ask takes `cost` seconds.
+    `further` are the pages behind the first: by token, each a script too. `others` are the first
+    pages of images with another script.
     """
 
     script: Script
     further: Mapping[str, Script] = field(default_factory=dict)
+    others: Mapping[Digest, Script] = field(default_factory=dict)
     cost: float = 0.0
     clock: FakeClock = field(default_factory=FakeClock)
     asks: list[tuple[float, str | None]] = field(default_factory=list)
@@ -70,7 +72,8 @@ class Ecr:
         self.clock.time += self.cost
         self.asks.append((self.clock.time, token))
         assert len(self.asks) < ENDLESS, "asks without an end"
-        script = self.script if token is None else self.further[token]
+        first = self.others.get(digest, self.script)
+        script = first if token is None else self.further[token]
         return [answer for since, answer in script if since <= self.clock.time][-1]
 
     def watch(self, engine: ScanType, timeout: float) -> Watch:
@@ -126,31 +129,18 @@ def test_wait__asks_at_once_and_by_the_digest() -> None:
 
 
 def test_wait__every_image_has_its_own_result() -> None:
-    bad = make_target("bad")
-
-    def ask(digest: Digest, token: str | None) -> Answer:
-        return make_page(*CRITICAL) if digest == bad.digest else make_page()
-
-    watch = Watch(ask=ask, clock=FakeClock(), engine=BASIC, deadline=5, say=lambda _: None)
-    results = for_scans(watch, [make_target("good"), bad, make_target("fine")])
+    good, bad, fine = make_target("good"), make_target("bad"), make_target("fine")
+    ecr = Ecr([(0, make_page())], others={bad.digest: [(0, make_page(*CRITICAL))]})
+    results = for_scans(ecr.watch(BASIC, 5), [good, bad, fine])
 
     assert [result.findings for result in results] == [(), CRITICAL, ()]
-    assert [result.target for result in results] == [
-        make_target("good"),
-        bad,
-        make_target("fine"),
-    ]
+    assert [result.target for result in results] == [good, bad, fine]
 
 
 def test_s1_wait__findings_of_one_image_never_count_for_another() -> None:
-    target, other = make_target("one"), make_target("other")
-    clock = FakeClock()
-
-    def ask(digest: Digest, token: str | None) -> Answer:
-        return make_page(*CRITICAL, status="PENDING") if digest == other.digest else RUNNING
-
-    watch = Watch(ask=ask, clock=clock, engine=BASIC, deadline=5, say=lambda _: None)
-    first, second = for_scans(watch, [other, target])
+    one, other = make_target("one"), make_target("other")
+    ecr = Ecr([(0, RUNNING)], others={other.digest: [(0, make_page(*CRITICAL, status="PENDING"))]})
+    first, second = for_scans(ecr.watch(BASIC, 5), [other, one])
 
     assert first.findings == CRITICAL
     assert second.findings == ()
