@@ -17,7 +17,8 @@ What act does otherwise than GitHub's runner, so that nobody trusts it too far (
 - A malformed GITHUB_OUTPUT and a wrong expression leave the step green, and only a line of the
   level `error` tells: look at `Result.complaints`.
 - `::error title=x::a::b` is cut at the last `::` and not at the first one, so `argument` and
-  `properties` of an annotation are wrong where its message holds `::`, as ARNs do; `shown` is right.
+  `properties` of an annotation are wrong where its message holds `::`, as an ARN does; `shown` is
+  right.
 - `::debug::` is dropped without --verbose; `::group::` and `::notice::` are level `info`.
 - `::stop-commands::` works: what is not obeyed has the command `ignored`.
 - `defaults.run` works, and does not reach into composites, as on the runner.
