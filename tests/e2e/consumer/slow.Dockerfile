@@ -1,0 +1,2 @@
+FROM tiny-base:local
+RUN echo "the slow step begins" && sleep 120
