@@ -21,7 +21,7 @@ Inspector reports a scan as complete while findings still arrive (reference/peer
 250, then 340). A basic scan's answer is complete when it is final, so it does not wait.
 """
 
-_SOONEST, _LATEST, _SLOWDOWN, _JITTER = 1.25, 1.8, 60.0, 0.1
+_SOONEST, _LATEST, _SLOWDOWN, _JITTER = 1.5, 1.8, 60.0, 0.1
 
 UNSUPPORTED_PREFIX = "UnsupportedImageError"
 
@@ -183,7 +183,7 @@ def same_scan(first: Page, further: Page) -> bool:
 
 
 def poll_delay(waited: float, remaining: float, chance: float) -> float:
-    """Seconds until the next question: 1.25 s at first, 1.8 s after a minute, never past the end.
+    """Seconds until the next question: 1.5 s at first, 1.8 s after a minute, never past the end.
 
     Args:
         waited: Seconds since the first question.
