@@ -70,10 +70,9 @@ def _branch(environ: Mapping[str, str]) -> str | None:
 
 
 def _from_fork(event: Mapping[str, Any]) -> bool:
-    if not _inside(event, "pull_request"):
-        return False
     head = _inside(event, "pull_request", "head", "repo", "full_name")
-    # The head's repository is null where the fork was deleted, so unequal means fork.
+    # The head's repository is null where the fork was deleted, so unequal means fork; both are
+    # None where this is no pull request.
     return bool(head != _inside(event, "pull_request", "base", "repo", "full_name"))
 
 
