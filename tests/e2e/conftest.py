@@ -24,6 +24,11 @@ HOSTILE_FINDING = {
         {"key": "package_version", "value": "\n::add-mask::hostile"},
     ],
 }
+HOSTILE_RULE = {
+    "repository": "hostile",
+    "script": [{"after": 0, "status": "COMPLETE", "findings": [HOSTILE_FINDING]}],
+}
+HOSTILE_SCENARIO = {"rules": [HOSTILE_RULE]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +75,10 @@ def _played(here: Stage, workflow: str, **over: Any) -> Iterator[Played]:
 @pytest.fixture(scope="session")
 def published(engine: Engine) -> Iterator[Played]:
     """publish.yml, once with each image store."""
-    found = [{"after": 0, "status": "COMPLETE", "findings": [HOSTILE_FINDING]}]
     rules = [
         {"repository": "refused", "script": "vulnerable"},
         {"repository": "report-only", "script": "vulnerable"},
-        {"repository": "hostile", "script": found},
+        HOSTILE_RULE,
     ]
     with stage(engine, scenario={"rules": rules}) as here:
         here.create("passes", "refused", "report-only", "local-image", "again")

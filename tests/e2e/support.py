@@ -201,6 +201,10 @@ class Stage:
             call.operation for call in self.ecr.calls() if repository in (None, call.repository)
         ]
 
+    def forget_builds(self) -> None:
+        """Empty the cache of builds, as on a runner that has just been born."""
+        self.docker("builder", "prune", "--all", "--force")
+
     def images(self) -> list[str]:
         """The names of all images in the engine."""
         return self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
@@ -302,11 +306,14 @@ class Stage:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                 )
+            step = Step(process=process, files=files)
             try:
-                yield Step(process=process, files=files)
+                yield step
             finally:
                 process.kill()
                 process.wait()
+                for child in step.children():
+                    os.kill(child, signal.SIGKILL)
 
     def _step_environment(self, files: Path, inputs: Mapping[str, str]) -> dict[str, str]:
         event = files / "event.json"
@@ -373,6 +380,17 @@ class Step:
         text = (self.files / "output").read_text("utf-8")
         found = re.finditer(r"^([^=\n<]+)<<(\S+)\n(.*?)\n?^\2$", text, re.DOTALL | re.MULTILINE)
         return {match[1]: match[3] for match in found}
+
+    @property
+    def candidate(self) -> str:
+        """The candidate tag that it said it takes."""
+        match = re.search(rb"candidate tag (candidate-\S+)", self.log)
+        return match[1].decode() if match else "no candidate yet"
+
+    def children(self) -> list[int]:
+        """The processes that work on its candidate, such as buildx."""
+        name = self.candidate.encode()
+        return [pid for pid, line in command_lines().items() if name in line]
 
     def wait_for(self, text: str, *, seconds: float = 60.0) -> None:
         """Wait until the step has written this."""
@@ -466,5 +484,6 @@ def _commands(line: str) -> Iterator[tuple[str, str]]:
     if text.startswith("::") and "::" in text[2:]:
         name, _, data = text[2:].partition("::")
         yield name.partition(" ")[0].lower(), data
+        return
     for name in re.findall(r"##\[([^\] ]+)[^\]]*\]", line):
         yield name.lower(), ""

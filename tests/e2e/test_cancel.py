@@ -1,0 +1,119 @@
+"""A run that is cancelled, at any time and by any signal: it ends soon, and truthfully (S6).
+
+GitHub's runner sends SIGINT to the step's process, 7.5 s later SIGTERM, 2.5 s later it kills.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from dev.engine import Engine
+from tests.e2e.support import ACTION, Stage, Step, obeyed, one_store, stage
+
+SOON = 7.5
+POLITE = pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+SLOW_BUILD = {"file": "slow.Dockerfile", "network": "none"}
+
+
+@pytest.fixture(scope="module")
+def here(engine: Engine) -> Iterator[Stage]:
+    with stage(engine, scenario="never-finishes") as made:
+        made.create("builds", "pushes", "scans", "killed")
+        yield made
+
+
+@POLITE
+def test_cancelled_build__ends_soon_and_takes_buildx_along(here: Stage, by: signal.Signals) -> None:
+    with here.start(repository="builds", **SLOW_BUILD) as step:
+        step.wait_for("the slow step begins\n")
+        assert step.children(), "buildx does not run"
+        seconds = step.end(by)
+
+        _assert_cancelled(here, step, seconds)
+        assert here.tags("builds") == {}
+        # The build's output was bracketed, and the brackets were closed.
+        assert obeyed(step.log)[-1] == "error"
+
+
+def test_cancelled_push__ends_soon_without_a_release_tag(here: Stage) -> None:
+    here.ecr.delay("v2.PutManifest", 20)
+    with here.start(repository="pushes") as step:
+        _wait_for_call(here, "pushes", "v2.FinishUpload")
+        seconds = step.end(signal.SIGINT)
+        here.ecr.delay("v2.PutManifest", 0)
+
+        _assert_cancelled(here, step, seconds)
+        assert list(here.tags("pushes")) == here.candidates("pushes")
+
+
+@one_store
+@POLITE
+def test_cancelled_scan__ends_soon_without_a_release_tag(here: Stage, by: signal.Signals) -> None:
+    with here.start(repository="scans") as step:
+        step.wait_for("the scan is running\n")
+        seconds = step.end(by)
+
+        _assert_cancelled(here, step, seconds)
+        assert list(here.tags("scans")) == here.candidates("scans")
+        # What was pushed is named, so that somebody may look at it.
+        digest = here.tags("scans")[step.candidate]
+        assert step.outputs["image"] == f"{here.ecr.host}/scans@{digest}"
+        assert step.outputs["candidate"] == f"{here.ecr.host}/scans:{step.candidate}"
+
+
+@one_store
+def test_cancelled_twice__the_report_is_still_whole(here: Stage) -> None:
+    """An impatient person clicks again, while the first cancel is being reported."""
+    with here.start(repository="scans") as step:
+        step.wait_for("the scan is running\n")
+        began = time.monotonic()
+        while step.process.poll() is None:
+            step.process.send_signal(signal.SIGINT)
+            time.sleep(0.005)
+
+        _assert_cancelled(here, step, time.monotonic() - began)
+
+
+@one_store
+def test_s1__killed_build_leaves_no_tag(here: Stage) -> None:
+    with here.start(repository="killed", **SLOW_BUILD) as step:
+        step.wait_for("the slow step begins\n")
+        step.end(signal.SIGKILL)
+
+        assert here.tags("killed") == {}
+
+
+@one_store
+def test_s1__killed_scan_leaves_no_release_tag(here: Stage) -> None:
+    with here.start(repository="killed") as step:
+        step.wait_for("the scan is running\n")
+        step.end(signal.SIGKILL)
+
+        assert list(here.tags("killed")) == [step.candidate]
+
+
+def _assert_cancelled(here: Stage, step: Step, seconds: float) -> None:
+    assert step.process.returncode == 130, step.log.decode(errors="replace")
+    assert seconds < SOON
+    assert step.children() == []
+    assert step.log.splitlines()[-1] == (
+        b"::error title=ecr-publish::Not published: the step was cancelled"
+    )
+    assert set(step.outputs) == set(ACTION["outputs"])
+    assert step.outputs["verdict"] == "unknown"
+    assert step.outputs["reason"] == "the step was cancelled"
+    assert step.outputs["tags"] == ""
+    assert step.summary.startswith("## ❌ Not published: the step was cancelled\n")
+    assert step.summary.count("\n## ") == 0
+    assert [name for name in here.images() if "candidate" in name] == []
+
+
+def _wait_for_call(here: Stage, repository: str, operation: str) -> None:
+    deadline = time.monotonic() + 60
+    while operation not in here.operations(repository):
+        assert time.monotonic() < deadline, f"no {operation} in {here.operations(repository)}"
+        time.sleep(0.05)
