@@ -321,6 +321,11 @@ def test_call_failed__explicit_deny_is_no_missing_statement() -> None:
     assert "{" not in error.fix
 
 
+def test_call_failed__words_of_a_denial_in_another_error() -> None:
+    error = CallFailed("PutImage", "SomethingNew", "the tag `explicit deny`", transient=False)
+    assert (error.why, error.fix) == ("", "")
+
+
 @pytest.mark.parametrize(
     ("code", "transient", "why"),
     [

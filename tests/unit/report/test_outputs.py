@@ -88,6 +88,10 @@ def test_outputs__failed_before_the_push() -> None:
     }
 
 
+def test_outputs__no_candidate_without_a_plan() -> None:
+    assert outputs(make_outcome(plan=None, candidate_kept=True))["candidate"] == ""
+
+
 def test_outputs__failed_between_two_tags() -> None:
     outcome = make_outcome(
         promotion=Promotion(applied=(Tag("1"),)),
