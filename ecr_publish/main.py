@@ -141,7 +141,6 @@ def _annotate(workflow: Workflow, outcome: Outcome) -> None:
 @contextmanager
 def _room(name: str, edges: Edges, outcome: Outcome) -> Iterator[None]:
     began = edges.clock.now()
-    outcome.stopped_in = name
     try:
         with edges.workflow.group(name.capitalize()):
             yield

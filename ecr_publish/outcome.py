@@ -29,7 +29,7 @@ class Promotion:
 class Outcome:
     """What is known of the run so far; the corridor fills it in, the reports read it.
 
-    `seconds` are the rooms' durations. `stopped_in` names the room that raised `error`.
+    `seconds` are the rooms' durations; where a room raised `error`, it is the last of them.
     """
 
     plan: Plan | None = None
@@ -41,7 +41,6 @@ class Outcome:
     candidate_kept: bool = True
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-    stopped_in: str = ""
     error: PublishError | None = None
 
     @property

@@ -283,6 +283,5 @@ def make_outcome(**over: Any) -> Outcome:
         promotion=Promotion(applied=(Tag(SHA[:7]),), unchanged=(Tag("latest"),)),
         candidate_kept=False,
         seconds={"plan": 0.1, "build": 61.25, "push": 9.0, "scan": 12.0, "promote": 0.4},
-        stopped_in="promote",
     )
     return replace(plain, **over)

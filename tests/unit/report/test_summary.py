@@ -92,7 +92,6 @@ def error_with_fix() -> Outcome:
         state=make_outcome().state,
         pushed=make_outcome().pushed,
         seconds=seconds,
-        stopped_in="scan",
         error=error,
     )
 
@@ -106,7 +105,6 @@ def bad_inputs() -> Outcome:
             ]
         ),
         seconds={"plan": 0.0},
-        stopped_in="plan",
     )
 
 
