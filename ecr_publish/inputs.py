@@ -257,7 +257,10 @@ def _scan_seconds(text: str) -> int:
 
 def _build_arg(line: str) -> str:
     if not re.match(r"[A-Za-z_]\w*(=|$)", line):
-        raise ValueError(f"{line.partition('=')[0]!r} is not NAME=value (one build-arg per line)")
+        name, value, _ = line.partition("=")
+        # Without a name it may be the second line of a secret, so it is not shown.
+        shown = repr(name) if value else "a line"
+        raise ValueError(f"{shown} is not NAME=value (one build-arg per line)")
     return line
 
 

@@ -227,7 +227,8 @@ class EcrRegistry:
 
     def _guessed_arn(self) -> str:
         account = self._plan.registry.account if self._plan.registry else "*"
-        return f"arn:aws:ecr:{self._plan.region}:{account}:repository/{self._name}"
+        partition = self._ecr.meta.partition
+        return f"arn:{partition}:ecr:{self._plan.region}:{account}:repository/{self._name}"
 
 
 @contextmanager

@@ -13,6 +13,8 @@ _MARKDOWN = re.compile(r"[\\`*_\[\]#|~]|^[-+=]|:(?=//)|(?<=www)\.")
 _UNPRINTABLE = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
 )
+_AT_THE_START = re.compile(r"^([^!-~]*)::")
+_ANYWHERE = re.compile(r"#([^!-~]*)#([^!-~]*)\[")
 _BREAK = re.compile(r"\r\n|\r|\n")
 _LONGEST_CELL = 200
 _LONGEST_ADDRESS = 500
@@ -22,11 +24,11 @@ def log_line(text: str) -> str:
     """Text that the runner prints but never obeys.
 
     The runner obeys `::name::` at a line's start, after blanks, and `##[name]` anywhere in a line
-    (reference/ecr-behaviour.md section 5). A zero-width space breaks both and changes nothing that
-    is seen; every line break of the runner becomes a plain one.
+    (reference/ecr-behaviour.md section 5). A blank breaks both. It compares as the culture does,
+    which overlooks zero-width characters, so whatever is not plain ASCII counts as nothing here.
     """
-    lines = _BREAK.split(_printable(text).replace("##[", "##\u200b["))
-    return "\n".join(re.sub(r"^(\s*)::", "\\1\u200b::", line) for line in lines)
+    lines = _BREAK.split(_ANYWHERE.sub(r"#\1#\2 [", _printable(text)))
+    return "\n".join(_AT_THE_START.sub(r"\1: :", line) for line in lines)
 
 
 def cell(text: str, longest: int = _LONGEST_CELL) -> str:

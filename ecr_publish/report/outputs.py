@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecr_publish.findings import Severity
+from ecr_publish.gate import Decision
 from ecr_publish.outcome import Outcome
 
 
@@ -11,8 +12,10 @@ def outputs(outcome: Outcome) -> dict[str, str]:
     verdict, state, plan = outcome.verdict, outcome.state, outcome.plan
     uri = state.uri if state else ""
     candidate = f"{uri}:{plan.candidate}" if plan and outcome.pushed else ""
+    # Counts of a scan that is not over would read as «none found».
+    known = verdict if outcome.decision is not Decision.UNKNOWN else None
     counts = {
-        severity.value.lower(): str(verdict.counts[severity]) if verdict else ""
+        severity.value.lower(): str(known.counts[severity]) if known else ""
         for severity in Severity
     }
     return {
@@ -26,5 +29,5 @@ def outputs(outcome: Outcome) -> dict[str, str]:
         "scan-type": outcome.scan_type,
         "scan-status": outcome.scan_status,
         **counts,
-        "total": str(len(verdict.findings)) if verdict else "",
+        "total": str(len(known.findings)) if known else "",
     }

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from ecr_publish.report.escape import block, cell, code, link, log_line
 
-ZERO_WIDTH_SPACE = "\u200b"
 # Text of every kind, and text made of what escaping is about, lone surrogates among it.
 PIECES = [*"\\`*_[]#|~<>&:-+=(){}!. \n\r\t\0", "\r\n", "::", "##[", "]", "https://", "www.", "</"]
 PIECES += ["\u200b", "\u2028", "\x85", "\x0b", "\x1b[2J", "\u202e", "\ud800", "&lt;", "```", "a"]
@@ -44,7 +43,7 @@ def test_log_line__nothing_the_terminal_or_the_encoding_minds(text: str) -> None
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cf"))))
 def test_log_line__what_is_seen_stays(text: str) -> None:
-    assert log_line(text).replace(ZERO_WIDTH_SPACE, "") == text
+    assert log_line(text).replace(" ", "") == text.replace(" ", "")
 
 
 @given(TEXT)
@@ -57,13 +56,15 @@ def test_log_line__keeps_the_number_of_lines(text: str) -> None:
     [
         ("", ""),
         ("plain: a::b # [c]", "plain: a::b # [c]"),
-        ("::error::x", f"{ZERO_WIDTH_SPACE}::error::x"),
-        (" \t::error::x", f" \t{ZERO_WIDTH_SPACE}::error::x"),
-        ("\u3000::error::x", f"\u3000{ZERO_WIDTH_SPACE}::error::x"),
-        ("a\n::error::x", f"a\n{ZERO_WIDTH_SPACE}::error::x"),
-        ("a\r::error::x", f"a\n{ZERO_WIDTH_SPACE}::error::x"),
-        ("a\r\n::error::x\r\n", f"a\n{ZERO_WIDTH_SPACE}::error::x\n"),
-        ("a ##[error]x##[b", f"a ##{ZERO_WIDTH_SPACE}[error]x##{ZERO_WIDTH_SPACE}[b"),
+        ("::error::x", ": :error::x"),
+        (" \t::error::x", " \t: :error::x"),
+        ("\u3000::error::x", "\u3000: :error::x"),
+        ("a\n::error::x", "a\n: :error::x"),
+        ("a\r::error::x", "a\n: :error::x"),
+        ("a\r\n::error::x\r\n", "a\n: :error::x\n"),
+        ("a ##[error]x##[b", "a ## [error]x## [b"),
+        ("\u200b\ufeff::error::x", "\u200b\ufeff: :error::x"),
+        ("#\u200b#\u200d[error]x", "#\u200b#\u200d [error]x"),
         ("\x1b[2K\x00", "\ufffd[2K\ufffd"),
     ],
 )

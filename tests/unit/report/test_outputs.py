@@ -78,6 +78,8 @@ def test_outputs__unknown() -> None:
     values = outputs(make_outcome(verdict=verdict, results=results))
     assert (values["verdict"], values["reason"]) == ("unknown", "no answer")
     assert (values["scan-type"], values["scan-status"]) == ("", "")
+    # Nobody may take the counts of a scan that is not over for «none found».
+    assert {values[name] for name in (*COUNTS, "total")} == {""}
 
 
 def test_outputs__failed_before_the_push() -> None:
