@@ -30,7 +30,8 @@ STARTED = "ECR_PUBLISH_STARTED"
 
 def main(environ: Mapping[str, str]) -> int:
     """Run the action with the real edges; gives the exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, _cancel)
     return run(environ, connect(environ))
 
 
@@ -108,13 +109,23 @@ def report(edges: Edges, outcome: Outcome) -> None:
     One place that cannot be written keeps none of the others from being written, and never changes
     the exit code.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _ignore_signals()
     for write in (_set_outputs, _write_log, _write_summary, _annotate):
         try:
             write(edges.workflow, outcome)
         except Exception as error:  # noqa: BLE001 - whatever it is, the others still count
             edges.workflow.say(f"A report could not be written: {error}")
+
+
+def _cancel(*_: object) -> None:
+    """Cancel at the first signal; a second one must not tear what then ends in good order."""
+    _ignore_signals()
+    raise KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _set_outputs(workflow: Workflow, outcome: Outcome) -> None:

@@ -24,6 +24,8 @@ from ecr_publish.reference import Digest, Tag
 _SAY_EVERY = 3.0
 _STREAM_TIMEOUT = 900
 """Seconds without any event of a push before it counts as dead."""
+_END_SECONDS = 5
+"""How long a cancelled build may take to end; GitHub's runner kills 10 s after it cancelled."""
 _CHUNK = 65536
 
 
@@ -52,7 +54,7 @@ class DockerEngine:
             try:
                 _copy(process, write)
             except BaseException:
-                process.terminate()
+                _end(process)
                 raise
         if process.returncode:
             raise BuildFailed(process.returncode)
@@ -119,6 +121,14 @@ class DockerEngine:
             raise EngineMissing("there is no docker command on PATH") from None
         if check.returncode:
             raise EngineMissing(check.stderr.strip() or "docker buildx does not answer")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _copy(process: subprocess.Popen[bytes], write: Callable[[bytes], None]) -> None:

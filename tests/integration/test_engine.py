@@ -268,6 +268,26 @@ def test_s6__interrupted_build_takes_its_process_along(workspace: Path) -> None:
     assert not Path(f"/proc/{pid}").exists()
 
 
+def test_s6__interrupted_build_that_does_not_end_is_killed(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecr_publish.edges.engine._END_SECONDS", 0.1)
+    environ = stand_in(
+        workspace,
+        '[ "$2" = build ] || exit 0\ntrap "" TERM\n'
+        f"echo $$ > {workspace}/pid\necho started\nexec sleep 60",
+    )
+
+    def interrupt(_: bytes) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        DockerEngine(environ, FakeClock()).build(make_build(), "x:1", str(workspace), interrupt)
+
+    pid = int((workspace / "pid").read_text())
+    assert not Path(f"/proc/{pid}").exists()
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:Exception ignored in")
 def test_engine__that_does_not_run(workspace: Path) -> None:
     engine = DockerEngine({"DOCKER_HOST": f"unix://{workspace}/nobody.sock"}, FakeClock())

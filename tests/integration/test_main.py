@@ -77,9 +77,17 @@ def test_s1__main_refuses(environ: dict[str, str], engine: Engine, ecr: LocalEcr
     assert tags[0].startswith("candidate-42-1-")
 
 
-def test_main__sigterm_is_a_cancel(environ: dict[str, str]) -> None:
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+def test_s6__main_is_cancelled_by_the_first_signal_alone(
+    environ: dict[str, str], name: signal.Signals
+) -> None:
     def cancelled(*_: object) -> int:
-        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            os.kill(os.getpid(), name)
+        finally:
+            # What tidies up is not torn by the runner's next signals.
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
         return 0
 
     with pytest.MonkeyPatch.context() as patch:
