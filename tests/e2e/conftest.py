@@ -62,6 +62,9 @@ def _played(here: Stage, workflow: str, **over: Any) -> Iterator[Played]:
     before = here.images()
     with Onlooker() as onlooker:
         result = here.act(workflow, **over)
+    # What act itself complains about, such as a wrong expression, leaves a step green.
+    assert not result.complaints, result.complaints
+    assert result.job_results, f"act ran no job:\n{result.stderr}"
     yield Played(
         stage=here,
         result=result,
@@ -100,7 +103,7 @@ def verdicts(engine: Engine) -> Iterator[Played]:
     scenario = {"rules": rules, "trust": {"denied_roles": ["stranger"]}}
     with stage(engine, scenario=scenario) as here:
         here.create("not-found-then-complete", "failed-unsupported", "failed-unsupported-warn")
-        here.create("never-finishes", "tags")
+        here.create("never-finishes", "ambient-credentials", "odd-python", "tags")
         with _played(here, "verdicts.yml") as played:
             yield played
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -112,6 +113,23 @@ def test_by_hand__ours_is_pulled_inspected_and_copied_by_others(
     pulled = here.docker("pull", f"{here.ecr.host}/{REPOSITORY}:3.0")
     assert f"Digest: {digest}" in pulled
     here.docker("image", "rm", f"{here.ecr.host}/{REPOSITORY}:3.0")
+
+
+def test_by_hand__a_login_of_the_user_is_neither_used_nor_changed(by_hand: HandMade) -> None:
+    """An earlier step has logged docker in, and that was too long ago."""
+    here = by_hand.stage
+    here.ecr.set_scenario("clean")
+    config = here.home / ".docker" / "config.json"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    stale = base64.b64encode(b"AWS:a token of the day before yesterday").decode()
+    text = json.dumps({"auths": {here.ecr.host: {"auth": stale}}})
+    config.write_text(text, encoding="utf-8")
+
+    with here.start(repository=REPOSITORY, image=LOCAL, tags="4.0") as step:
+        assert step.wait() == 0
+
+    assert here.tags(REPOSITORY)["4.0"] == by_hand.digest
+    assert config.read_text("utf-8") == text
 
 
 @pytest.mark.parametrize("how", ["--push", "--output=type=registry"])

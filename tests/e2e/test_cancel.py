@@ -5,30 +5,32 @@ GitHub's runner sends SIGINT to the step's process, 7.5 s later SIGTERM, 2.5 s l
 
 from __future__ import annotations
 
+import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from dev.engine import Engine
-from tests.e2e.support import ACTION, Stage, Step, obeyed, one_store, stage
+from tests.e2e.support import ACTION, Stage, Step, command_lines, obeyed, one_store, stage
 
 SOON = 7.5
 POLITE = pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
-SLOW_BUILD = {"file": "slow.Dockerfile", "network": "none"}
+SLOW_BUILD = {"repository": "builds", "file": "slow.Dockerfile", "network": "none"}
 
 
 @pytest.fixture(scope="module")
 def here(engine: Engine) -> Iterator[Stage]:
     with stage(engine, scenario="never-finishes") as made:
-        made.create("builds", "pushes", "scans", "killed")
+        made.create("builds", "pushes", "scans", "killed", "cancelled")
         yield made
 
 
 @POLITE
 def test_cancelled_build__ends_soon_and_takes_buildx_along(here: Stage, by: signal.Signals) -> None:
-    with here.start(repository="builds", **SLOW_BUILD) as step:
+    with here.start(**SLOW_BUILD) as step:
         step.wait_for("the slow step begins\n")
         assert step.children(), "buildx does not run"
         seconds = step.end(by)
@@ -42,7 +44,7 @@ def test_cancelled_build__ends_soon_and_takes_buildx_along(here: Stage, by: sign
 def test_cancelled_push__ends_soon_without_a_release_tag(here: Stage) -> None:
     here.ecr.delay("v2.PutManifest", 20)
     with here.start(repository="pushes") as step:
-        _wait_for_call(here, "pushes", "v2.FinishUpload")
+        _wait_until(lambda: "v2.FinishUpload" in here.operations("pushes"), "an upload")
         seconds = step.end(signal.SIGINT)
         here.ecr.delay("v2.PutManifest", 0)
 
@@ -66,25 +68,53 @@ def test_cancelled_scan__ends_soon_without_a_release_tag(here: Stage, by: signal
 
 
 @one_store
-def test_cancelled_twice__the_report_is_still_whole(here: Stage) -> None:
-    """An impatient person clicks again, while the first cancel is being reported."""
-    with here.start(repository="scans") as step:
-        step.wait_for("the scan is running\n")
+@pytest.mark.parametrize(
+    ("inputs", "sign"),
+    [({"repository": "scans"}, "the scan is running\n"), (SLOW_BUILD, "the slow step begins\n")],
+    ids=["scan", "build"],
+)
+def test_cancelled_again_and_again__the_end_is_still_whole(
+    here: Stage, inputs: dict[str, str], sign: str
+) -> None:
+    """The runner's second signal comes while the first one is being obeyed."""
+    with here.start(**inputs) as step:
+        step.wait_for(sign)
         began = time.monotonic()
         while step.process.poll() is None:
             step.process.send_signal(signal.SIGINT)
-            time.sleep(0.005)
+            time.sleep(0.0005)
 
         _assert_cancelled(here, step, time.monotonic() - began)
 
 
 @one_store
+def test_cancelled__of_a_whole_run_leaves_no_release_tag(here: Stage) -> None:
+    """act kills all at once, where GitHub's runner asks first (dev/act.py)."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        run = pool.submit(here.act, "cancelled.yml")
+        candidate = f"{here.ecr.host}/cancelled:candidate-"
+        _wait_until(lambda: bool(_named(candidate)), "a build")
+        began = time.monotonic()
+        for pid in _named("/act\0", str(here.consumer)):
+            os.kill(pid, signal.SIGINT)
+        result = run.result(timeout=60)
+        seconds = time.monotonic() - began
+        left = _named(candidate)
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+
+    assert result.job_results.get("cancelled") != "success"
+    assert here.tags("cancelled") == {}
+    assert (seconds < SOON, left) == (True, [])
+
+
+@one_store
 def test_s1__killed_build_leaves_no_tag(here: Stage) -> None:
-    with here.start(repository="killed", **SLOW_BUILD) as step:
+    with here.start(**SLOW_BUILD) as step:
         step.wait_for("the slow step begins\n")
         step.end(signal.SIGKILL)
 
-        assert here.tags("killed") == {}
+        assert here.tags("builds") == {}
 
 
 @one_store
@@ -112,8 +142,15 @@ def _assert_cancelled(here: Stage, step: Step, seconds: float) -> None:
     assert [name for name in here.images() if "candidate" in name] == []
 
 
-def _wait_for_call(here: Stage, repository: str, operation: str) -> None:
+def _named(*words: str) -> list[int]:
+    """The processes whose command lines hold these words."""
+    return [
+        pid for pid, line in command_lines().items() if all(word.encode() in line for word in words)
+    ]
+
+
+def _wait_until(happened: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + 60
-    while operation not in here.operations(repository):
-        assert time.monotonic() < deadline, f"no {operation} in {here.operations(repository)}"
-        time.sleep(0.05)
+    while not happened():
+        assert time.monotonic() < deadline, f"there was never {what}"
+        time.sleep(0.02)

@@ -106,6 +106,22 @@ def test_tags__plain_templates_and_full_references(verdicts: Played) -> None:
     assert job.outputs()["tags"] == "\n".join(f"{uri}:{tag}" for tag in expected)
 
 
+def test_ambient_credentials__need_neither_role_nor_token(verdicts: Played) -> None:
+    here, job = verdicts.stage, verdicts.job("ambient-credentials")
+
+    assert (job.ended, job.annotations) == ("success", ())
+    assert here.tags("ambient-credentials")["latest"] == job.outputs()["digest"]
+    assert "The job's own AWS credentials" in job.log.splitlines()
+
+
+def test_odd_python__the_consumers_modules_are_not_ours(verdicts: Played) -> None:
+    here, job = verdicts.stage, verdicts.job("odd-python")
+
+    assert (job.ended, job.annotations) == ("success", ())
+    assert here.tags("odd-python")["latest"] == job.outputs()["digest"]
+    assert "a module of the consumer" not in job.log
+
+
 def test_enhanced__pending_then_active_passes_when_settled(enhanced: Played) -> None:
     job = enhanced.job("pending-then-active")
 
