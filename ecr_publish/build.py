@@ -14,7 +14,12 @@ def command(build: Build, reference: str) -> list[str]:
 
     Docker's reference: "docker buildx build".
     """
-    options = {"--file": build.file, "--target": build.target, "--network": build.network}
+    options = {
+        "--file": build.file,
+        "--target": build.target,
+        "--network": build.network,
+        "--platform": ",".join(build.platforms),
+    }
     return [
         *("docker", "buildx", "build", "--load", "--progress", "plain", "--tag", reference),
         *(word for name, value in options.items() if value for word in (name, value)),

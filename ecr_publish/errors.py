@@ -225,6 +225,7 @@ _ROOMS = {
     "CreateRepository": ExitCode.REPOSITORY,
     "BatchGetImage": ExitCode.PUSH,
     "DescribeImageScanFindings": ExitCode.SCAN,
+    "StartImageScan": ExitCode.SCAN,
     "PutImage": ExitCode.PROMOTE,
     "DescribeImages": ExitCode.PROMOTE,
     "BatchDeleteImage": ExitCode.PROMOTE,
@@ -309,6 +310,50 @@ class RepositoryMissing(PublishError):
             "or create it by hand:\n"
             f"    aws ecr create-repository --repository-name {repository} --region {region} \\\n"
             "      --image-scanning-configuration scanOnPush=true",
+        )
+
+
+class NotScanned(PublishError):
+    """The registry scans, but not this repository, so no verdict would ever come."""
+
+    exit_code = ExitCode.REPOSITORY
+
+    def __init__(self, repository: str, region: str) -> None:
+        rules = json.dumps(
+            [
+                {
+                    "scanFrequency": "SCAN_ON_PUSH",
+                    "repositoryFilters": [{"filter": "*", "filterType": "WILDCARD"}],
+                }
+            ]
+        )
+        super().__init__(
+            f"the repository {repository} is never scanned, so no image of it can pass",
+            why="The registry uses enhanced scanning, and none of its rules names this repository. "
+            "Nothing was built.",
+            fix="Let whoever owns the registry add a rule, beside those that it has:\n"
+            f"    aws ecr put-registry-scanning-configuration --region {region} \\\n"
+            f"      --scan-type ENHANCED --rules '{rules}'",
+            link="https://docs.aws.amazon.com/AmazonECR/latest/userguide/"
+            "image-scanning-enhanced-enabling.html",
+        )
+
+
+class PlatformsMissing(PublishError):
+    """The index that was pushed lacks a platform that was asked for."""
+
+    exit_code = ExitCode.PUSH
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        super().__init__(
+            f"the image that was pushed lacks {', '.join(missing)}",
+            why="The Docker Engine pushes one platform only with its classic image store.",
+            fix="Switch the engine to the containerd image store, in a step before this one:\n"
+            "    - run: |\n"
+            '        echo \'{"features": {"containerd-snapshotter": true}}\' |\n'
+            "          sudo tee /etc/docker/daemon.json\n"
+            "        sudo systemctl restart docker",
+            link="https://docs.docker.com/engine/storage/containerd/",
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -42,6 +42,10 @@ _RANKED = (
 )
 
 
+_NOT_COUNTED = ("SUPPRESSED", "CLOSED")
+"""Statuses of Inspector's findings that do not count; any other word does."""
+
+
 class Threshold(Enum):
     """The lowest severity that refuses an image; NONE refuses for no severity at all."""
 
@@ -52,16 +56,20 @@ class Threshold(Enum):
     INFORMATIONAL = "informational"
     NONE = "none"
 
-    def refuses(self, severity: Severity) -> bool:
+    def refuses(self, severity: Severity, unknown: Severity = Severity.UNDEFINED) -> bool:
         """Whether a finding of this severity refuses the image.
 
-        What has no rank cannot be shown to be below a threshold, so every threshold refuses it.
+        Args:
+            severity: The finding's.
+            unknown: What a severity without a rank counts as. As long as that has no rank either,
+                it cannot be shown to be below a threshold, so every threshold refuses it.
         """
         if self is Threshold.NONE:
             return False
-        if severity is Severity.UNDEFINED:
+        ranked = unknown if severity is Severity.UNDEFINED else severity
+        if ranked is Severity.UNDEFINED:
             return True
-        return _RANKED.index(severity) >= _RANKED.index(Severity(self.value.upper()))
+        return _RANKED.index(ranked) >= _RANKED.index(Severity(self.value.upper()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +85,9 @@ class Package:
 class Finding:
     """One vulnerability, in one package or several, as ECR told it.
 
-    `stated_severity` is ECR's own word, which matters where `severity` is UNDEFINED.
+    `stated_severity` is ECR's own word, which matters where `severity` is UNDEFINED. `suppressed`
+    means that Inspector does not count it: a rule of the registry's owner suppresses it, or it is
+    closed. `platforms` are those of the index in which it is; empty for a single image.
     """
 
     name: str
@@ -86,6 +96,8 @@ class Finding:
     packages: tuple[Package, ...] = ()
     uri: str = ""
     description: str = ""
+    suppressed: bool = False
+    platforms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +140,26 @@ def count(findings: Iterable[Finding]) -> dict[Severity, int]:
     return {severity: counted[severity] for severity in Severity}
 
 
+def merge(found: Iterable[tuple[str, Finding]]) -> tuple[Finding, ...]:
+    """The findings of several platforms as one list, equal ones once and the worst first.
+
+    Findings are equal by name, packages, severity and whether they count, so that merging never
+    lowers a severity.
+
+    Args:
+        found: Each finding with the platform that it was found on, empty for a single image.
+    """
+    platforms: dict[Finding, dict[str, None]] = {}
+    shown: dict[Finding, Finding] = {}
+    for platform, finding in found:
+        key = replace(finding, uri="", description="")
+        shown.setdefault(key, finding)
+        platforms.setdefault(key, {}).update({platform: None} if platform else {})
+    merged = (replace(shown[key], platforms=tuple(names)) for key, names in platforms.items())
+    order = list(Severity)
+    return tuple(sorted(merged, key=lambda item: (order.index(item.severity), item.name)))
+
+
 def _basic(item: Mapping[str, Any]) -> Finding:
     attributes = {pair.get("key"): pair.get("value", "") for pair in item.get("attributes") or []}
     package = Package(
@@ -154,6 +186,7 @@ def _enhanced(item: Mapping[str, Any]) -> Finding:
         packages=tuple(map(_package, details.get("vulnerablePackages") or [])),
         uri=details.get("sourceUrl", ""),
         description=item.get("description", ""),
+        suppressed=item.get("status") in _NOT_COUNTED,
     )
 
 

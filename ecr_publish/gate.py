@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from ecr_publish.findings import Finding, Severity, Threshold, count
+from ecr_publish.findings import Finding, Severity, Threshold, count, merge
 from ecr_publish.inputs import OnUnjudged
 from ecr_publish.plan import Policy
 from ecr_publish.scan import Result
@@ -24,7 +24,8 @@ class Decision(Enum):
 class Verdict:
     """What the gate decided and why.
 
-    `deciding` are the findings that refuse the image, the worst first. `waived_by` are the
+    `findings` are all that count, `deciding` those of them that refuse the image, the worst first;
+    `suppressed` are those that Inspector lists and does not count. `waived_by` are the
     settings of the user, such as `report-only`, that let an image have its release tags although
     it did not pass; it is empty where the image passed and where it may not have them.
     """
@@ -35,6 +36,7 @@ class Verdict:
     counts: dict[Severity, int]
     findings: tuple[Finding, ...]
     deciding: tuple[Finding, ...]
+    suppressed: tuple[Finding, ...] = ()
     waived_by: tuple[str, ...] = ()
 
     @property
@@ -45,12 +47,12 @@ class Verdict:
 
 def judge(results: Sequence[Result], policy: Policy) -> Verdict:
     """Decide over the scans of all images; no scan at all is never a pass."""
-    order = list(Severity)
-    findings = sorted(
-        (finding for result in results for finding in result.findings),
-        key=lambda item: (order.index(item.severity), item.name),
+    merged = merge(
+        (result.target.platform, finding) for result in results for finding in result.findings
     )
-    deciding = tuple(item for item in findings if policy.threshold.refuses(item.severity))
+    findings = tuple(item for item in merged if not item.suppressed)
+    refuses = policy.threshold.refuses
+    deciding = tuple(item for item in findings if refuses(item.severity, policy.unknown_severity))
     unjudged = [result for result in results if result.unjudged is not None]
     if deciding:
         decision, reason = Decision.REFUSED, _refusal(deciding, policy.threshold)
@@ -63,8 +65,9 @@ def judge(results: Sequence[Result], policy: Policy) -> Verdict:
         reason=reason,
         threshold=policy.threshold,
         counts=count(findings),
-        findings=tuple(findings),
+        findings=findings,
         deciding=deciding,
+        suppressed=tuple(item for item in merged if item.suppressed),
         waived_by=_waivers(decision, unjudged, policy),
     )
 
@@ -93,7 +96,13 @@ def _refusal(deciding: Sequence[Finding], threshold: Threshold) -> str:
 def _ignorance(unjudged: Sequence[Result]) -> str:
     if not unjudged:
         return "there was no image to scan"
-    return "; ".join(dict.fromkeys(result.reason for result in unjudged))
+    reasons: dict[str, list[str]] = {}
+    for result in unjudged:
+        reasons.setdefault(result.reason, []).append(result.target.platform)
+    return "; ".join(
+        f"{', '.join(filter(None, platforms))}: {reason}" if any(platforms) else reason
+        for reason, platforms in reasons.items()
+    )
 
 
 def _pass(findings: Sequence[Finding], threshold: Threshold) -> str:

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TypeVar
 
 from ecr_publish.errors import InvalidInputs
-from ecr_publish.findings import Threshold
+from ecr_publish.findings import Severity, Threshold
 from ecr_publish.reference import RegistryId, Repository
 
 PREFIX = "ECR_PUBLISH_"
@@ -21,8 +21,9 @@ PREFIX = "ECR_PUBLISH_"
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 _SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
-_DURATION = re.compile(r"([0-9]+)([smh]?)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_PLATFORM = re.compile(r"linux/[a-z0-9]+(/[a-z0-9]+)?")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 PLACEHOLDERS = ("sha", "short-sha", "branch")
@@ -46,6 +47,22 @@ class OnUnjudged(Enum):
     WARN = "warn"
 
 
+class UnknownSeverity(Enum):
+    """What a severity without a rank (UNDEFINED, UNTRIAGED, a new word) counts as."""
+
+    FAIL = "fail"
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    INFORMATIONAL = "informational"
+
+    @property
+    def severity(self) -> Severity:
+        """The severity that it counts as; UNDEFINED refuses the image at every threshold."""
+        return Severity.UNDEFINED if self is UnknownSeverity.FAIL else Severity(self.name)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
     """What the user asked for, typed. One field per input of action.yml, `-` written as `_`."""
@@ -62,13 +79,16 @@ class Inputs:
     context: str | None
     file: str | None
     target: str | None
+    platforms: tuple[str, ...]
     build_args: tuple[str, ...] = field(repr=False)
     labels: tuple[str, ...]
     network: str | None
     image: str | None
     tags: tuple[str, ...]
     severity_threshold: Threshold
+    unknown_severity: Severity
     scan_timeout: int
+    max_scan_age: int | None
     on_timeout: OnUnjudged
     on_unsupported: OnUnjudged
     on_scan_error: OnUnjudged
@@ -91,13 +111,18 @@ def parse(environ: Mapping[str, str]) -> Inputs:
         context=reader.optional("context", str),
         file=reader.optional("file", str),
         target=reader.optional("target", str),
+        platforms=reader.given("platforms", _platforms, ()),
         build_args=reader.given("build-args", _lines_of(_build_arg), ()),
         labels=reader.given("labels", _lines_of(_label), ()),
         network=reader.optional("network", str),
         image=reader.optional("image", str),
         tags=reader.given("tags", _lines_of(_tag_template), ()),
         severity_threshold=reader.given("severity-threshold", _one_of(Threshold), Threshold.HIGH),
+        unknown_severity=reader.given(
+            "unknown-severity", _one_of(UnknownSeverity), UnknownSeverity.FAIL
+        ).severity,
         scan_timeout=reader.given("scan-timeout", _scan_seconds, 900),
+        max_scan_age=reader.optional("max-scan-age", _scan_age),
         on_timeout=reader.given("on-timeout", _one_of(OnUnjudged), OnUnjudged.FAIL),
         on_unsupported=reader.given("on-unsupported", _one_of(OnUnjudged), OnUnjudged.FAIL),
         on_scan_error=reader.given("on-scan-error", _one_of(OnUnjudged), OnUnjudged.FAIL),
@@ -161,7 +186,7 @@ class _Reader:
 def _conflicts(inputs: Inputs) -> list[str]:
     problems = []
     if inputs.image:
-        build = ("context", "file", "target", "build_args", "labels", "network")
+        build = ("context", "file", "target", "platforms", "build_args", "labels", "network")
         named = [name.replace("_", "-") for name in build if getattr(inputs, name)]
         if named:
             problems.append(
@@ -253,6 +278,22 @@ def _scan_seconds(text: str) -> int:
     if not SHORTEST_SCAN_TIMEOUT <= seconds <= LONGEST_SCAN_TIMEOUT:
         raise ValueError(f"{text!r} is not a duration from 10s to 6h (90s, 15m, 1h, or seconds)")
     return seconds
+
+
+def _scan_age(text: str) -> int:
+    match = _DURATION.fullmatch(text)
+    seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
+    if not seconds:
+        raise ValueError(f"{text!r} is not a duration (90m, 12h, 7d, or seconds)")
+    return seconds
+
+
+def _platforms(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(filter(None, re.split(r"[,\s]+", text))))
+    wrong = [name for name in names if not _PLATFORM.fullmatch(name)]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is not a platform (linux/amd64, linux/arm64, linux/arm/v7)")
+    return names
 
 
 def _build_arg(line: str) -> str:

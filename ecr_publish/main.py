@@ -11,12 +11,20 @@ from contextlib import contextmanager
 
 from ecr_publish.context import read
 from ecr_publish.edges.ports import Edges, Registry, Workflow
-from ecr_publish.errors import Bug, CallFailed, Cancelled, PublishError
+from ecr_publish.errors import Bug, CallFailed, Cancelled, PlatformsMissing, PublishError
 from ecr_publish.gate import judge
 from ecr_publish.inputs import parse
-from ecr_publish.manifest import Manifest, targets
+from ecr_publish.manifest import Manifest, Target, missing_platforms, targets
 from ecr_publish.outcome import Outcome
-from ecr_publish.plan import LocalImage, Plan, RepositoryState, make, release_tags
+from ecr_publish.plan import (
+    Build,
+    LocalImage,
+    Plan,
+    RepositoryState,
+    make,
+    refuse_unscanned,
+    release_tags,
+)
 from ecr_publish.promote import promoted
 from ecr_publish.report.log import lines
 from ecr_publish.report.outputs import outputs
@@ -73,9 +81,8 @@ def run(environ: Mapping[str, str], edges: Edges) -> int:
 def line(environ: Mapping[str, str], edges: Edges, outcome: Outcome) -> None:
     """The line itself: room after room, each fills in what it produced."""
     with _room("plan", edges, outcome):
-        inputs = parse(environ)
         context = read(environ, edges.workflow.read_text)
-        plan = outcome.plan = make(inputs, context, secrets.token_hex(4))
+        plan = outcome.plan = make(parse(environ), context, secrets.token_hex(4))
         edges.workflow.say(f"{plan.repository} in {plan.region}, candidate tag {plan.candidate}")
     with _room("credentials", edges, outcome):
         registry = edges.cloud.connect(plan, from_fork=context.from_fork)
@@ -83,6 +90,7 @@ def line(environ: Mapping[str, str], edges: Edges, outcome: Outcome) -> None:
     with _room("repository", edges, outcome):
         state = outcome.state = registry.repository()
         tags = release_tags(plan, state)
+        refuse_unscanned(plan, state)
         edges.workflow.say(f"{state.uri} {'was created' if state.created else 'exists'}")
     with _local_candidate(edges, plan, state):
         with _room("build", edges, outcome):
@@ -90,7 +98,8 @@ def line(environ: Mapping[str, str], edges: Edges, outcome: Outcome) -> None:
         with _room("push", edges, outcome):
             pushed = outcome.pushed = _push(edges, registry, plan, state)
     with _room("scan", edges, outcome):
-        outcome.results = for_scans(_watch(edges, registry, plan, state), targets(pushed))
+        images = _images(registry, plan, pushed)
+        outcome.results = for_scans(_watch(edges, registry, plan, state), images)
     with _room("gate", edges, outcome):
         verdict = outcome.verdict = judge(outcome.results, plan.policy)
         edges.workflow.say(verdict.reason)
@@ -185,12 +194,22 @@ def _push(edges: Edges, registry: Registry, plan: Plan, state: RepositoryState) 
     return registry.manifest(digest)
 
 
+def _images(registry: Registry, plan: Plan, pushed: Manifest) -> tuple[Target, ...]:
+    found = targets(pushed, registry.manifest)
+    wanted = plan.source.platforms if isinstance(plan.source, Build) else ()
+    missing = missing_platforms(wanted, found)
+    if missing:
+        raise PlatformsMissing(missing)
+    return found
+
+
 def _watch(edges: Edges, registry: Registry, plan: Plan, state: RepositoryState) -> Watch:
     return Watch(
-        ask=registry.scan,
+        registry=registry,
         clock=edges.clock,
-        engine=state.scan_type,
+        scanning=state.scanning,
         deadline=edges.clock.now() + plan.scan_timeout,
+        max_age=plan.max_scan_age,
         say=edges.workflow.say,
     )
 

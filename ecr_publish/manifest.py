@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 IMAGES = (OCI_MANIFEST, DOCKER_MANIFEST)
 INDEXES = (OCI_INDEX, DOCKER_LIST)
 MEDIA_TYPES = (*IMAGES, *INDEXES)
+_DEEPEST = 4
+"""How many indexes may stand in each other; nobody needs more, and a loop needs an end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,20 +43,71 @@ class Target:
     platform: str = ""
 
 
-def targets(manifest: Manifest) -> tuple[Target, ...]:
-    """The images to scan behind a manifest; raises UnexpectedManifest where it cannot be sure."""
-    _check_digest(manifest)
-    if manifest.media_type in IMAGES:
-        return (Target(digest=manifest.digest),)
-    if manifest.media_type not in INDEXES:
-        raise UnexpectedManifest(
-            str(manifest.digest), f"its media type {manifest.media_type!r} is not one of an image"
-        )
-    children = json.loads(manifest.text).get("manifests") or []
-    found = tuple(_target(manifest, child) for child in children if not _is_attestation(child))
+def targets(manifest: Manifest, fetch: Callable[[Digest], Manifest]) -> tuple[Target, ...]:
+    """The images to scan behind a manifest, each once, also through an index in an index.
+
+    Args:
+        manifest: What was pushed.
+        fetch: Gives the manifest of a digest; used for an index in an index only.
+
+    Raises UnexpectedManifest where it cannot be sure to have found them all.
+    """
+    found = tuple(dict.fromkeys(_expand(manifest, fetch, _DEEPEST)))
     if not found:
         raise UnexpectedManifest(str(manifest.digest), "its index holds no image to scan")
     return found
+
+
+def missing_platforms(wanted: Sequence[str], found: Sequence[Target]) -> tuple[str, ...]:
+    """The platforms that were asked for and that no image of the index has.
+
+    A single image states no platform, so it stands for a single platform that was asked for.
+    """
+    if len(wanted) == len(found) == 1 and not found[0].platform:
+        return ()
+    there = {_comparable(target.platform) for target in found}
+    return tuple(platform for platform in wanted if _comparable(platform) not in there)
+
+
+def _comparable(platform: str) -> str:
+    # BuildKit leaves the variant that an architecture has by default away.
+    return {"linux/arm64/v8": "linux/arm64", "linux/arm": "linux/arm/v7"}.get(platform, platform)
+
+
+def _expand(
+    manifest: Manifest, fetch: Callable[[Digest], Manifest], deeper: int
+) -> Iterator[Target]:
+    _check_digest(manifest)
+    if manifest.media_type in IMAGES:
+        yield Target(digest=manifest.digest)
+        return
+    if manifest.media_type not in INDEXES or not deeper:
+        raise UnexpectedManifest(
+            str(manifest.digest), f"its media type {manifest.media_type!r} is not one of an image"
+        )
+    for child in _children(manifest):
+        digest = _digest_of(manifest, child)
+        if child.get("mediaType") in INDEXES:
+            yield from _expand(fetch(digest), fetch, deeper - 1)
+        elif not _is_attestation(child):
+            yield Target(digest=digest, platform=_platform(manifest, child))
+
+
+def _children(index: Manifest) -> list[Mapping[str, Any]]:
+    try:
+        children = json.loads(index.text).get("manifests")
+    except (ValueError, AttributeError):
+        children = None
+    if not isinstance(children, list) or not all(isinstance(item, dict) for item in children):
+        raise UnexpectedManifest(str(index.digest), "its index cannot be read")
+    return children
+
+
+def _digest_of(index: Manifest, child: Mapping[str, Any]) -> Digest:
+    try:
+        return Digest.parse(str(child.get("digest")))
+    except ValueError as error:
+        raise UnexpectedManifest(str(index.digest), f"its index holds a child: {error}") from None
 
 
 def _check_digest(manifest: Manifest) -> None:
@@ -63,26 +116,20 @@ def _check_digest(manifest: Manifest) -> None:
         raise UnexpectedManifest(str(manifest.digest), f"its bytes have the digest {actual}")
 
 
-def _target(index: Manifest, child: Mapping[str, Any]) -> Target:
+def _platform(index: Manifest, child: Mapping[str, Any]) -> str:
     if child.get("mediaType") not in IMAGES:
         raise UnexpectedManifest(
             str(index.digest), f"its index holds a child of media type {child.get('mediaType')!r}"
         )
     platform = child.get("platform") or {}
     parts = (platform.get("os"), platform.get("architecture"), platform.get("variant"))
-    return Target(
-        digest=Digest.parse(child["digest"]), platform="/".join(part for part in parts if part)
-    )
+    return "/".join(part for part in parts if part)
 
 
 def _is_attestation(child: Mapping[str, Any]) -> bool:
-    """Whether a child is BuildKit's attestation.
+    """Whether a child is BuildKit's attestation: its platform is unknown, so nothing can run it.
 
-    A child with a real platform is what `docker pull` would choose, whatever its annotations say,
-    so it is never skipped.
+    Annotations prove nothing: whatever else `docker pull` could choose has to be scanned.
     """
     platform = child.get("platform") or {}
-    annotations = child.get("annotations") or {}
-    marked = annotations.get("vnd.docker.reference.type") == "attestation-manifest"
-    unknown = (platform.get("os"), platform.get("architecture")) == ("unknown", "unknown")
-    return unknown or (marked and not platform)
+    return (platform.get("os"), platform.get("architecture")) == ("unknown", "unknown")

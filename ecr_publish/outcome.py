@@ -9,7 +9,8 @@ from ecr_publish.gate import Decision, Verdict
 from ecr_publish.manifest import Manifest
 from ecr_publish.plan import Plan, RepositoryState
 from ecr_publish.reference import Tag
-from ecr_publish.scan import Result, ScanType
+from ecr_publish.scan import Result
+from ecr_publish.scanning import ScanType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,11 @@ class Outcome:
         """The engine that scanned: basic or enhanced; empty where that is not known."""
         known = {result.engine for result in self.results} - {ScanType.UNKNOWN}
         return ", ".join(sorted(engine.value for engine in known))
+
+    @property
+    def scan_age(self) -> float | None:
+        """Seconds since the oldest of the images' scans was over; None where ECR says of none."""
+        return max((result.age for result in self.results if result.age is not None), default=None)
 
     @property
     def own_seconds(self) -> float:

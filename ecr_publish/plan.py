@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass, field
 
 from ecr_publish.context import Context
-from ecr_publish.errors import InvalidInputs
-from ecr_publish.findings import Threshold
+from ecr_publish.errors import InvalidInputs, NotScanned
+from ecr_publish.findings import Severity, Threshold
 from ecr_publish.inputs import Inputs, Mutability, OnUnjudged
 from ecr_publish.reference import FullTag, RegistryId, Repository, Tag
-from ecr_publish.scan import ScanType, Unjudged
+from ecr_publish.scan import Unjudged
+from ecr_publish.scanning import Scanning
 
 SHORT_SHA_LENGTH = 7
 LATEST = Tag("latest")
@@ -34,6 +35,7 @@ class Build:
     context: str
     file: str | None
     target: str | None
+    platforms: tuple[str, ...]
     build_args: tuple[str, ...] = field(repr=False)
     labels: tuple[str, ...]
     network: str | None
@@ -48,16 +50,20 @@ class LocalImage:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What refuses an image, and what is done where ECR gives no verdict."""
+    """What refuses an image, and what is done where ECR gives no verdict.
+
+    `unknown_severity` is what a severity without a rank counts as; UNDEFINED refuses the image.
+    """
 
     threshold: Threshold
+    unknown_severity: Severity
     on_unjudged: dict[Unjudged, OnUnjudged]
     report_only: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One run, decided. `release_tags` of None means the default, which the repository decides."""
+    """One run, decided. `scan_timeout` and `max_scan_age` are seconds; None is any age."""
 
     region: str
     role: Role | None
@@ -70,6 +76,7 @@ class Plan:
     latest_if_movable: bool
     policy: Policy
     scan_timeout: int
+    max_scan_age: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +94,7 @@ class RepositoryState:
     mutability: str
     exclusions: tuple[str, ...]
     created: bool
-    scan_type: ScanType
+    scanning: Scanning
 
     @property
     def uri(self) -> str:
@@ -124,6 +131,7 @@ def make(inputs: Inputs, context: Context, nonce: str) -> Plan:
         latest_if_movable=not inputs.tags and _on_default_branch(context),
         policy=_policy(inputs),
         scan_timeout=inputs.scan_timeout,
+        max_scan_age=inputs.max_scan_age,
     )
 
 
@@ -145,6 +153,16 @@ def release_tags(plan: Plan, state: RepositoryState) -> tuple[Tag, ...]:
 def _matches(pattern: str, tag: str) -> bool:
     parts = (re.escape(part) for part in pattern.split("*"))
     return re.fullmatch(".*".join(parts), tag) is not None
+
+
+def refuse_unscanned(plan: Plan, state: RepositoryState) -> None:
+    """Raise NotScanned, before the build, where it is certain that ECR will never scan the image.
+
+    Not where the user lets an image pass without a verdict.
+    """
+    warn = plan.policy.on_unjudged[Unjudged.TIMEOUT] is OnUnjudged.WARN
+    if state.scanning.is_off and not (warn or plan.policy.report_only):
+        raise NotScanned(state.name, plan.region)
 
 
 def _role(inputs: Inputs, context: Context) -> Role | None:
@@ -173,6 +191,7 @@ def _source(inputs: Inputs) -> Build | LocalImage:
         context=inputs.context or ".",
         file=inputs.file,
         target=inputs.target,
+        platforms=inputs.platforms,
         build_args=inputs.build_args,
         labels=inputs.labels,
         network=inputs.network,
@@ -182,6 +201,7 @@ def _source(inputs: Inputs) -> Build | LocalImage:
 def _policy(inputs: Inputs) -> Policy:
     return Policy(
         threshold=inputs.severity_threshold,
+        unknown_severity=inputs.unknown_severity,
         on_unjudged={
             Unjudged.TIMEOUT: inputs.on_timeout,
             Unjudged.UNSUPPORTED: inputs.on_unsupported,

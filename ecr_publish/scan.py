@@ -7,12 +7,13 @@ never enough, and whatever is not known is never read as clean.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from ecr_publish.findings import Finding, Page
+from ecr_publish.findings import Finding, Page, Severity
 from ecr_publish.manifest import Target
+from ecr_publish.scanning import Frequency, Scanning, ScanType
 
 SETTLE_SECONDS = 10.0
 """How long an enhanced scan's answer must stay the same before it counts.
@@ -22,16 +23,9 @@ Inspector reports a scan as complete while findings still arrive (reference/peer
 """
 
 _SOONEST, _LATEST, _SLOWDOWN, _JITTER = 1.5, 1.8, 60.0, 0.1
+_SECONDS_AN_IMAGE = 0.5
 
 UNSUPPORTED_PREFIX = "UnsupportedImageError"
-
-
-class ScanType(Enum):
-    """The registry's scanning engine; UNKNOWN where the role may not ask for it."""
-
-    BASIC = "basic"
-    ENHANCED = "enhanced"
-    UNKNOWN = "unknown"
 
 
 class Unjudged(Enum):
@@ -86,6 +80,7 @@ class Refused:
     reason: str
 
 
+_NO_SCAN = "ECR has no scan of this image yet"
 _WAITING = {
     "PENDING": "the scan has not started yet",
     "IN_PROGRESS": "the scan is running",
@@ -115,7 +110,7 @@ _REFUSED = {
 def interpret(answer: Answer) -> Waiting | Final | Refused:
     """What one answer means. Total: an unknown status is refused and printed, never passed."""
     if isinstance(answer, NoScan):
-        return Waiting(why="ECR has no scan of this image yet")
+        return Waiting(why=_NO_SCAN)
     if isinstance(answer, Unreachable):
         return Waiting(why=f"ECR did not answer ({answer.message})", kind=Unjudged.ERROR)
     if answer.status in ("COMPLETE", "ACTIVE"):
@@ -144,6 +139,79 @@ def _refusal(page: Page) -> Refused:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """What Inspector says of an image, apart from its findings (inspector2:ListCoverage)."""
+
+    reason: str
+
+
+_COVERAGE_WAITING = {
+    "PENDING_INITIAL_SCAN": "Inspector has not scanned this image yet",
+    "PENDING_REVIVAL_SCAN": "Inspector is about to scan this image again",
+    "SCAN_IN_PROGRESS": "Inspector is scanning this image",
+}
+_COVERAGE_UNSUPPORTED = {
+    "UNSUPPORTED_OS": "Inspector does not support the image's operating system",
+    "UNSUPPORTED_MEDIA_TYPE": "Inspector does not support the image's media type",
+    "IMAGE_SIZE_EXCEEDED": "the image is too large for Inspector",
+}
+
+
+def confirm(coverage: Coverage | None) -> Waiting | Refused | None:
+    """Whether Inspector's coverage contradicts a final answer; None where it does not.
+
+    Reasons that say neither (an on-push image is INACTIVE after its one scan, for example) and a
+    coverage that may not be asked for leave it to the settling.
+    """
+    reason = coverage.reason if coverage else ""
+    if reason in _COVERAGE_WAITING:
+        return Waiting(why=f"{_COVERAGE_WAITING[reason]} ({reason})")
+    if reason in _COVERAGE_UNSUPPORTED:
+        return Refused(
+            kind=Unjudged.UNSUPPORTED, reason=f"{_COVERAGE_UNSUPPORTED[reason]} ({reason})"
+        )
+    return None
+
+
+class Start(Enum):
+    """What ECR answers when it is asked for a scan."""
+
+    STARTED = "a new scan was asked for"
+    QUOTA = "ECR scans an image only once in 24 hours, and has done so"
+    DISABLED = "an enhanced scan cannot be asked for"
+    REFUSED = "asking for a scan was refused (the role may lack ecr:StartImageScan)"
+    FAILED = "asking for a scan failed"
+
+
+def without_scan(scanning: Scanning, start: Start | None) -> Waiting | Refused:
+    """What it means that ECR has no scan of an image, after one was asked for or not."""
+    why = _NO_SCAN
+    if start is None:
+        return Waiting(why=why)
+    if scanning.frequency is Frequency.MANUAL and start in (Start.DISABLED, Start.REFUSED):
+        never = "the repository is not scanned by itself"
+        return Refused(kind=Unjudged.ERROR, reason=f"{never}, and {start.value}")
+    return Waiting(why=f"{why}; {start.value}")
+
+
+def outdated(age: float, start: Start) -> Waiting | Refused:
+    """What it means that a result is older than the user accepts, after a new one was asked for."""
+    old = f"ECR's result is {in_words(age)} old, which is more than max-scan-age"
+    if start in (Start.STARTED, Start.FAILED):
+        return Waiting(why=f"{old}; {start.value}", kind=Unjudged.ERROR)
+    return Refused(kind=Unjudged.ERROR, reason=f"{old}, and {start.value}")
+
+
+def in_words(seconds: float) -> str:
+    """A duration in its largest whole unit: `40 days`."""
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        number = int(seconds // length)
+        if number:
+            return f"{number} {unit}{'s' if number > 1 else ''}"
+    return "less than a minute"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Quiet:
     """Since when (seconds, the clock's) the same final answer has been given."""
 
@@ -168,13 +236,41 @@ def disagreement(pages: Sequence[Page]) -> str:
     (reference/peers.md, end of section 2), so either reading may agree; but if they speak for the
     scan, then those of every page have to, because findings may arrive between two pages.
     """
-    collected = Counter(item.stated_severity for page in pages for item in page.findings)
-    stated = [Counter(page.counts) for page in pages if page.counts is not None]
-    summed = sum(stated, Counter[str]())
-    if all(counts == collected for counts in stated) or summed == collected:
-        return ""
-    most = max(counts.total() for counts in stated)
-    return f"ECR counts {most} findings, but listed {collected.total()}"
+    stated = [_by_severity(page.counts) for page in pages if page.counts is not None]
+    every, counted = _listed(pages, suppressed=True), _listed(pages, suppressed=False)
+    for listed in (every, counted):
+        if all(counts == listed for counts in stated) or _sum(stated) == listed:
+            return ""
+    most = max(sum(counts.values()) for counts in stated)
+    return f"ECR counts {most} findings, but listed {sum(every.values())}"
+
+
+def speak_for_the_scan(pages: Sequence[Page]) -> bool:
+    """Whether the first page's counts are those of all pages, so that it alone tells a change."""
+    first = pages[0].counts
+    return first is not None and _by_severity(first) in (
+        _listed(pages, suppressed=True),
+        _listed(pages, suppressed=False),
+    )
+
+
+def _listed(pages: Sequence[Page], *, suppressed: bool) -> Counter[Severity]:
+    """What the pages list. Whether ECR counts suppressed findings is not established."""
+    return Counter(
+        item.severity
+        for page in pages
+        for item in page.findings
+        if suppressed or not item.suppressed
+    )
+
+
+def _by_severity(counts: Mapping[str, int]) -> Counter[Severity]:
+    """ECR's counts; it may count as UNDEFINED what it lists as UNTRIAGED."""
+    return _sum([Counter({Severity.parse(word): number}) for word, number in counts.items()])
+
+
+def _sum(counters: Sequence[Counter[Severity]]) -> Counter[Severity]:
+    return sum(counters, Counter[Severity]())
 
 
 def same_scan(first: Page, further: Page) -> bool:
@@ -182,16 +278,20 @@ def same_scan(first: Page, further: Page) -> bool:
     return (first.status, first.completed_at) == (further.status, further.completed_at)
 
 
-def poll_delay(waited: float, remaining: float, chance: float) -> float:
-    """Seconds until the next question: 1.5 s at first, 1.8 s after a minute, never past the end.
+def poll_delay(waited: float, remaining: float, chance: float, images: int = 1) -> float:
+    """Seconds until the next round of questions, never past the end.
+
+    1.5 s at first and 1.8 s after a minute; for many images at least half a second for each.
 
     Args:
         waited: Seconds since the first question.
         remaining: Seconds until the deadline.
         chance: A random number from 0 to 1; it spreads many runs by 10 % either way.
+        images: How many images are asked about in one round.
     """
     plain = min(_SOONEST + (_LATEST - _SOONEST) * waited / _SLOWDOWN, _LATEST)
-    return max(0.0, min(plain * (1 + _JITTER * (2 * chance - 1)), remaining))
+    spread = plain * (1 + _JITTER * (2 * chance - 1))
+    return max(0.0, min(max(spread, images * _SECONDS_AN_IMAGE), remaining))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +299,8 @@ class Result:
     """The end of the wait for one image.
 
     `unjudged` is None where the scan is settled; otherwise `findings` are all that ECR named during
-    the wait, on whichever page, which can refuse the image but never pass it.
+    the wait, on whichever page, which can refuse the image but never pass it. `age` is how many
+    seconds ago ECR's scan was over, where it says so.
     """
 
     target: Target
@@ -208,3 +309,4 @@ class Result:
     unjudged: Unjudged | None = None
     reason: str = ""
     engine: ScanType = ScanType.UNKNOWN
+    age: float | None = None

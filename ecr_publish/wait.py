@@ -5,30 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ecr_publish.edges.ports import Clock
+from ecr_publish.edges.ports import Clock, Registry
 from ecr_publish.findings import Finding, Page
 from ecr_publish.manifest import Target
-from ecr_publish.reference import Digest
 from ecr_publish.scan import (
     SETTLE_SECONDS,
     Answer,
+    Coverage,
     Final,
+    NoScan,
     Quiet,
     Refused,
     Result,
-    ScanType,
+    Start,
     Unjudged,
     Waiting,
+    confirm,
     disagreement,
     interpret,
+    outdated,
     poll_delay,
     same_scan,
     settle_seconds,
+    speak_for_the_scan,
+    without_scan,
 )
+from ecr_publish.scanning import START_GRACE_SECONDS, Scanning, ScanType, should_start
 
 REMIND_SECONDS = 30.0
-
-Ask = Callable[[Digest, "str | None"], Answer]
+MOST_READS = 6
+"""How often all pages are read before an answer that contradicts itself is given up: a minute."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,89 +42,163 @@ class Watch:
     """What every wait of one run shares.
 
     Args:
-        ask: Asks ECR for one page of an image's scan: digest, next token.
+        registry: Is asked.
         clock: The time, and the sleep.
-        engine: The registry's scanning engine, where known.
+        scanning: How the repository is scanned, as far as it is known.
         deadline: The clock's time after which no image is waited for any longer.
+        max_age: Seconds that a result may be old; None for any age.
         say: Writes a line to the log.
     """
 
-    ask: Ask
+    registry: Registry
     clock: Clock
-    engine: ScanType
+    scanning: Scanning
     deadline: float
+    max_age: float | None
     say: Callable[[str], None]
 
 
 def for_scans(watch: Watch, targets: Sequence[Target]) -> tuple[Result, ...]:
-    """Wait for the scan of every image, one after the other, all within the same deadline."""
-    return tuple(_Wait(watch, target).run() for target in targets)
+    """Wait for the scans of all images at the same time; each has its result at the deadline.
+
+    One round asks about every image that has none yet, so that many images never mean many calls
+    at once.
+    """
+    started, clock = watch.clock.now(), watch.clock
+    waits = [_Wait(watch, target) for target in targets]
+    while pending := _round(waits):
+        now = clock.now()
+        for wait in pending:
+            wait.give_up() if now >= watch.deadline else wait.say(now)
+        left = watch.deadline - now
+        clock.sleep(poll_delay(now - started, left, clock.chance(), len(pending)))
+    return tuple(wait.result for wait in waits if wait.result)
+
+
+def _round(waits: Sequence[_Wait]) -> list[_Wait]:
+    """Ask about every image that has no result; gives those that still have none."""
+    for wait in waits:
+        if wait.result is None:
+            wait.look()
+    return [wait for wait in waits if wait.result is None]
 
 
 class _Wait:
     """The wait for one image: what was seen last, and since when it has been the same."""
 
     def __init__(self, watch: Watch, target: Target) -> None:
+        self.result: Result | None = None
         self._watch = watch
         self._target = target
         self._started = watch.clock.now()
+        self._state = Waiting(why="ECR has not been asked yet")
         self._status = ""
         self._seen: dict[Finding, None] = {}
         self._quiet: Quiet | None = None
         self._read: list[Page] = []
         self._problem = ""
-        self._patience = 0.0
+        self._failed_reads = 0
+        self._start: Start | None = None
         self._said = ("", float("-inf"))
 
-    def run(self) -> Result:
-        while True:
-            state = self._look(self._ask(None))
-            if isinstance(state, Result):
-                return state
-            now = self._watch.clock.now()
-            remaining = self._watch.deadline - now
-            if remaining <= 0:
-                return self._unjudged(state.kind, f"no verdict within scan-timeout: {state.why}")
-            self._say(state.why, now)
-            chance = self._watch.clock.chance()
-            self._watch.clock.sleep(poll_delay(now - self._started, remaining, chance))
+    def look(self) -> None:
+        """Ask once; afterwards there is a result, or a newer reason to wait."""
+        state = self._judge(self._ask(None))
+        if isinstance(state, Refused):
+            self.result = self._unjudged(state.kind, state.reason)
+        elif isinstance(state, Result):
+            self.result = state
+        else:
+            self._state = state
+
+    def say(self, now: float) -> None:
+        """Write to the log what is waited for, when that is new or has not been said for long."""
+        last, at = self._said
+        if self._state.why != last or now - at >= REMIND_SECONDS:
+            name = f"{self._target.platform}: " if self._target.platform else ""
+            self._watch.say(f"{now - self._started:.0f} s: {name}{self._state.why}")
+            self._said = (self._state.why, now)
+
+    def give_up(self) -> None:
+        """The deadline has come."""
+        why = f"no verdict within scan-timeout: {self._state.why}"
+        self.result = self._unjudged(self._state.kind, why)
 
     def _ask(self, token: str | None) -> Answer:
-        answer = self._watch.ask(self._target.digest, token)
+        answer = self._watch.registry.scan(self._target.digest, token)
         if isinstance(answer, Page):
             self._status = answer.status
             self._seen.update(dict.fromkeys(answer.findings))
         return answer
 
-    def _look(self, answer: Answer) -> Waiting | Result:
+    def _judge(self, answer: Answer) -> Waiting | Refused | Result:
         state = interpret(answer)
-        if isinstance(state, Refused):
-            return self._unjudged(state.kind, state.reason)
         if isinstance(state, Final):
-            return self._settle(state.page)
+            return self._finish(state.page)
         self._quiet = None
-        return state
+        return self._missing() if isinstance(answer, NoScan) else state
 
-    def _settle(self, page: Page) -> Waiting | Result:
+    def _missing(self) -> Waiting | Refused:
+        """There is no scan: ask for one where that helps, and Inspector where it knows why."""
+        waited = self._watch.clock.now() - self._started
+        if should_start(self._watch.scanning, waited):
+            self._ask_for_a_scan()
+        if self._start:
+            return without_scan(self._watch.scanning, self._start)
+        explained = confirm(self._coverage()) if waited >= START_GRACE_SECONDS else None
+        return explained or without_scan(self._watch.scanning, None)
+
+    def _ask_for_a_scan(self) -> Start:
+        """Ask for a scan, once; only where the call itself failed, again."""
+        if self._start is None or self._start is Start.FAILED:
+            self._start = self._watch.registry.start_scan(self._target.digest)
+        return self._start
+
+    def _finish(self, page: Page) -> Waiting | Refused | Result:
+        """A final answer: not too old, the same for long enough, confirmed, complete."""
+        return self._too_old(page) or self._settling(page) or self._judged(page)
+
+    def _too_old(self, page: Page) -> Waiting | Refused | None:
+        age, most = self._age_of(page), self._watch.max_age
+        if age is None or most is None or age <= most:
+            return None
+        self._quiet = None
+        enhanced = self._watch.scanning.engine is ScanType.ENHANCED
+        return outdated(age, Start.DISABLED if enhanced else self._ask_for_a_scan())
+
+    def _settling(self, page: Page) -> Waiting | Refused | None:
         now = self._watch.clock.now()
         self._quiet = self._quiet.after(page, now) if self._quiet else Quiet(page=page, since=now)
-        settling = settle_seconds(self._watch.engine, page)
-        if now - self._quiet.since < max(settling, self._patience):
+        settling = settle_seconds(self._watch.scanning.engine, page)
+        # Every further full read costs as many calls as there are pages, so it has to be earned.
+        if now - self._quiet.since < (SETTLE_SECONDS if self._failed_reads else settling):
             return self._unsettled(page)
+        return confirm(self._coverage()) if settling else None
+
+    def _judged(self, page: Page) -> Waiting | Refused | Result:
         before, self._read = self._read, self._read_on(page)
         self._problem = disagreement(self._read) or _incomplete(self._read)
-        # The quiet time watched the first page alone; further ones have to stay the same too.
-        if not self._problem and (not settling or len(self._read) == 1 or self._read == before):
+        if not self._problem and (self._is_one_with_the_first(page) or self._read == before):
             return self._settled(self._read)
-        # Every further full read costs as many calls as there are pages, so it has to be earned.
-        self._patience = SETTLE_SECONDS
-        self._quiet = Quiet(page=page, since=now)
+        self._failed_reads += 1
+        self._quiet = Quiet(page=page, since=self._watch.clock.now())
+        if self._failed_reads >= MOST_READS:
+            return Refused(kind=Unjudged.ERROR, reason=self._unsettled(page).why)
         return self._unsettled(page)
+
+    def _is_one_with_the_first(self, page: Page) -> bool:
+        """Whether the quiet time, which watched the first page alone, speaks for all of them."""
+        basic = not settle_seconds(self._watch.scanning.engine, page)
+        return basic or len(self._read) == 1 or speak_for_the_scan(self._read)
 
     def _unsettled(self, page: Page) -> Waiting:
         if self._problem:
             return Waiting(why=self._problem, kind=Unjudged.ERROR)
         return Waiting(why=f"{page.status}; findings may still arrive, so it has to settle")
+
+    def _coverage(self) -> Coverage | None:
+        basic = self._watch.scanning.engine is ScanType.BASIC
+        return None if basic else self._watch.registry.coverage(self._target.digest)
 
     def _read_on(self, first: Page) -> list[Page]:
         pages, watch = [first], self._watch
@@ -135,8 +215,14 @@ class _Wait:
             target=self._target,
             status=pages[0].status,
             findings=tuple(finding for page in pages for finding in page.findings),
-            engine=ScanType.ENHANCED if enhanced else self._watch.engine,
+            engine=ScanType.ENHANCED if enhanced else self._watch.scanning.engine,
+            age=self._age_of(pages[0]),
         )
+
+    def _age_of(self, page: Page) -> float | None:
+        if page.completed_at is None:
+            return None
+        return (self._watch.clock.today() - page.completed_at).total_seconds()
 
     def _unjudged(self, kind: Unjudged, reason: str) -> Result:
         return Result(
@@ -145,14 +231,8 @@ class _Wait:
             findings=tuple(self._seen),
             unjudged=kind,
             reason=reason,
-            engine=self._watch.engine,
+            engine=self._watch.scanning.engine,
         )
-
-    def _say(self, why: str, now: float) -> None:
-        last, at = self._said
-        if why != last or now - at >= REMIND_SECONDS:
-            self._watch.say(f"{now - self._started:.0f} s: {why}")
-            self._said = (why, now)
 
 
 def _incomplete(pages: Sequence[Page]) -> str:

@@ -20,7 +20,8 @@ from ecr_publish.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, Target
 from ecr_publish.outcome import Outcome, Promotion
 from ecr_publish.plan import Build, Plan, Policy, RepositoryState, Role
 from ecr_publish.reference import Digest, FullTag, Repository, Tag
-from ecr_publish.scan import Result, ScanType, Unjudged
+from ecr_publish.scan import Result, Unjudged
+from ecr_publish.scanning import Frequency, Scanning, ScanType
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -54,13 +55,16 @@ def make_inputs(**over: Any) -> Inputs:
         context=None,
         file=None,
         target=None,
+        platforms=(),
         build_args=(),
         labels=(),
         network=None,
         image=None,
         tags=(),
         severity_threshold=Threshold.HIGH,
+        unknown_severity=Severity.UNDEFINED,
         scan_timeout=900,
+        max_scan_age=None,
         on_timeout=OnUnjudged.FAIL,
         on_unsupported=OnUnjudged.FAIL,
         on_scan_error=OnUnjudged.FAIL,
@@ -94,13 +98,22 @@ def make_role(**over: Any) -> Role:
 
 def make_build(**over: Any) -> Build:
     """A build of the workspace with nothing else asked for."""
-    plain = Build(context=".", file=None, target=None, build_args=(), labels=(), network=None)
+    plain = Build(
+        context=".",
+        file=None,
+        target=None,
+        platforms=(),
+        build_args=(),
+        labels=(),
+        network=None,
+    )
     return replace(plain, **over)
 
 
 def make_policy(
     *,
     threshold: Threshold = Threshold.HIGH,
+    unknown_severity: Severity = Severity.UNDEFINED,
     timeout: OnUnjudged = OnUnjudged.FAIL,
     unsupported: OnUnjudged = OnUnjudged.FAIL,
     error: OnUnjudged = OnUnjudged.FAIL,
@@ -109,6 +122,7 @@ def make_policy(
     """The policy of a step that sets nothing: high refuses, what is not judged fails."""
     return Policy(
         threshold=threshold,
+        unknown_severity=unknown_severity,
         on_unjudged={
             Unjudged.TIMEOUT: timeout,
             Unjudged.UNSUPPORTED: unsupported,
@@ -132,7 +146,14 @@ def make_plan(**over: Any) -> Plan:
         latest_if_movable=True,
         policy=make_policy(),
         scan_timeout=900,
+        max_scan_age=None,
     )
+    return replace(plain, **over)
+
+
+def make_scanning(**over: Any) -> Scanning:
+    """Basic scanning on push."""
+    plain = Scanning(engine=ScanType.BASIC, frequency=Frequency.SCAN_ON_PUSH)
     return replace(plain, **over)
 
 
@@ -146,7 +167,7 @@ def make_state(**over: Any) -> RepositoryState:
         mutability="MUTABLE",
         exclusions=(),
         created=False,
-        scan_type=ScanType.BASIC,
+        scanning=make_scanning(),
     )
     return replace(plain, **over)
 

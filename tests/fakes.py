@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 
 from ecr_publish.edges.ports import Edges, Login
 from ecr_publish.errors import CallFailed
 from ecr_publish.manifest import Manifest
 from ecr_publish.plan import Build, Plan, RepositoryState
 from ecr_publish.reference import Digest, Tag
-from ecr_publish.scan import Answer
+from ecr_publish.scan import Answer, Coverage, Start
+
+TODAY = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 
 
 class FakeClock:
@@ -30,6 +33,9 @@ class FakeClock:
     def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
         self.time += seconds
+
+    def today(self) -> datetime:
+        return TODAY + timedelta(seconds=self.time)
 
     def chance(self) -> float:
         return self._chance
@@ -127,6 +133,9 @@ class FakeRegistry:
     tags: dict[str, str] = field(default_factory=dict)
     refused: dict[str, BaseException] = field(default_factory=dict)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    start: Start = Start.STARTED
+    started: list[str] = field(default_factory=list)
+    covered: Coverage | None = None
 
     def repository(self) -> RepositoryState:
         self._refuse("repository")
@@ -146,6 +155,13 @@ class FakeRegistry:
         if isinstance(answer, BaseException):
             raise answer
         return answer
+
+    def start_scan(self, digest: Digest) -> Start:
+        self.started.append(str(digest))
+        return self.start
+
+    def coverage(self, digest: Digest) -> Coverage | None:
+        return self.covered
 
     def put(self, manifest: Manifest, tag: Tag) -> bool:
         self._refuse(f"put {tag}")

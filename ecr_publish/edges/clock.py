@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from datetime import datetime, timezone
 
 
 class SystemClock:
@@ -16,6 +17,10 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+    def today(self) -> datetime:
+        """The date and time, with its time zone."""
+        return datetime.now(timezone.utc)
 
     def chance(self) -> float:
         """A random number from 0 to 1; spreads the polls of many runs, guards nothing."""

@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from ecr_publish.edges.registry import EcrRegistry
+from ecr_publish.edges.registry import Clients, EcrRegistry
 from ecr_publish.errors import NoCredentials, OidcFailed, OidcUnavailable, RoleRefused, StsFailed
 from ecr_publish.plan import Plan, Role
 
@@ -51,7 +51,7 @@ class Aws:
             session = self._assume(plan.role, plan.region, token)
         else:
             session = _ambient(plan.region)
-        return EcrRegistry(session.client("ecr", config=_CONFIG), plan, self._mask)
+        return EcrRegistry(Clients(session, _CONFIG), plan, self._mask)
 
     def _oidc_token(self, audience: str, *, from_fork: bool) -> str:
         url = self._environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")

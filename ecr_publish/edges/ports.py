@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from ecr_publish.manifest import Manifest
 from ecr_publish.plan import Build, Plan, RepositoryState
 from ecr_publish.reference import Digest, Tag
-from ecr_publish.scan import Answer
+from ecr_publish.scan import Answer, Coverage, Start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,10 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
+        ...
+
+    def today(self) -> datetime:
+        """The date and time, with its time zone."""
         ...
 
     def chance(self) -> float:
@@ -125,6 +130,14 @@ class Registry(Protocol):
 
     def scan(self, digest: Digest, token: str | None) -> Answer:
         """One page of an image's scan."""
+        ...
+
+    def start_scan(self, digest: Digest) -> Start:
+        """Ask for a scan, once; a refusal is an answer, not an error."""
+        ...
+
+    def coverage(self, digest: Digest) -> Coverage | None:
+        """What Inspector says of an image; None where it says nothing or may not be asked."""
         ...
 
     def put(self, manifest: Manifest, tag: Tag) -> bool:

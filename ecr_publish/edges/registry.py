@@ -8,8 +8,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -26,11 +28,14 @@ from ecr_publish.findings import parse_page
 from ecr_publish.manifest import MEDIA_TYPES, Manifest
 from ecr_publish.plan import Plan, RepositoryState
 from ecr_publish.reference import Digest, Tag
-from ecr_publish.scan import Answer, NoScan, ScanType, Unreachable
+from ecr_publish.scan import Answer, Coverage, NoScan, Start, Unreachable
+from ecr_publish.scanning import Frequency, Rule, Scanning, ScanType, effective
 
 if TYPE_CHECKING:
+    import boto3
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecr.type_defs import RepositoryTypeDef
+    from mypy_boto3_inspector2 import Inspector2Client
 
 PAGE_SIZE = 1000
 """The most findings that DescribeImageScanFindings gives at once (ECR API reference)."""
@@ -47,14 +52,42 @@ _TRANSIENT = frozenset(
     }
 )
 _HTTP_SERVER_ERROR = 500
+_ENGINES = {"BASIC": ScanType.BASIC, "ENHANCED": ScanType.ENHANCED}
+
+
+class Clients:
+    """The SDK's clients with the run's credentials, each made when it is needed first."""
+
+    def __init__(self, session: boto3.Session, config: Config) -> None:
+        """Args: session: Region and credentials. config: Timeouts and retries."""
+        self._session = session
+        self._config = config
+
+    @cached_property
+    def ecr(self) -> ECRClient:
+        """Amazon ECR."""
+        return self._session.client("ecr", config=self._config)
+
+    @cached_property
+    def ecr_once(self) -> ECRClient:
+        """Amazon ECR without any retry."""
+        once = Config(retries={"mode": "standard", "total_max_attempts": 1})
+        return self._session.client("ecr", config=self._config.merge(once))
+
+    @cached_property
+    def inspector(self) -> Inspector2Client:
+        """Amazon Inspector."""
+        return self._session.client("inspector2", config=self._config)
 
 
 class EcrRegistry:
     """One repository of ECR, with the credentials of this run."""
 
-    def __init__(self, client: ECRClient, plan: Plan, mask: Callable[[str], None]) -> None:
-        """Args: client: Of the plan's region. plan: Names the repository. mask: Hides a secret."""
-        self._ecr = client
+    def __init__(self, clients: Clients, plan: Plan, mask: Callable[[str], None]) -> None:
+        """Args: clients: Of the plan's region. plan: Names the repository. mask: Hides a secret."""
+        self._clients = clients
+        self._ecr = clients.ecr
+        self._coverage_denied = False
         self._plan = plan
         self._mask = mask
         self._name = plan.repository.name
@@ -83,7 +116,7 @@ class EcrRegistry:
                 item["filter"] for item in found.get("imageTagMutabilityExclusionFilters", [])
             ),
             created=created,
-            scan_type=self._scan_type(found["registryId"]),
+            scanning=self._scanning(found),
         )
 
     def login(self) -> Login:
@@ -137,6 +170,37 @@ class EcrRegistry:
             if error.transient:
                 return Unreachable(message=error.what)
             raise
+
+    def start_scan(self, digest: Digest) -> Start:
+        """Ask for a scan, with one call: the SDK would take the daily quota for throttling."""
+        try:
+            with _translated("StartImageScan", self._arn):
+                self._clients.ecr_once.start_image_scan(
+                    repositoryName=self._name,
+                    imageId={"imageDigest": str(digest)},
+                    **self._registry,
+                )
+        except CallFailed as error:
+            return _start_answer(error)
+        return Start.STARTED
+
+    def coverage(self, digest: Digest) -> Coverage | None:
+        """What Inspector says of an image; None where it says nothing or may not be asked."""
+        if self._coverage_denied:
+            return None
+        resource = f"{self._arn}/{digest}"
+        try:
+            with _translated("ListCoverage"):
+                answer = self._clients.inspector.list_coverage(
+                    filterCriteria={"resourceId": [{"comparison": "EQUALS", "value": resource}]}
+                )
+        except CallFailed as error:
+            self._coverage_denied = not error.transient
+            return None
+        reasons = [
+            item.get("scanStatus", {}).get("reason", "") for item in answer["coveredResources"]
+        ]
+        return Coverage(reason=reasons[0]) if reasons else None
 
     def put(self, manifest: Manifest, tag: Tag) -> bool:
         """Put a tag on a manifest; False where it was there already; raises TagTaken.
@@ -202,18 +266,48 @@ class EcrRegistry:
                 raise
             return raced
 
-    def _scan_type(self, registry_id: str) -> ScanType:
-        """The registry's engine; UNKNOWN where it is another account's or may not be asked for."""
+    def _scanning(self, repository: RepositoryTypeDef) -> Scanning:
+        """How the repository is scanned, as far as the role may ask; neither call is needed."""
+        engine, rules = self._rules(repository["registryId"])
+        stated = self._stated_frequency(repository["repositoryArn"])
+        own = repository.get("imageScanningConfiguration", {}).get("scanOnPush", False)
+        worked_out = effective(engine, rules, self._name, scan_on_push=own)
+        return Scanning(
+            engine=engine, frequency=worked_out if stated is Frequency.UNKNOWN else stated
+        )
+
+    def _rules(self, registry_id: str) -> tuple[ScanType, list[Rule]]:
+        """The registry's engine and rules; UNKNOWN where it is another account's."""
         try:
             with _translated("GetRegistryScanningConfiguration"):
                 answer = self._ecr.get_registry_scanning_configuration()
         except CallFailed:
-            return ScanType.UNKNOWN
+            return ScanType.UNKNOWN, []
         if answer["registryId"] != registry_id:
-            return ScanType.UNKNOWN
-        return {"BASIC": ScanType.BASIC, "ENHANCED": ScanType.ENHANCED}.get(
-            answer["scanningConfiguration"].get("scanType", ""), ScanType.UNKNOWN
-        )
+            return ScanType.UNKNOWN, []
+        configuration = answer["scanningConfiguration"]
+        engine = _ENGINES.get(configuration.get("scanType", ""), ScanType.UNKNOWN)
+        return engine, [
+            Rule(
+                frequency=Frequency.parse(rule["scanFrequency"]),
+                filters=tuple(item["filter"] for item in rule["repositoryFilters"]),
+            )
+            for rule in configuration.get("rules", [])
+        ]
+
+    def _stated_frequency(self, arn: str) -> Frequency:
+        """What ECR itself says of the repository, where it is one of the caller's registry."""
+        try:
+            with _translated("BatchGetRepositoryScanningConfiguration"):
+                answer = self._ecr.batch_get_repository_scanning_configuration(
+                    repositoryNames=[self._name]
+                )
+        except CallFailed:
+            return Frequency.UNKNOWN
+        for item in answer.get("scanningConfigurations", []):
+            if item.get("repositoryArn") == arn:
+                return Frequency.parse(item.get("scanFrequency", ""))
+        return Frequency.UNKNOWN
 
     def _unchanged(self, manifest: Manifest, tag: Tag) -> bool:
         with _translated("DescribeImages", self._arn):
@@ -229,6 +323,14 @@ class EcrRegistry:
         account = self._plan.registry.account if self._plan.registry else "*"
         partition = self._ecr.meta.partition
         return f"arn:{partition}:ecr:{self._plan.region}:{account}:repository/{self._name}"
+
+
+def _start_answer(error: CallFailed) -> Start:
+    if error.code == "LimitExceededException":
+        return Start.QUOTA
+    if "This feature is disabled" in error.what:
+        return Start.DISABLED
+    return Start.FAILED if error.transient else Start.REFUSED
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from ecr_publish.report.wording import (
     fixes,
     headline,
     installed,
+    scan,
     waiver,
 )
 
@@ -32,6 +33,8 @@ def lines(outcome: Outcome) -> Iterator[str]:
         hidden = len(outcome.verdict.deciding) - MOST_LINES
         if hidden > 0:
             yield f"  … and {hidden} more, see the step summary"
+        if outcome.verdict.suppressed:
+            yield f"  {len(outcome.verdict.suppressed)} more are suppressed in Inspector"
     yield from _image(outcome)
     if outcome.verdict and not outcome.error and advice(outcome):
         yield advice(outcome)
@@ -45,6 +48,7 @@ def _image(outcome: Outcome) -> Iterator[str]:
         tags = ", ".join(map(str, outcome.promotion.tags)) or "none"
         yield f"Image: {outcome.image}"
         yield f"Release tags: {tags}"
+        yield f"Scan: {scan(outcome) or 'none'}"
 
 
 def _failure(error: PublishError) -> Iterator[str]:
@@ -53,5 +57,6 @@ def _failure(error: PublishError) -> Iterator[str]:
 
 def _finding(finding: Finding) -> str:
     package = f" in {installed(finding)}" if installed(finding) else ""
+    where = f" ({', '.join(finding.platforms)})" if finding.platforms else ""
     fixed = f", fixed in {fixes(finding)}" if fixes(finding) else ""
-    return f"  {finding.stated_severity:<13} {finding.name or NAMELESS}{package}{fixed}"
+    return f"  {finding.stated_severity:<13} {finding.name or NAMELESS}{package}{where}{fixed}"

@@ -16,6 +16,7 @@ from ecr_publish.report.wording import (
     fixes,
     headline,
     installed,
+    scan,
     waiver,
 )
 
@@ -65,7 +66,7 @@ def _facts(outcome: Outcome) -> str:
     rows = {
         "Image": code(outcome.image) or "not pushed",
         "Release tags": tags or "none",
-        "Scan": cell(" ".join(filter(None, (outcome.scan_type, outcome.scan_status)))) or "none",
+        "Scan": cell(scan(outcome)) or "none",
     }
     if outcome.plan and outcome.pushed and outcome.candidate_kept:
         rows["Candidate"] = code(str(outcome.plan.candidate))
@@ -94,17 +95,26 @@ def _judged(verdict: Verdict) -> Iterator[str]:
             f"<details><summary>{number} below the threshold</summary>\n\n"
             f"{_table(others)}\n\n</details>"
         )
+    if verdict.suppressed:
+        yield (
+            f"<details><summary>{len(verdict.suppressed)} suppressed in Inspector, not counted"
+            f"</summary>\n\n{_table(verdict.suppressed)}\n\n</details>"
+        )
 
 
 def _table(findings: Sequence[Finding]) -> str:
-    rows = "\n".join(map(_row, findings[:MOST_ROWS]))
-    table = f"| Severity | Finding | Package | Fixed in |\n|---|---|---|---|\n{rows}"
+    several = any(finding.platforms for finding in findings)
+    head = ["Severity", "Finding", "Package", "Fixed in", *(["Platforms"] if several else [])]
+    rows = [_row(finding, several=several) for finding in findings[:MOST_ROWS]]
+    table = "\n".join(
+        f"| {' | '.join(columns)} |" for columns in (head, ["---"] * len(head), *rows)
+    )
     if len(findings) > MOST_ROWS:
         table += f"\n\nShowing {MOST_ROWS} of {len(findings)}."
     return table
 
 
-def _row(finding: Finding) -> str:
+def _row(finding: Finding, *, several: bool) -> list[str]:
     name = link(finding.name or NAMELESS, finding.uri)
-    severity, fixed = cell(finding.stated_severity), cell(fixes(finding))
-    return f"| {severity} | {name} | {cell(installed(finding))} | {fixed} |"
+    columns = [cell(finding.stated_severity), name, cell(installed(finding)), cell(fixes(finding))]
+    return [*columns, cell(", ".join(finding.platforms))] if several else columns

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ecr_publish.findings import Finding
 from ecr_publish.gate import Decision
 from ecr_publish.outcome import Outcome
+from ecr_publish.scan import in_words
 
 NAMELESS = "(no name)"
 """For a finding that ECR gave no name."""
@@ -70,6 +71,13 @@ def installed(finding: Finding) -> str:
             filter(None, (f"{item.name} {item.version}".strip() for item in finding.packages))
         )
     )
+
+
+def scan(outcome: Outcome) -> str:
+    """Engine, last status and age of the scan; empty where none was waited for."""
+    age = outcome.scan_age
+    old = f"{in_words(age)} old" if age is not None else ""
+    return ", ".join(filter(None, (outcome.scan_type, outcome.scan_status, old)))
 
 
 def durations(outcome: Outcome) -> str:

@@ -26,7 +26,8 @@ from ecr_publish.main import run
 from ecr_publish.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
 from ecr_publish.plan import RepositoryState
 from ecr_publish.reference import Digest
-from ecr_publish.scan import Answer, NoScan, ScanType, Unreachable
+from ecr_publish.scan import Answer, NoScan, Unreachable
+from ecr_publish.scanning import ScanType
 from tests.fakes import FakeClock, FakeCloud, FakeEngine, FakeRegistry, FakeWorkflow, denied, edges
 
 HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"

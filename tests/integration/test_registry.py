@@ -15,7 +15,8 @@ from ecr_publish.errors import CallFailed, ExitCode, RepositoryMissing, TagTaken
 from ecr_publish.findings import Page, Severity
 from ecr_publish.inputs import Mutability
 from ecr_publish.reference import RegistryId, Tag
-from ecr_publish.scan import NoScan, ScanType, Unreachable
+from ecr_publish.scan import NoScan, Unreachable
+from ecr_publish.scanning import ScanType
 from local_ecr.server import LocalEcr
 from tests.factories import ACCOUNT, ARN, NAME, make_digest, make_manifest, make_plan
 from tests.images import push_image

@@ -13,7 +13,7 @@ from ecr_publish.errors import (
 from ecr_publish.gate import Decision, Verdict
 from ecr_publish.outcome import Outcome, Promotion
 from ecr_publish.reference import Tag
-from ecr_publish.scan import ScanType
+from ecr_publish.scanning import ScanType
 from tests.factories import (
     URI,
     make_findings,

@@ -15,7 +15,6 @@ from ecr_publish.scan import (
     NoScan,
     Quiet,
     Refused,
-    ScanType,
     Unjudged,
     Unreachable,
     Waiting,
@@ -25,6 +24,7 @@ from ecr_publish.scan import (
     same_scan,
     settle_seconds,
 )
+from ecr_publish.scanning import ScanType
 from tests.factories import COMPLETED_AT, make_finding, make_findings, make_page
 
 WAITING = {

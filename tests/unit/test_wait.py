@@ -21,10 +21,10 @@ from ecr_publish.scan import (
     Answer,
     NoScan,
     Result,
-    ScanType,
     Unjudged,
     Unreachable,
 )
+from ecr_publish.scanning import ScanType
 from ecr_publish.wait import REMIND_SECONDS, Watch, for_scans
 from tests.factories import (
     COMPLETED_AT,

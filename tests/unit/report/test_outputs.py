@@ -3,7 +3,7 @@ from ecr_publish.gate import Decision
 from ecr_publish.outcome import Outcome, Promotion
 from ecr_publish.reference import Tag
 from ecr_publish.report.outputs import outputs
-from ecr_publish.scan import ScanType
+from ecr_publish.scanning import ScanType
 from tests.factories import (
     CANDIDATE,
     HOST,

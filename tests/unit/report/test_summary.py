@@ -10,7 +10,8 @@ from ecr_publish.gate import Verdict, judge
 from ecr_publish.inputs import OnUnjudged
 from ecr_publish.outcome import Outcome, Promotion
 from ecr_publish.report.summary import summary
-from ecr_publish.scan import Result, ScanType, Unjudged
+from ecr_publish.scan import Result, Unjudged
+from ecr_publish.scanning import ScanType
 from tests.factories import (
     ARN,
     make_finding,
