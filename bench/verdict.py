@@ -13,12 +13,12 @@ from datetime import datetime, timezone
 from ecr_publish.findings import Page
 from ecr_publish.manifest import Target
 from ecr_publish.reference import Digest
-from ecr_publish.scan import Answer, ScanType
+from ecr_publish.scan import Answer, Coverage, Start
+from ecr_publish.scanning import Frequency, Scanning, ScanType
 from ecr_publish.wait import Watch, for_scans
 
 RUNS = 200
 LENGTHS = (2, 5, 10, 30, 60, 300, 900)
-TARGET = Target(digest=Digest(f"sha256:{'0' * 64}"))
 
 
 class JumpingClock:
@@ -37,47 +37,75 @@ class JumpingClock:
         """Jump."""
         self.time += seconds
 
+    def today(self) -> datetime:
+        """The date and time."""
+        return datetime.now(timezone.utc)
+
     def chance(self) -> float:
         """A number from 0 to 1."""
         return self._dice.random()
 
 
-def one(length: float, dice: random.Random) -> tuple[float, float]:
-    """Give a run's delay in seconds after the scan was final, and its calls per second."""
-    clock, calls = JumpingClock(dice), 0
+class ScriptedScans:
+    """Basic scans that all end at the same time; counts the calls."""
 
-    def ask(_: Digest, __: str | None) -> Answer:
-        nonlocal calls
-        calls += 1
-        if clock.time < length:
+    def __init__(self, clock: JumpingClock, length: float) -> None:
+        """Args: clock: Tells how far the scans are. length: Their seconds."""
+        self.calls = 0
+        self._clock = clock
+        self._length = length
+
+    def scan(self, digest: Digest, token: str | None) -> Answer:  # noqa: ARG002
+        """Running until the end, then clean."""
+        self.calls += 1
+        if self._clock.time < self._length:
             return Page(status="IN_PROGRESS")
-        return Page(status="COMPLETE", completed_at=datetime.now(timezone.utc), counts={})
+        return Page(status="COMPLETE", completed_at=self._clock.today(), counts={})
 
+    def start_scan(self, digest: Digest) -> Start:
+        """Never needed here."""
+        raise AssertionError(digest)
+
+    def coverage(self, digest: Digest) -> Coverage | None:
+        """Never asked for basic scans."""
+        raise AssertionError(digest)
+
+
+def one(length: float, dice: random.Random, images: int = 1) -> tuple[float, float]:
+    """Give a run's delay in seconds after the scans were final, and its calls per second."""
+    clock = JumpingClock(dice)
+    scans = ScriptedScans(clock, length)
     for_scans(
         Watch(
-            ask=ask,
+            scans=scans,
             clock=clock,
-            engine=ScanType.BASIC,
+            scanning=Scanning(engine=ScanType.BASIC, frequency=Frequency.SCAN_ON_PUSH),
             deadline=length + 60,
+            max_age=None,
             say=lambda _: None,
         ),
-        [TARGET],
+        [Target(digest=Digest(f"sha256:{number:064x}")) for number in range(images)],
     )
-    return clock.time - length, calls / clock.time
+    return clock.time - length, scans.calls / clock.time
+
+
+def row(length: int, images: int, dice: random.Random) -> str:
+    """Give the figures of one length and number of images."""
+    runs = [one(length * dice.uniform(0.8, 1.2), dice, images) for _ in range(RUNS)]
+    delays = sorted(delay for delay, _ in runs)
+    calls = statistics.mean(rate for _, rate in runs)
+    return (
+        f"{images:6} {length:4} s  {statistics.median(delays):22.2f} s"
+        f" {delays[int(RUNS * 0.95)]:6.2f} s {delays[-1]:6.2f} s {calls:12.2f}"
+    )
 
 
 def main() -> None:
-    """Print one row per length."""
+    """Print one row per length, then one for many images at once."""
     dice = random.Random(20261123)  # noqa: S311 - repeatable, guards nothing
-    print("scan      verdict after it: median   95 %     max     calls per second")  # noqa: T201
-    for length in LENGTHS:
-        runs = [one(length * dice.uniform(0.8, 1.2), dice) for _ in range(RUNS)]
-        delays = sorted(delay for delay, _ in runs)
-        calls = statistics.mean(rate for _, rate in runs)
-        print(  # noqa: T201
-            f"{length:4} s  {statistics.median(delays):22.2f} s {delays[int(RUNS * 0.95)]:6.2f} s"
-            f" {delays[-1]:6.2f} s {calls:12.2f}"
-        )
+    print("images   scan   verdict after it: median   95 %     max     calls per second")  # noqa: T201
+    for length, images in [*((length, 1) for length in LENGTHS), (60, 20)]:
+        print(row(length, images, dice))  # noqa: T201
 
 
 if __name__ == "__main__":

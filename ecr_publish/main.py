@@ -205,7 +205,7 @@ def _images(registry: Registry, plan: Plan, pushed: Manifest) -> tuple[Target, .
 
 def _watch(edges: Edges, registry: Registry, plan: Plan, state: RepositoryState) -> Watch:
     return Watch(
-        registry=registry,
+        scans=registry,
         clock=edges.clock,
         scanning=state.scanning,
         deadline=edges.clock.now() + plan.scan_timeout,

@@ -23,7 +23,7 @@ Inspector reports a scan as complete while findings still arrive (reference/peer
 """
 
 _SOONEST, _LATEST, _SLOWDOWN, _JITTER = 1.5, 1.8, 60.0, 0.1
-_SECONDS_AN_IMAGE = 0.5
+_SECONDS_AN_IMAGE = 0.6
 
 UNSUPPORTED_PREFIX = "UnsupportedImageError"
 
@@ -281,7 +281,7 @@ def same_scan(first: Page, further: Page) -> bool:
 def poll_delay(waited: float, remaining: float, chance: float, images: int = 1) -> float:
     """Seconds until the next round of questions, never past the end.
 
-    1.5 s at first and 1.8 s after a minute; for many images at least half a second for each.
+    1.5 s at first and 1.8 s after a minute; for many images at least 0.6 s for each.
 
     Args:
         waited: Seconds since the first question.

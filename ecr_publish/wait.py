@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ecr_publish.edges.ports import Clock, Registry
+from ecr_publish.edges.ports import Clock, Scans
 from ecr_publish.findings import Finding, Page
 from ecr_publish.manifest import Target
 from ecr_publish.scan import (
@@ -42,7 +42,7 @@ class Watch:
     """What every wait of one run shares.
 
     Args:
-        registry: Is asked.
+        scans: Is asked.
         clock: The time, and the sleep.
         scanning: How the repository is scanned, as far as it is known.
         deadline: The clock's time after which no image is waited for any longer.
@@ -50,7 +50,7 @@ class Watch:
         say: Writes a line to the log.
     """
 
-    registry: Registry
+    scans: Scans
     clock: Clock
     scanning: Scanning
     deadline: float
@@ -125,7 +125,7 @@ class _Wait:
         self.result = self._unjudged(self._state.kind, why)
 
     def _ask(self, token: str | None) -> Answer:
-        answer = self._watch.registry.scan(self._target.digest, token)
+        answer = self._watch.scans.scan(self._target.digest, token)
         if isinstance(answer, Page):
             self._status = answer.status
             self._seen.update(dict.fromkeys(answer.findings))
@@ -151,7 +151,7 @@ class _Wait:
     def _ask_for_a_scan(self) -> Start:
         """Ask for a scan, once; only where the call itself failed, again."""
         if self._start is None or self._start is Start.FAILED:
-            self._start = self._watch.registry.start_scan(self._target.digest)
+            self._start = self._watch.scans.start_scan(self._target.digest)
         return self._start
 
     def _finish(self, page: Page) -> Waiting | Refused | Result:
@@ -198,7 +198,7 @@ class _Wait:
 
     def _coverage(self) -> Coverage | None:
         basic = self._watch.scanning.engine is ScanType.BASIC
-        return None if basic else self._watch.registry.coverage(self._target.digest)
+        return None if basic else self._watch.scans.coverage(self._target.digest)
 
     def _read_on(self, first: Page) -> list[Page]:
         pages, watch = [first], self._watch

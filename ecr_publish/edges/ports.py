@@ -113,7 +113,23 @@ class Engine(Protocol):
         ...
 
 
-class Registry(Protocol):
+class Scans(Protocol):
+    """What ECR and Inspector know of the images that were pushed."""
+
+    def scan(self, digest: Digest, token: str | None) -> Answer:
+        """One page of an image's scan."""
+        ...
+
+    def start_scan(self, digest: Digest) -> Start:
+        """Ask for a scan, once; a refusal is an answer, not an error."""
+        ...
+
+    def coverage(self, digest: Digest) -> Coverage | None:
+        """What Inspector says of an image; None where it says nothing or may not be asked."""
+        ...
+
+
+class Registry(Scans, Protocol):
     """Amazon ECR, with the run's credentials."""
 
     def repository(self) -> RepositoryState:
@@ -126,18 +142,6 @@ class Registry(Protocol):
 
     def manifest(self, digest: Digest) -> Manifest:
         """A manifest's exact bytes."""
-        ...
-
-    def scan(self, digest: Digest, token: str | None) -> Answer:
-        """One page of an image's scan."""
-        ...
-
-    def start_scan(self, digest: Digest) -> Start:
-        """Ask for a scan, once; a refusal is an answer, not an error."""
-        ...
-
-    def coverage(self, digest: Digest) -> Coverage | None:
-        """What Inspector says of an image; None where it says nothing or may not be asked."""
         ...
 
     def put(self, manifest: Manifest, tag: Tag) -> bool:

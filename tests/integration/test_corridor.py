@@ -27,7 +27,7 @@ from ecr_publish.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
 from ecr_publish.plan import RepositoryState
 from ecr_publish.reference import Digest
 from ecr_publish.scan import Answer, NoScan, Unreachable
-from ecr_publish.scanning import ScanType
+from ecr_publish.scanning import Frequency, Scanning, ScanType
 from tests.fakes import FakeClock, FakeCloud, FakeEngine, FakeRegistry, FakeWorkflow, denied, edges
 
 HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -54,7 +54,11 @@ def manifest(text: str = '{"schemaVersion":2}', media_type: str = OCI_MANIFEST) 
     return Manifest(digest=digest, media_type=media_type, text=text)
 
 
-def state(scan_type: ScanType = ScanType.BASIC, mutability: str = "MUTABLE") -> RepositoryState:
+def state(
+    engine: ScanType = ScanType.BASIC,
+    frequency: Frequency = Frequency.SCAN_ON_PUSH,
+    mutability: str = "MUTABLE",
+) -> RepositoryState:
     return RepositoryState(
         host=HOST,
         name="team/app",
@@ -63,7 +67,7 @@ def state(scan_type: ScanType = ScanType.BASIC, mutability: str = "MUTABLE") -> 
         mutability=mutability,
         exclusions=(),
         created=False,
-        scan_type=scan_type,
+        scanning=Scanning(engine=engine, frequency=frequency),
     )
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import boto3
 import docker
 import pytest
+from botocore.config import Config
 
 from dev.engine import Engine
 from ecr_publish.edges.engine import DockerEngine
 from ecr_publish.edges.ports import Login
-from ecr_publish.edges.registry import EcrRegistry
+from ecr_publish.edges.registry import Clients, EcrRegistry
 from ecr_publish.errors import BuildFailed, EngineMissing, ImageMissing, PushFailed
 from ecr_publish.plan import RepositoryState
 from ecr_publish.reference import Tag
@@ -35,9 +36,8 @@ def workspace(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def registry(ecr: LocalEcr) -> EcrRegistry:
-    client = boto3.client("ecr")
-    client.create_repository(repositoryName=NAME)
-    return EcrRegistry(client, make_plan(), lambda _: None)
+    boto3.client("ecr").create_repository(repositoryName=NAME)
+    return EcrRegistry(Clients(boto3.Session(), Config()), make_plan(), lambda _: None)
 
 
 @pytest.fixture

@@ -7,18 +7,19 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.stub import Stubber
 from mypy_boto3_ecr import ECRClient
 
-from ecr_publish.edges.registry import EcrRegistry
+from ecr_publish.edges.registry import Clients, EcrRegistry
 from ecr_publish.errors import CallFailed, ExitCode, RepositoryMissing, TagTaken
 from ecr_publish.findings import Page, Severity
 from ecr_publish.inputs import Mutability
 from ecr_publish.reference import RegistryId, Tag
-from ecr_publish.scan import NoScan, Unreachable
-from ecr_publish.scanning import ScanType
+from ecr_publish.scan import NoScan, Start, Unreachable
+from ecr_publish.scanning import Frequency, Scanning, ScanType
 from local_ecr.server import LocalEcr
-from tests.factories import ACCOUNT, ARN, NAME, make_digest, make_manifest, make_plan
+from tests.factories import ACCOUNT, ARN, NAME, make_digest, make_manifest, make_plan, make_scanning
 from tests.images import push_image
 
 pytestmark = pytest.mark.usefixtures("ambient", "no_waiting")
@@ -37,7 +38,10 @@ def repository(client: ECRClient) -> str:
 
 def opened(client: ECRClient, masked: list[str] | None = None, **plan: Any) -> EcrRegistry:
     secrets: list[str] = [] if masked is None else masked
-    return EcrRegistry(client, make_plan(**plan), secrets.append)
+    clients = Clients(boto3.Session(), Config(retries={"mode": "standard"}))
+    # The test's own client, which it may have stubbed, in place of the one made at first use.
+    clients.__dict__["ecr"] = client
+    return EcrRegistry(clients, make_plan(**plan), secrets.append)
 
 
 def test_repository__that_exists(client: ECRClient, repository: str, ecr: LocalEcr) -> None:
@@ -47,7 +51,7 @@ def test_repository__that_exists(client: ECRClient, repository: str, ecr: LocalE
     assert state.arn == ARN
     assert state.registry_id == ACCOUNT
     assert (state.mutability, state.exclusions, state.created) == ("MUTABLE", (), False)
-    assert state.scan_type is ScanType.BASIC
+    assert state.scanning == make_scanning()
 
 
 def test_repository__missing(client: ECRClient) -> None:
@@ -128,18 +132,68 @@ def test_repository__immutable_with_exclusions(client: ECRClient) -> None:
     assert not state.can_move(Tag("1.0"))
 
 
-def test_scan_type__enhanced(client: ECRClient, repository: str) -> None:
-    client.put_registry_scanning_configuration(scanType="ENHANCED", rules=[])
+@pytest.mark.parametrize(
+    ("rules", "frequency"),
+    [
+        ([], Frequency.MANUAL),
+        ([("SCAN_ON_PUSH", "visit")], Frequency.SCAN_ON_PUSH),
+        ([("SCAN_ON_PUSH", "*"), ("CONTINUOUS_SCAN", "visit-*")], Frequency.CONTINUOUS_SCAN),
+        ([("CONTINUOUS_SCAN", "other")], Frequency.MANUAL),
+    ],
+)
+@pytest.mark.parametrize("stated", [True, False])
+def test_scanning__enhanced_by_the_registrys_rules(
+    client: ECRClient,
+    repository: str,
+    ecr: LocalEcr,
+    rules: list[tuple[Any, str]],
+    frequency: Frequency,
+    stated: bool,  # noqa: FBT001
+) -> None:
+    client.put_registry_scanning_configuration(
+        scanType="ENHANCED",
+        rules=[
+            {
+                "scanFrequency": when,
+                "repositoryFilters": [{"filter": name, "filterType": "WILDCARD"}],
+            }
+            for when, name in rules
+        ],
+    )
+    if not stated:
+        ecr.fail_next("BatchGetRepositoryScanningConfiguration", "AccessDeniedException")
 
-    assert opened(client).repository().scan_type is ScanType.ENHANCED
+    scanning = opened(client).repository().scanning
+
+    assert scanning == Scanning(engine=ScanType.ENHANCED, frequency=frequency)
+    assert scanning.is_off == (frequency is Frequency.MANUAL)
 
 
-def test_scan_type__that_may_not_be_asked_for_is_unknown(
+@pytest.mark.parametrize("on_push", [True, False])
+@pytest.mark.parametrize("stated", [True, False])
+def test_scanning__basic_by_the_repositorys_own_setting(
+    client: ECRClient,
+    ecr: LocalEcr,
+    on_push: bool,  # noqa: FBT001
+    stated: bool,  # noqa: FBT001
+) -> None:
+    client.create_repository(
+        repositoryName=NAME, imageScanningConfiguration={"scanOnPush": on_push}
+    )
+    if not stated:
+        ecr.fail_next("BatchGetRepositoryScanningConfiguration", "AccessDeniedException")
+
+    frequency = Frequency.SCAN_ON_PUSH if on_push else Frequency.MANUAL
+    assert opened(client).repository().scanning == make_scanning(frequency=frequency)
+
+
+def test_scanning__that_may_not_be_asked_for_is_unknown(
     client: ECRClient, repository: str, ecr: LocalEcr
 ) -> None:
-    ecr.fail_next("GetRegistryScanningConfiguration", "AccessDeniedException", status=400)
+    ecr.fail_next("GetRegistryScanningConfiguration", "AccessDeniedException")
+    ecr.fail_next("BatchGetRepositoryScanningConfiguration", "AccessDeniedException")
 
-    assert opened(client).repository().scan_type is ScanType.UNKNOWN
+    assert opened(client).repository().scanning == Scanning()
 
 
 DESCRIBED = {
@@ -165,16 +219,34 @@ def stub(client: ECRClient) -> Iterator[Stubber]:
     ("asked", "configuration"),
     [("999999999999", {"scanType": "BASIC"}), (ACCOUNT, {}), (ACCOUNT, {"scanType": "NEXT"})],
 )
-def test_scan_type__of_another_registry_or_a_new_one_is_unknown(
-    client: ECRClient, stub: Stubber, asked: str, configuration: dict[str, str]
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {},
+        {
+            "scanningConfigurations": [
+                {"repositoryArn": f"{ARN}-of-another", "scanFrequency": "MANUAL"}
+            ]
+        },
+        {"scanningConfigurations": [{"repositoryArn": ARN, "scanFrequency": "HOURLY"}]},
+        {"scanningConfigurations": [{"repositoryArn": ARN}]},
+    ],
+)
+def test_scanning__of_another_registry_or_a_new_kind_is_unknown(
+    client: ECRClient,
+    stub: Stubber,
+    asked: str,
+    configuration: dict[str, str],
+    stated: dict[str, Any],
 ) -> None:
     stub.add_response("describe_repositories", DESCRIBED)
     stub.add_response(
         "get_registry_scanning_configuration",
         {"registryId": asked, "scanningConfiguration": configuration},
     )
+    stub.add_response("batch_get_repository_scanning_configuration", stated)
 
-    assert opened(client).repository().scan_type is ScanType.UNKNOWN
+    assert opened(client).repository().scanning == Scanning()
 
 
 @pytest.mark.parametrize(
@@ -191,6 +263,7 @@ def test_registry__is_named_in_the_call_and_its_host_is_used_as_written(
         "describe_repositories", DESCRIBED, {"repositoryNames": [NAME], "registryId": ACCOUNT}
     )
     stub.add_client_error("get_registry_scanning_configuration", "AccessDeniedException")
+    stub.add_client_error("batch_get_repository_scanning_configuration", "AccessDeniedException")
 
     state = opened(client, registry=RegistryId.parse(given)).repository()
 
@@ -277,6 +350,49 @@ def test_scan__denied_is_an_error(client: ECRClient, repository: str, ecr: Local
 
     assert caught.value.exit_code == ExitCode.SCAN
     assert len(ecr.calls("DescribeImageScanFindings")) == 1
+
+
+def test_start_scan__of_a_repository_that_is_not_scanned_by_itself(
+    client: ECRClient, ecr: LocalEcr
+) -> None:
+    client.create_repository(repositoryName=NAME)
+    pushed = push_image(ecr, NAME, "one")
+    registry = opened(client)
+    assert isinstance(registry.scan(pushed.digest, None), NoScan)
+
+    assert registry.start_scan(pushed.digest) is Start.STARTED
+
+    assert _finished(registry, pushed.digest).findings == ()
+
+
+def test_start_scan__the_daily_quota_is_one_call(
+    client: ECRClient, repository: str, ecr: LocalEcr
+) -> None:
+    pushed = push_image(ecr, NAME, "one")
+
+    assert opened(client).start_scan(pushed.digest) is Start.QUOTA
+
+    assert len(ecr.calls("StartImageScan")) == 1
+
+
+def test_start_scan__of_an_enhanced_registry(client: ECRClient, ecr: LocalEcr) -> None:
+    client.create_repository(repositoryName=NAME)
+    client.put_registry_scanning_configuration(scanType="ENHANCED", rules=[])
+    pushed = push_image(ecr, NAME, "one")
+
+    assert opened(client).start_scan(pushed.digest) is Start.DISABLED
+
+
+@pytest.mark.parametrize(
+    ("code", "answer"),
+    [("AccessDeniedException", Start.REFUSED), ("ThrottlingException", Start.FAILED)],
+)
+def test_start_scan__that_fails_is_an_answer(
+    client: ECRClient, repository: str, ecr: LocalEcr, code: str, answer: Start
+) -> None:
+    ecr.fail_next("StartImageScan", code)
+
+    assert opened(client).start_scan(make_digest()) is answer
 
 
 def test_put__same_bytes_same_digest(client: ECRClient, repository: str, ecr: LocalEcr) -> None:
