@@ -237,25 +237,31 @@ def disagreement(pages: Sequence[Page]) -> str:
     scan, then those of every page have to, because findings may arrive between two pages.
     """
     stated = [_by_severity(page.counts) for page in pages if page.counts is not None]
-    every, counted = _listed(pages, suppressed=True), _listed(pages, suppressed=False)
-    for listed in (every, counted):
+    for listed in _readings(pages):
         if all(counts == listed for counts in stated) or _sum(stated) == listed:
             return ""
     most = max(sum(counts.values()) for counts in stated)
-    return f"ECR counts {most} findings, but listed {sum(every.values())}"
+    return f"ECR counts {most} findings, but listed {sum(len(page.findings) for page in pages)}"
 
 
 def speak_for_the_scan(pages: Sequence[Page]) -> bool:
-    """Whether the first page's counts are those of all pages, so that it alone tells a change."""
-    first = pages[0].counts
-    return first is not None and _by_severity(first) in (
-        _listed(pages, suppressed=True),
-        _listed(pages, suppressed=False),
-    )
+    """Whether the first page's counts are surely those of all pages, so that it tells a change.
+
+    They are not where they could be that page's own as well: of further pages that list nothing
+    yet, they would tell nothing.
+    """
+    stated = [_by_severity(page.counts) for page in pages if page.counts is not None]
+    if pages[0].counts is None or stated[0] in _readings(pages[:1]):
+        return False
+    return any(all(counts == listed for counts in stated) for listed in _readings(pages))
+
+
+def _readings(pages: Sequence[Page]) -> tuple[Counter[Severity], Counter[Severity]]:
+    """What the pages list, with and without what is suppressed: which ECR counts is not known."""
+    return _listed(pages, suppressed=True), _listed(pages, suppressed=False)
 
 
 def _listed(pages: Sequence[Page], *, suppressed: bool) -> Counter[Severity]:
-    """What the pages list. Whether ECR counts suppressed findings is not established."""
     return Counter(
         item.severity
         for page in pages

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,21 +20,26 @@ from ecr_publish.reference import Digest
 from ecr_publish.scan import (
     SETTLE_SECONDS,
     Answer,
+    Coverage,
     NoScan,
     Result,
+    Start,
     Unjudged,
     Unreachable,
 )
-from ecr_publish.scanning import ScanType
+from ecr_publish.scanning import Scanning, ScanType
 from ecr_publish.wait import REMIND_SECONDS, Watch, for_scans
 from tests.factories import (
     COMPLETED_AT,
     make_findings,
+    make_manifest,
     make_page,
     make_policy,
+    make_scanning,
+    make_state,
     make_target,
 )
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakeRegistry, denied
 
 BASIC, ENHANCED, UNKNOWN = ScanType.BASIC, ScanType.ENHANCED, ScanType.UNKNOWN
 TIMEOUT = 900.0
@@ -52,42 +58,90 @@ ACTIVE_EMPTY = Page(status="ACTIVE", description="Continuous scan is selected fo
 Script = Sequence[tuple[float, Answer]]
 
 
-@dataclass
 class Ecr:
-    """ECR as a script. Every ask takes `cost` seconds.
+    """ECR as a script. Every call takes `cost` seconds.
 
     `further` are the pages behind the first: by token, each a script too. `others` are the first
-    pages of images with another script.
+    pages of images with another script. `starts` are the answers to StartImageScan, the last for
+    ever; once a scan was started, `rescan` is the image's script, in seconds since then.
+    `coverages` is what Inspector says, a script too.
     """
 
-    script: Script
-    further: Mapping[str, Script] = field(default_factory=dict)
-    others: Mapping[Digest, Script] = field(default_factory=dict)
-    cost: float = 0.0
-    clock: FakeClock = field(default_factory=FakeClock)
-    asks: list[tuple[float, str | None]] = field(default_factory=list)
-    log: list[str] = field(default_factory=list)
+    def __init__(
+        self,
+        script: Script,
+        further: Mapping[str, Script] | None = None,
+        *,
+        others: Mapping[Digest, Script] | None = None,
+        starts: Sequence[Start] = (Start.STARTED,),
+        rescan: Script = (),
+        coverages: Sequence[tuple[float, str]] = (),
+        clock: FakeClock | None = None,
+        cost: float = 0.0,
+    ) -> None:
+        self.script, self.further, self.others = script, further or {}, others or {}
+        self.starts, self.rescan, self.coverages = starts, rescan, coverages
+        self.clock, self.cost = clock or FakeClock(), cost
+        self.asks: list[tuple[float, str | None]] = []
+        self.calls: list[tuple[float, str]] = []
+        self.given: list[Answer] = []
+        self.started: list[Digest] = []
+        self.restarted: dict[Digest, float] = {}
+        self.log: list[str] = []
 
-    def ask(self, digest: Digest, token: str | None) -> Answer:
-        self.clock.time += self.cost
+    def scan(self, digest: Digest, token: str | None) -> Answer:
+        self._called("scan")
         self.asks.append((self.clock.time, token))
         assert len(self.asks) < ENDLESS, "asks without an end"
-        first = self.others.get(digest, self.script)
-        script = first if token is None else self.further[token]
-        return [answer for since, answer in script if since <= self.clock.time][-1]
+        self.given.append(self._answer(digest, token))
+        return self.given[-1]
 
-    def watch(self, engine: ScanType, timeout: float) -> Watch:
-        return Watch(
-            ask=self.ask,
+    def start_scan(self, digest: Digest) -> Start:
+        self._called("start")
+        self.started.append(digest)
+        start = self.starts[min(self.started.count(digest), len(self.starts)) - 1]
+        if start is Start.STARTED:
+            self.restarted[digest] = self.clock.time
+        return start
+
+    def coverage(self, digest: Digest) -> Coverage | None:
+        self._called("coverage")
+        said = [reason for since, reason in self.coverages if since <= self.clock.time]
+        return Coverage(reason=said[-1]) if said else None
+
+    def times(self, name: str) -> list[float]:
+        """When the calls of this name were made."""
+        return [at for at, called in self.calls if called == name]
+
+    def watch(self, engine: ScanType | Scanning, timeout: float, **over: Any) -> Watch:
+        scanning = engine if isinstance(engine, Scanning) else make_scanning(engine=engine)
+        plain = Watch(
+            scans=self,
             clock=self.clock,
-            engine=engine,
+            scanning=scanning,
             deadline=self.clock.time + timeout,
+            max_age=None,
             say=self.log.append,
         )
+        return replace(plain, **over)
 
-    def wait(self, engine: ScanType = ENHANCED, timeout: float = TIMEOUT) -> Result:
-        (result,) = for_scans(self.watch(engine, timeout), [make_target()])
+    def wait(
+        self, engine: ScanType | Scanning = ENHANCED, timeout: float = TIMEOUT, **over: Any
+    ) -> Result:
+        (result,) = for_scans(self.watch(engine, timeout, **over), [make_target()])
         return result
+
+    def _called(self, name: str) -> None:
+        self.clock.time += self.cost
+        self.calls.append((self.clock.time, name))
+
+    def _answer(self, digest: Digest, token: str | None) -> Answer:
+        now, script = self.clock.time, self.others.get(digest, self.script)
+        if token is not None:
+            script = self.further[token]
+        elif self.rescan and digest in self.restarted:
+            now, script = now - self.restarted[digest], self.rescan
+        return [answer for since, answer in script if since <= now][-1]
 
 
 def enhanced(*args: object, **over: object) -> Page:
@@ -114,18 +168,12 @@ def test_wait__basic_counts_at_once() -> None:
 
 
 def test_wait__asks_at_once_and_by_the_digest() -> None:
-    asked: list[tuple[Digest, str | None]] = []
-    clock = FakeClock()
+    one, two = make_target("one"), make_target("two", "linux/arm64")
+    ecr = Ecr([], others={one.digest: [(0, make_page())], two.digest: [(0, make_page())]})
+    for_scans(ecr.watch(BASIC, 5), [one, two])
 
-    def ask(digest: Digest, token: str | None) -> Answer:
-        asked.append((digest, token))
-        return make_page()
-
-    watch = Watch(ask=ask, clock=clock, engine=BASIC, deadline=5, say=lambda _: None)
-    for_scans(watch, [make_target("one"), make_target("two", "linux/arm64")])
-
-    assert asked == [(make_target("one").digest, None), (make_target("two").digest, None)]
-    assert clock.time == 0
+    assert ecr.asks == [(0, None), (0, None)]
+    assert ecr.clock.time == 0
 
 
 def test_wait__every_image_has_its_own_result() -> None:
@@ -291,15 +339,12 @@ def test_wait__scan_that_is_found_late() -> None:
 
 
 def test_wait__what_cannot_pass_is_an_error() -> None:
-    denied = CallFailed("DescribeImageScanFindings", "AccessDenied", "no", transient=False)
+    refused = denied("DescribeImageScanFindings")
+    registry = FakeRegistry(make_state(), make_manifest(), answers=[refused])
 
-    def ask(digest: Digest, token: str | None) -> Answer:
-        raise denied
-
-    watch = Watch(ask=ask, clock=FakeClock(), engine=BASIC, deadline=5, say=lambda _: None)
     with pytest.raises(CallFailed) as caught:
-        for_scans(watch, [make_target()])
-    assert caught.value is denied
+        for_scans(Ecr([]).watch(BASIC, 5, scans=registry), [make_target()])
+    assert caught.value is refused
 
 
 # Refused by ECR -------------------------------------------------------------------------------
