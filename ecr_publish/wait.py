@@ -180,10 +180,11 @@ class _Wait:
         self._problem = disagreement(self._read) or _incomplete(self._read)
         if not self._problem and (self._is_one_with_the_first(page) or self._read == before):
             return self._settled(self._read)
-        self._failed_reads += 1
         self._quiet = Quiet(page=page, since=self._watch.clock.now())
-        if self._failed_reads >= MOST_READS:
-            return Refused(kind=Unjudged.ERROR, reason=self._unsettled(page).why)
+        if self._problem:
+            self._failed_reads += 1
+            if self._failed_reads >= MOST_READS:
+                return Refused(kind=Unjudged.ERROR, reason=self._problem)
         return self._unsettled(page)
 
     def _is_one_with_the_first(self, page: Page) -> bool:
