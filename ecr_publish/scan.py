@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 from ecr_publish.findings import Finding, Page, Severity
@@ -67,9 +68,10 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class Final:
-    """The scan is over and its findings can be read; `page` is the first of them."""
+    """The scan was over at `completed_at`; `page` is the first of its findings."""
 
     page: Page
+    completed_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +118,7 @@ def interpret(answer: Answer) -> Waiting | Final | Refused:
     if answer.status in ("COMPLETE", "ACTIVE"):
         if answer.completed_at is None:
             return Waiting(why=f"{answer.status}, but no result is stated yet")
-        return Final(page=answer)
+        return Final(page=answer, completed_at=answer.completed_at)
     if answer.status in _WAITING:
         return Waiting(why=_WAITING[answer.status])
     return _refusal(answer)

@@ -99,6 +99,7 @@ class _Wait:
         self._problem = ""
         self._failed_reads = 0
         self._start: Start | None = None
+        self._age = 0.0
         self._said = ("", float("-inf"))
 
     def look(self) -> None:
@@ -134,7 +135,7 @@ class _Wait:
     def _judge(self, answer: Answer) -> Waiting | Refused | Result:
         state = interpret(answer)
         if isinstance(state, Final):
-            return self._finish(state.page)
+            return self._finish(state)
         self._quiet = None
         return self._missing() if isinstance(answer, NoScan) else state
 
@@ -154,17 +155,20 @@ class _Wait:
             self._start = self._watch.scans.start_scan(self._target.digest)
         return self._start
 
-    def _finish(self, page: Page) -> Waiting | Refused | Result:
+    def _finish(self, final: Final) -> Waiting | Refused | Result:
         """A final answer: not too old, the same for long enough, confirmed, complete."""
-        return self._too_old(page) or self._settling(page) or self._judged(page)
+        # A fresh scan looks younger than nothing where the runner's clock is behind AWS's.
+        age = (self._watch.clock.today() - final.completed_at).total_seconds()
+        self._age, page = max(0.0, age), final.page
+        return self._too_old() or self._settling(page) or self._judged(page)
 
-    def _too_old(self, page: Page) -> Waiting | Refused | None:
-        age, most = self._age_of(page), self._watch.max_age
-        if age is None or most is None or age <= most:
+    def _too_old(self) -> Waiting | Refused | None:
+        most = self._watch.max_age
+        if most is None or self._age <= most:
             return None
         self._quiet = None
         enhanced = self._watch.scanning.engine is ScanType.ENHANCED
-        return outdated(age, Start.DISABLED if enhanced else self._ask_for_a_scan())
+        return outdated(self._age, Start.DISABLED if enhanced else self._ask_for_a_scan())
 
     def _settling(self, page: Page) -> Waiting | Refused | None:
         now = self._watch.clock.now()
@@ -217,13 +221,8 @@ class _Wait:
             status=pages[0].status,
             findings=tuple(finding for page in pages for finding in page.findings),
             engine=ScanType.ENHANCED if enhanced else self._watch.scanning.engine,
-            age=self._age_of(pages[0]),
+            age=self._age,
         )
-
-    def _age_of(self, page: Page) -> float | None:
-        if page.completed_at is None:
-            return None
-        return (self._watch.clock.today() - page.completed_at).total_seconds()
 
     def _unjudged(self, kind: Unjudged, reason: str) -> Result:
         return Result(

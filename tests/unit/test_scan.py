@@ -54,7 +54,7 @@ def test_interpret__every_status_of_ecr_stands_in_the_tables_of_this_file() -> N
 def test_interpret__final_with_a_result(status: str) -> None:
     page = make_page(status=status)
 
-    assert interpret(page) == Final(page=page)
+    assert interpret(page) == Final(page=page, completed_at=COMPLETED_AT)
 
 
 @pytest.mark.parametrize("status", ["COMPLETE", "ACTIVE"])
