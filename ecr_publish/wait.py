@@ -35,6 +35,8 @@ from ecr_publish.scanning import START_GRACE_SECONDS, Scanning, ScanType, should
 REMIND_SECONDS = 30.0
 MOST_READS = 6
 """How often all pages are read before an answer that contradicts itself is given up: a minute."""
+LAST_ROUND_SECONDS = 10.0
+"""How long the last round, which begins at the deadline, may take where ECR answers slowly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,7 @@ def for_scans(watch: Watch, targets: Sequence[Target]) -> tuple[Result, ...]:
     """
     started, clock = watch.clock.now(), watch.clock
     waits = [_Wait(watch, target) for target in targets]
-    while pending := _round(waits):
+    while pending := _round(watch, waits):
         now = clock.now()
         for wait in pending:
             wait.give_up() if now >= watch.deadline else wait.say(now)
@@ -75,10 +77,10 @@ def for_scans(watch: Watch, targets: Sequence[Target]) -> tuple[Result, ...]:
     return tuple(wait.result for wait in waits if wait.result)
 
 
-def _round(waits: Sequence[_Wait]) -> list[_Wait]:
+def _round(watch: Watch, waits: Sequence[_Wait]) -> list[_Wait]:
     """Ask about every image that has no result; gives those that still have none."""
     for wait in waits:
-        if wait.result is None:
+        if wait.result is None and watch.clock.now() < watch.deadline + LAST_ROUND_SECONDS:
             wait.look()
     return [wait for wait in waits if wait.result is None]
 
@@ -91,7 +93,7 @@ class _Wait:
         self._watch = watch
         self._target = target
         self._started = watch.clock.now()
-        self._state = Waiting(why="ECR has not been asked yet")
+        self._state = Waiting(why="ECR was not asked in time", kind=Unjudged.ERROR)
         self._status = ""
         self._seen: dict[Finding, None] = {}
         self._quiet: Quiet | None = None
