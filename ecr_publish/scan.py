@@ -24,7 +24,7 @@ Inspector reports a scan as complete while findings still arrive (reference/peer
 """
 
 _SOONEST, _LATEST, _SLOWDOWN, _JITTER = 1.5, 1.8, 60.0, 0.1
-_SECONDS_AN_IMAGE = 0.6
+_SECONDS_A_CALL = 0.6
 
 UNSUPPORTED_PREFIX = "UnsupportedImageError"
 
@@ -286,20 +286,20 @@ def same_scan(first: Page, further: Page) -> bool:
     return (first.status, first.completed_at) == (further.status, further.completed_at)
 
 
-def poll_delay(waited: float, remaining: float, chance: float, images: int = 1) -> float:
+def poll_delay(waited: float, remaining: float, chance: float, calls: int = 1) -> float:
     """Seconds until the next round of questions, never past the end.
 
-    1.5 s at first and 1.8 s after a minute; for many images at least 0.6 s for each.
+    1.5 s at first and 1.8 s after a minute; for many calls at least 0.6 s for each.
 
     Args:
         waited: Seconds since the first question.
         remaining: Seconds until the deadline.
         chance: A random number from 0 to 1; it spreads many runs by 10 % either way.
-        images: How many images are asked about in one round.
+        calls: How many the last round made.
     """
     plain = min(_SOONEST + (_LATEST - _SOONEST) * waited / _SLOWDOWN, _LATEST)
     spread = plain * (1 + _JITTER * (2 * chance - 1))
-    return max(0.0, min(max(spread, images * _SECONDS_AN_IMAGE), remaining))
+    return max(0.0, min(max(spread, calls * _SECONDS_A_CALL), remaining))
 
 
 @dataclass(frozen=True, kw_only=True)

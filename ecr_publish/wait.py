@@ -72,8 +72,8 @@ def for_scans(watch: Watch, targets: Sequence[Target]) -> tuple[Result, ...]:
         now = clock.now()
         for wait in pending:
             wait.give_up() if now >= watch.deadline else wait.say(now)
-        left = watch.deadline - now
-        clock.sleep(poll_delay(now - started, left, clock.chance(), len(pending)))
+        left, calls = watch.deadline - now, sum(wait.calls for wait in pending)
+        clock.sleep(poll_delay(now - started, left, clock.chance(), calls))
     return tuple(wait.result for wait in waits if wait.result)
 
 
@@ -86,10 +86,14 @@ def _round(watch: Watch, waits: Sequence[_Wait]) -> list[_Wait]:
 
 
 class _Wait:
-    """The wait for one image: what was seen last, and since when it has been the same."""
+    """The wait for one image: what was seen last, and since when it has been the same.
+
+    `calls` are those of the last look, without further pages.
+    """
 
     def __init__(self, watch: Watch, target: Target) -> None:
         self.result: Result | None = None
+        self.calls = 0
         self._watch = watch
         self._target = target
         self._started = watch.clock.now()
@@ -106,6 +110,7 @@ class _Wait:
 
     def look(self) -> None:
         """Ask once; afterwards there is a result, or a newer reason to wait."""
+        self.calls = 1
         state = self._judge(self._ask(None))
         if isinstance(state, Refused):
             self.result = self._unjudged(state.kind, state.reason)
@@ -154,6 +159,7 @@ class _Wait:
     def _ask_for_a_scan(self) -> Start:
         """Ask for a scan, once; only where the call itself failed, again."""
         if self._start is None or self._start is Start.FAILED:
+            self.calls += 1
             self._start = self._watch.scans.start_scan(self._target.digest)
         return self._start
 
@@ -204,8 +210,10 @@ class _Wait:
         return Waiting(why=f"{page.status}; findings may still arrive, so it has to settle")
 
     def _coverage(self) -> Coverage | None:
-        basic = self._watch.scanning.engine is ScanType.BASIC
-        return None if basic else self._watch.scans.coverage(self._target.digest)
+        if self._watch.scanning.engine is ScanType.BASIC:
+            return None
+        self.calls += 1
+        return self._watch.scans.coverage(self._target.digest)
 
     def _read_on(self, first: Page) -> list[Page]:
         pages, watch = [first], self._watch
