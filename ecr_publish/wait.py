@@ -151,10 +151,10 @@ class _Wait:
         waited = self._watch.clock.now() - self._started
         if should_start(self._watch.scanning, waited):
             self._ask_for_a_scan()
-        if self._start:
-            return without_scan(self._watch.scanning, self._start)
-        explained = confirm(self._coverage()) if waited >= START_GRACE_SECONDS else None
-        return explained or without_scan(self._watch.scanning, None)
+        state = without_scan(self._watch.scanning, self._start)
+        if waited < START_GRACE_SECONDS or self._start not in (None, Start.DISABLED):
+            return state
+        return confirm(self._coverage()) or state
 
     def _ask_for_a_scan(self) -> Start:
         """Ask for a scan, once; only where the call itself failed, again."""
