@@ -168,14 +168,14 @@ class _Wait:
         # A fresh scan looks younger than nothing where the runner's clock is behind AWS's.
         age = (self._watch.clock.today() - final.completed_at).total_seconds()
         self._age, page = max(0.0, age), final.page
-        return self._too_old() or self._settling(page) or self._judged(page)
+        return self._too_old(page) or self._settling(page) or self._judged(page)
 
-    def _too_old(self) -> Waiting | Refused | None:
+    def _too_old(self, page: Page) -> Waiting | Refused | None:
         most = self._watch.max_age
         if most is None or self._age <= most:
             return None
         self._quiet = None
-        enhanced = self._watch.scanning.engine is ScanType.ENHANCED
+        enhanced = self._engine_of([page]) is ScanType.ENHANCED
         return outdated(self._age, Start.DISABLED if enhanced else self._ask_for_a_scan())
 
     def _settling(self, page: Page) -> Waiting | Refused | None:
@@ -225,14 +225,17 @@ class _Wait:
         return pages
 
     def _settled(self, pages: Sequence[Page]) -> Result:
-        enhanced = any(page.enhanced or page.status == "ACTIVE" for page in pages)
         return Result(
             target=self._target,
             status=pages[0].status,
             findings=tuple(finding for page in pages for finding in page.findings),
-            engine=ScanType.ENHANCED if enhanced else self._watch.scanning.engine,
+            engine=self._engine_of(pages),
             age=self._age,
         )
+
+    def _engine_of(self, pages: Sequence[Page]) -> ScanType:
+        enhanced = any(page.enhanced or page.status == "ACTIVE" for page in pages)
+        return ScanType.ENHANCED if enhanced else self._watch.scanning.engine
 
     def _unjudged(self, kind: Unjudged, reason: str) -> Result:
         return Result(
