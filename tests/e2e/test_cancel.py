@@ -24,8 +24,21 @@ SLOW_BUILD = {"repository": "builds", "file": "slow.Dockerfile", "network": "non
 @pytest.fixture(scope="module")
 def here(engine: Engine) -> Iterator[Stage]:
     with stage(engine, scenario="never-finishes") as made:
-        made.create("builds", "pushes", "scans", "killed", "cancelled")
+        made.create("starts", "builds", "pushes", "scans", "killed", "cancelled")
         yield made
+
+
+@one_store
+@POLITE
+def test_cancelled_start__does_not_go_on(here: Stage, by: signal.Signals) -> None:
+    with here.start(repository="starts") as step:
+        time.sleep(0.1)
+        seconds = step.end(by)
+
+        # Python dies of the signal where it has not come as far as to its own handler.
+        assert step.process.returncode in (130, -by)
+        assert seconds < SOON
+        assert here.tags("starts") == {}
 
 
 @POLITE

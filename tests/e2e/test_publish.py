@@ -179,6 +179,22 @@ def test_immutable__same_commit_twice_passes_twice(
     assert "PutImage" in here.operations("immutable")
 
 
+def test_immutable__candidates_that_may_move_work_with_both_stores(engine: Engine) -> None:
+    """What to advise where the engine puts children under the tag: see CHILDREN_BY_TAG."""
+    with stage(engine) as here:
+        here.api.create_repository(
+            repositoryName="excluded",
+            imageScanningConfiguration={"scanOnPush": True},
+            imageTagMutability="IMMUTABLE_WITH_EXCLUSION",
+            imageTagMutabilityExclusionFilters=[
+                {"filterType": "WILDCARD", "filter": "candidate-*"}
+            ],
+        )
+        with here.start(repository="excluded") as step:
+            assert step.wait() == 0
+            assert here.tags("excluded") == {here.commit[:7]: step.outputs["digest"]}
+
+
 @pytest.mark.xfail(
     reason="a build of its own has times of its own: S5 is not kept yet", strict=True
 )
