@@ -289,5 +289,11 @@ def test_process__help_explains_itself() -> None:
         timeout=20,
         check=True,
     )
-    for word in ("example:", "docker login", "/_local/fail", "presets: clean, ", "repush_docker"):
+    for word in (
+        "example:",
+        "docker login",
+        "/_local/fail",
+        "presets:\n  clean  ",
+        "repush_docker",
+    ):
         assert word in done.stdout

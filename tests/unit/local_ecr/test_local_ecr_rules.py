@@ -7,7 +7,7 @@ import pytest
 from local_ecr import data_plane, oidc, sts
 from local_ecr.errors import EcrError
 from local_ecr.faults import Fault, FaultPlan
-from local_ecr.scan_book import ScanBook, ScanRecord
+from local_ecr.scan_book import ScanBook, ScanRecord, check_quota
 from local_ecr.scan_config import coverage, filter_matches
 from local_ecr.scans import Switches, Trust
 from local_ecr.tokens import Tokens
@@ -60,13 +60,27 @@ def test_coverage__enhanced_continuous_wins_and_the_own_setting_is_void() -> Non
     assert not coverage(unmatched, "dev", scan_on_push=True).on_push
 
 
-def test_scan_book__quota_counts_the_scan_on_push() -> None:
-    book = ScanBook()
-    book.begin(make_record(0))
+def test_quota__a_day_after_the_last_scan() -> None:
+    check_quota(None, 0)
     with pytest.raises(EcrError, match="The scan quota per image has been exceeded"):
-        book.begin_by_hand(make_record(86_399))
-    book.begin_by_hand(make_record(86_400))
+        check_quota(0, 86_399)
+    check_quota(0, 86_400)
+
+
+def test_scan_book__a_new_scan_takes_the_place_of_the_last_one() -> None:
+    book = ScanBook()
+    for started_at in (0, 86_400):
+        book.begin(make_record(started_at))
     assert [record.started_at for record in book.all()] == [86_400]
+
+
+def test_scan_book__counts_reads_of_each_step_until_the_scenario_changes() -> None:
+    book, record = ScanBook(), make_record()
+    book.note_read(record, 1.0)
+    assert (book.reads(record, 1.0), book.reads(record, 2.0)) == (1, 0)
+    assert book.reads(make_record(5), 1.0) == 0
+    book.forget_reads()
+    assert book.reads(record, 1.0) == 0
 
 
 def test_scan_book__forget() -> None:

@@ -107,7 +107,7 @@ def test_load__the_example_of_the_documentation() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"defaults": "clean"}', "scenario: unknown key defaults; known: default"),
+        ('{"defaults": "clean"}', "scenario: unknown key defaults; known: by_hand"),
         ('{"rules": [{"repo": "x"}]}', "rule: unknown key repo"),
         ('{"default": [{"status": "COMPLETE", "count": {}}]}', "step: unknown key count"),
         ('{"switches": {"x": 1}}', "switches: unknown key x"),
