@@ -8,6 +8,9 @@ refuse() {
   exit 2
 }
 
+# bash itself goes on after a signal that its child has survived. GitHub signals this process alone.
+trap 'echo "::error title=ecr-publish::Not published: the step was cancelled"; exit 130' INT TERM
+
 export ECR_PUBLISH_STARTED="${EPOCHREALTIME/,/.}"
 action="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 home="${RUNNER_TEMP:?is set by the runner}/ecr-publish"

@@ -10,9 +10,9 @@ What act does otherwise than GitHub's runner, so that nobody trusts it too far (
 - Every value of a secret is masked in all texts, also a value of one letter, and also in paths and
   in act's own messages. `GITHUB_TOKEN` is therefore long here. `argument` is not masked.
 - A step of a composite repeats its outputs, variables and summary under the id of the step that
-  uses the action; all outputs of inner steps leak out that way, also undeclared ones. To prove that
-  an output is declared, let a later step print `${{ steps.X.outputs.Y }}`, and compare the
-  contract of action.yml.
+  uses the action; all outputs of inner steps leak out that way, also undeclared ones, and a later
+  step sees them as `${{ steps.X.outputs.Y }}`. That an output is declared, only a comparison with
+  action.yml proves.
 - `INPUT_*` exist in composite steps; the runner has none.
 - A malformed GITHUB_OUTPUT and a wrong expression leave the step green, and only a line of the
   level `error` tells: look at `Result.complaints`.

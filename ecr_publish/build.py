@@ -25,5 +25,6 @@ def command(build: Build, reference: str) -> list[str]:
         *(word for name, value in options.items() if value for word in (name, value)),
         *(word for item in build.build_args for word in ("--build-arg", item)),
         *(word for item in build.labels for word in ("--label", item)),
+        *(() if build.provenance else ("--provenance=false",)),
         *("--", build.context),
     ]

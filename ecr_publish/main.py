@@ -21,6 +21,7 @@ from ecr_publish.plan import (
     LocalImage,
     Plan,
     RepositoryState,
+    attested,
     make,
     refuse_unscanned,
     release_tags,
@@ -35,11 +36,14 @@ from ecr_publish.wait import Watch, for_scans
 STARTED = "ECR_PUBLISH_STARTED"
 """When the step began, seconds since the epoch; start.sh sets it, for the durations alone."""
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""How a runner cancels a step; entrypoint.py holds them back until there is something to report."""
+
 
 def main(environ: Mapping[str, str]) -> int:
     """Run the action with the real edges; gives the exit code."""
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, _cancel)
+    for number in SIGNALS:
+        signal.signal(number, _cancel)
     return run(environ, connect(environ))
 
 
@@ -65,6 +69,7 @@ def run(environ: Mapping[str, str], edges: Edges) -> int:
     if environ.get(STARTED):
         outcome.seconds["start"] = max(0.0, time.time() - float(environ[STARTED]))
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         line(environ, edges, outcome)
     except PublishError as error:
         outcome.error = error
@@ -133,8 +138,8 @@ def _cancel(*_: object) -> None:
 
 
 def _ignore_signals() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _set_outputs(workflow: Workflow, outcome: Outcome) -> None:
@@ -182,8 +187,11 @@ def _build(edges: Edges, plan: Plan, state: RepositoryState, workspace: str) -> 
         edges.engine.tag(plan.source.name, state, plan.candidate)
         edges.workflow.say(f"Taking {plan.source.name}, which is built already")
         return
+    build = attested(plan.source, state, plan.candidate)
+    if not build.provenance:
+        edges.workflow.say("Without provenance, because the repository's tags are immutable")
     with edges.workflow.untrusted() as write:
-        edges.engine.build(plan.source, f"{state.uri}:{plan.candidate}", workspace, write)
+        edges.engine.build(build, f"{state.uri}:{plan.candidate}", workspace, write)
 
 
 def _push(edges: Edges, registry: Registry, plan: Plan, state: RepositoryState) -> Manifest:

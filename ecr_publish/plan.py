@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ecr_publish.context import Context
 from ecr_publish.errors import InvalidInputs, NotScanned
@@ -30,7 +30,11 @@ class Role:
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """What `docker buildx build` is asked for."""
+    """What `docker buildx build` is asked for.
+
+    `provenance` is False where BuildKit must not add its attestation, which makes an index of the
+    image.
+    """
 
     context: str
     file: str | None
@@ -39,6 +43,7 @@ class Build:
     build_args: tuple[str, ...] = field(repr=False)
     labels: tuple[str, ...]
     network: str | None
+    provenance: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +168,15 @@ def refuse_unscanned(plan: Plan, state: RepositoryState) -> None:
     warn = plan.policy.on_unjudged[Unjudged.TIMEOUT] is OnUnjudged.WARN
     if state.scanning.is_off and not (warn or plan.policy.report_only):
         raise NotScanned(state.name, plan.region)
+
+
+def attested(source: Build, state: RepositoryState, candidate: Tag) -> Build:
+    """The build for this repository: without provenance where the candidate tag cannot move.
+
+    Engines with the containerd store put every image of an index under the tag, one after the
+    other, and an immutable tag takes the first one only (docker/buildx#2955 is the same fault).
+    """
+    return replace(source, provenance=state.can_move(candidate))
 
 
 def _role(inputs: Inputs, context: Context) -> Role | None:

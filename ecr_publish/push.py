@@ -79,13 +79,18 @@ def failure(message: str, repository_arn: str) -> PushFailed:
     for pattern, why, fix in _CAUSES:
         if re.search(pattern, message, re.IGNORECASE):
             return PushFailed(
-                f"the push failed: {message}", why=why, fix=fix.replace("<arn>", repository_arn)
+                f"the push failed: {message}", why=why, fix=_filled(fix, repository_arn)
             )
     return PushFailed(
         f"the push failed: {message}",
         why="The engine gave no cause that is known here.",
         fix="Run the job again if the network may have been at fault; otherwise see the log.",
     )
+
+
+def _filled(fix: str, repository_arn: str) -> str:
+    name = repository_arn.partition(":repository/")[2]
+    return fix.replace("<arn>", repository_arn).replace("<name>", name)
 
 
 def _stated_digest(status: str) -> str:
@@ -110,8 +115,17 @@ _ALLOW_PUSH = "Add to the role's policy:\n" + json.dumps(
 _CAUSES = (
     (
         r"cannot be overwritten because the (tag|repository) is immutable|/manifests/\S+: 400 bad",
-        "The repository's tags are immutable, and this tag is on another image already.",
-        "A candidate tag is unique to its run, so this should not happen; run the job again.",
+        (
+            "The repository's tags are immutable, and this engine puts every image of an index "
+            "under the candidate tag, one after the other."
+        ),
+        (
+            "Let candidate tags move:\n"
+            "    aws ecr put-image-tag-mutability --repository-name <name> \\\n"
+            "      --image-tag-mutability IMMUTABLE_WITH_EXCLUSION \\\n"
+            "      --image-tag-mutability-exclusion-filters \\\n"
+            "        filterType=WILDCARD,filter='candidate-*'"
+        ),
     ),
     (
         r"authorization token has expired",

@@ -1,11 +1,12 @@
 """An Amazon ECR on the laptop, for the demo and the tests; production code never imports it.
 
-One process, one port of 127.0.0.1: the ECR API and STS for AWS clients, the registry itself for
-docker, GitHub's OIDC endpoint with tokens that are really signed, and `/_local` for scripts:
+One process, one port of 127.0.0.1: the ECR API, Inspector's ListCoverage and STS for AWS clients,
+the registry itself for docker, GitHub's OIDC endpoint with tokens that are really signed, and
+`/_local` for scripts:
 
     GET  /_local/health          {"status": "ok"}
     GET  /_local/calls           every call: operation, repository, time, status, error
-    GET  /_local/scans           per digest: startedAt, finalAt (null: never), final status
+    GET  /_local/scans           per digest: startedAt, finalAt (null: never), final status, byHand
     POST /_local/fail            {"operation": "PutImage", "code": "ThrottlingException",
                                   "times": 2, "message": null, "status": null}
     POST /_local/latency         {"operation": "*", "seconds": 0.3}
@@ -17,6 +18,9 @@ Operations are named as in the AWS API; those of the registry are v2.Ping, v2.He
 v2.StartUpload, v2.UploadChunk, v2.FinishUpload, v2.HeadManifest, v2.GetManifest, v2.PutManifest,
 v2.ListTags; GitHub's is GetIdToken. `*` and `?` are allowed in a fault's operation. A code is
 what the wire shows (AccessDeniedException; DENIED and TOOMANYREQUESTS for v2) or ConnectionReset.
+So `{"operation": "DescribeImageScanFindings", "code": "ThrottlingException", "times": 3}` throttles
+the next three polls, and `{"operation": "Get*Configuration", "code": "AccessDeniedException",
+"times": 999}` takes a permission away.
 
 A scenario says what scans answer. A script is the name of a preset or a list of steps; the first
 rule that matches digest, repository, tag and platform (patterns, all optional) gives the script:
@@ -31,9 +35,38 @@ rule that matches digest, repository, tag and platform (patterns, all optional) 
 
 `after` are seconds since the push. `status` is one of ECR's or NOT_FOUND, RUNNING, SETTLED,
 UNSUPPORTED, which are worded for the engine that is on. A step may have `description`,
-`completed` (false: looks clean but is not finished), `counts` (findings are made up) or
-`findings` / `enhancedFindings` as they shall be on the wire. Switches and trust: see
-local_ecr.scans.Switches and local_ecr.scans.Trust.
+`completed` (false: looks clean but is not finished; true: finished, whatever the status),
+`counts` (findings are made up; any word is a severity) or `findings` / `enhancedFindings` as they
+shall be on the wire. And further:
+
+    suppressed, closed      as `counts`: enhanced findings that Inspector does not count as active
+    bare: true              made-up findings have nothing but id and severity
+    worst_last: true        made-up findings in the other order
+    findingSeverityCounts   as they shall be on the wire, true or not; null leaves them out
+    page_size               findings on a page at most, whatever maxResults says
+    age_seconds             the result is so old: {"after": 0, "age_seconds": 3456000, ...} was
+                            there before the push, and needs no scan on push to be there
+    completed_after         imageScanCompletedAt in seconds since the push; default: `after`
+    error                   a code to refuse this image's DescribeImageScanFindings with
+    coverage                what ListCoverage says, true or not: a reason, or any of {"reason":
+                            "SUCCESSFUL", "statusCode": "ACTIVE", "lastScannedAfter": -60 (seconds
+                            since the push; null: none), "listed": false}
+    reads                   a list of what the first reads show instead, each as a step that is like
+                            this one but for the keys it has; a read is over with its last page
+    cycle: true             `reads` begin again, for ever
+    later_pages             what the pages after the first are cut out of, written like a read
+
+    {"after": 2, "status": "SETTLED", "counts": {"CRITICAL": 1, "LOW": 150},
+     "reads": [{"counts": {"LOW": 150}, "later_pages": {"counts": {"CRITICAL": 1, "LOW": 150}}}]}
+
+Beside `script`, a rule may have `by_hand`, beside `default` a scenario: what a scan that
+StartImageScan began answers, in seconds since then; else it is the same. {"script": "old-scan",
+"by_hand": "vulnerable"} was clean long ago and is not any more; {"script": "never-found",
+"by_hand": "clean"} waits to be asked for. A new scan is refused within 24 hours of the last, which
+an old result, `age_seconds` before the push, or a script that is NOT_FOUND for ever is not.
+
+Switches and trust: see local_ecr.scans.Switches and local_ecr.scans.Trust. How a repository is
+scanned is up to its scanOnPush and to PutRegistryScanningConfiguration (in Python: `set_rules`).
 """
 
 from local_ecr.registry import Place

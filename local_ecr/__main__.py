@@ -6,14 +6,16 @@ import argparse
 import json
 import signal
 import sys
+import textwrap
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import local_ecr
+from local_ecr import presets
 from local_ecr.registry import Place
-from local_ecr.scans import DEFAULT_SECONDS, PRESETS
+from local_ecr.scans import DEFAULT_SECONDS, PRESETS, Switches
 from local_ecr.server import LocalEcr
 
 _EXAMPLE = """
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    described = f"{local_ecr.__doc__}\npresets: {', '.join(PRESETS)}\n{_EXAMPLE}"
+    described = f"{local_ecr.__doc__}\npresets:\n{presets.described()}\n\n{_switches()}\n{_EXAMPLE}"
     parser = argparse.ArgumentParser(
         prog="python -m local_ecr",
         description="An Amazon ECR on 127.0.0.1 for docker, aws and boto3.",
@@ -72,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
         "--env-file", type=Path, metavar="FILE", help="write url, port, environment as JSON"
     )
     return parser
+
+
+def _switches() -> str:
+    # The docstring names each switch with its meaning; the defaults are the dataclass's own.
+    _, _, attributes = str(Switches.__doc__).partition("Attributes:\n")
+    return "switches:\n" + textwrap.indent(textwrap.dedent(attributes).rstrip(), "  ") + "\n"
 
 
 def _server(options: argparse.Namespace) -> LocalEcr:

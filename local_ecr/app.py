@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from werkzeug.wrappers import Request, Response
 
-from local_ecr import control, data_plane, oidc, repositories, sts
+from local_ecr import control, data_plane, inspector, oidc, repositories, sts
 from local_ecr.errors import ERROR_HEADER, ConnectionDropped, EcrError
 from local_ecr.faults import CONNECTION_RESET, Call, CallLog, FaultPlan
 from local_ecr.registry import Registry
@@ -22,6 +22,8 @@ from local_ecr.scripts import Scripts
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+_INSPECTOR_STATUS = {"AccessDeniedException": 403, "ThrottlingException": 429}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,8 @@ class App:
             return self._oidc_task(request)
         if "X-Amz-Target" in request.headers:
             return self._ecr_task(request)
+        if request.path == "/coverage/list":
+            return self._inspector_task(request)
         return self._sts_task(request)
 
     def _faulty(self, task: _Task) -> Response | None:
@@ -166,6 +170,29 @@ class App:
             f"on resource: {resource} {reason}",
         )
 
+    # --- Inspector ------------------------------------------------------------------------------
+
+    def _inspector_task(self, request: Request) -> _Task:
+        body = _decoded(request.get_data())
+        named = (body.get("filterCriteria") or {}).get("ecrRepositoryName") or [{}]
+        return _Task(
+            operation="ListCoverage",
+            repository=named[0].get("value"),
+            answer=lambda: self._coverage(request, body),
+            refuse=_inspector_refusal,
+            denied=lambda: self.registry.place.inspector_denied("ListCoverage"),
+        )
+
+    def _coverage(self, request: Request, body: dict[str, Any]) -> Response:
+        if request.method != "POST" or "/inspector2/aws4_request" not in _authorization(request):
+            text = "Credential should be scoped to correct service: 'inspector2'."
+            return _inspector_refusal(EcrError("InvalidSignatureException", text, 403))
+        try:
+            with self.registry.lock:
+                return _json(inspector.list_coverage(self.registry, body))
+        except EcrError as error:
+            return _inspector_refusal(error)
+
     # --- STS ------------------------------------------------------------------------------------
 
     def _sts_task(self, request: Request) -> _Task:
@@ -249,12 +276,26 @@ def _ecr_refusal(error: EcrError) -> Response:
     return response
 
 
+def _inspector_refusal(error: EcrError) -> Response:
+    body: dict[str, Any] = {"message": error.message}
+    if error.code == "ValidationException":
+        body["reason"] = "FIELD_VALIDATION_FAILED"
+    status = _INSPECTOR_STATUS.get(error.code, error.status)
+    response = _json(body, status=status)
+    response.headers["x-amzn-ErrorType"] = response.headers[ERROR_HEADER] = error.code
+    return response
+
+
 def _sts_refusal(error: EcrError) -> Response:
     response = Response(sts.error_xml(error), status=error.status, content_type="text/xml")
     response.headers[ERROR_HEADER] = error.code
     return response
 
 
+def _authorization(request: Request) -> str:
+    return str(request.headers.get("Authorization", ""))
+
+
 def _access_key(request: Request) -> str | None:
-    _, _, rest = request.headers.get("Authorization", "").partition("Credential=")
+    _, _, rest = _authorization(request).partition("Credential=")
     return rest.partition("/")[0] or None

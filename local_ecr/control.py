@@ -5,19 +5,19 @@ What is not here is moto's; see repositories.py.
 
 from __future__ import annotations
 
-import json
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from local_ecr import errors, manifest, scan_answers, scan_config
+from local_ecr import errors, manifest, scan_answers, scan_config, scan_script
+from local_ecr.faults import Fault
 from local_ecr.images import Image, Put, Removed, artifact_media_type, type_is_accepted
-from local_ecr.registry import Registry
-from local_ecr.scan_book import ScanRecord
+from local_ecr.paging import offset, page_of, token
+from local_ecr.registry import Registry, ScanNow
 
 Body = Mapping[str, Any]
 Operation = Callable[[Registry, Body], "dict[str, Any]"]
 _DEFAULT_PAGE = 100
+_LARGEST_PAGE = 1000
 
 
 def get_authorization_token(registry: Registry, body: Body) -> dict[str, Any]:
@@ -165,58 +165,53 @@ def list_images(registry: Registry, body: Body) -> dict[str, Any]:
 
 
 def describe_image_scan_findings(registry: Registry, body: Body) -> dict[str, Any]:
-    """Status and findings as the scenario has them at this moment."""
+    """Status and one page of findings as the scenario has them at this moment."""
     repository = _repository(registry, body)
     image_id = body["imageId"]
     image = _find(registry, repository, image_id)
     _check_inspector_permission(registry, repository)
-    step, frame = registry.scan_step(repository, image)
-    if step.answer.status == "NOT_FOUND":
-        tag, account = image_id.get("imageTag"), registry.place.account
-        raise errors.scan_not_found(image.digest, tag, repository, account)
-    found = scan_answers.scan_findings(step.answer, frame)
+    start = offset(body.get("nextToken"))
+    now = registry.scan_now(repository, image, start)
+    if now is None or now.answer.status == scan_script.NOT_FOUND:
+        tag = image_id.get("imageTag") if now else None
+        raise errors.scan_not_found(image.digest, tag, repository, registry.place.account)
+    _check_scripted_error(now)
+    page = scan_answers.findings_page(now.answer, now.frame, start, _page_size(now, body))
+    if page.next is None:
+        registry.scans.note_read(now.record, now.step.after)
     answer = {
         "registryId": registry.place.account,
         "repositoryName": repository,
         "imageId": _id(image.digest, image_id.get("imageTag")),
-        "imageScanStatus": scan_answers.scan_status(step.answer, frame),
+        "imageScanStatus": scan_answers.scan_status(now.answer, now.frame),
     }
-    return answer | _findings_page(found, body)
+    return answer | page.body | ({} if page.next is None else {"nextToken": token(page.next)})
 
 
 def _check_inspector_permission(registry: Registry, repository: str) -> None:
-    place = registry.place
-    if registry.scenario.switches.inspector_denied and registry.coverage(repository).enhanced:
-        resource = f"arn:aws:inspector2:{place.region}:{place.account}:/coverage/list"
-        raise errors.not_authorized(place.caller, "inspector2:ListCoverage", resource)
+    denied = registry.scenario.switches.inspector_denied
+    if denied and registry.coverage(repository).enhanced:
+        raise registry.place.inspector_denied("ListCoverage" if denied is True else denied)
 
 
-def _findings_page(found: dict[str, Any], body: Body) -> dict[str, Any]:
-    result = found.get("imageScanFindings")
-    name = "enhancedFindings" if result and result.get("enhancedFindings") else "findings"
-    if not result or not result.get(name):
-        return found
-    page = _page(result[name], body, name)
-    token = {"nextToken": page["nextToken"]} if "nextToken" in page else {}
-    return {"imageScanFindings": result | {name: page[name]}} | token
+def _check_scripted_error(now: ScanNow) -> None:
+    if now.answer.error:
+        fault = Fault(operation="DescribeImageScanFindings", code=now.answer.error)
+        raise errors.EcrError(fault.code, fault.text or fault.code, fault.http_status)
+
+
+def _page_size(now: ScanNow, body: Body) -> int:
+    wanted = int(body.get("maxResults") or _DEFAULT_PAGE)
+    if not 1 <= wanted <= _LARGEST_PAGE:
+        raise errors.invalid_parameter("maxResults", f"must be between 1 and {_LARGEST_PAGE}")
+    return min(wanted, now.answer.page_size or wanted)
 
 
 def start_image_scan(registry: Registry, body: Body) -> dict[str, Any]:
     """A basic scan by hand, once in 24 hours."""
     repository = _repository(registry, body)
     image = _find(registry, repository, body["imageId"])
-    if registry.coverage(repository).enhanced:
-        raise errors.manual_scan_disabled()
-    if image.manifest.is_index:
-        raise errors.cannot_be_scanned(image.manifest.media_type)
-    registry.scans.begin_by_hand(
-        ScanRecord(
-            repository=repository,
-            digest=image.digest,
-            started_at=registry.clock(),
-            enhanced=False,
-        )
-    )
+    registry.start_scan(repository, image)
     return {
         "registryId": registry.place.account,
         "repositoryName": repository,
@@ -323,18 +318,4 @@ def _image(registry: Registry, repository: str, image: Image, tag: str | None) -
 
 
 def _page(items: Sequence[Any], body: Body, name: str) -> dict[str, Any]:
-    start = _offset(body.get("nextToken"))
-    end = start + int(body.get("maxResults") or _DEFAULT_PAGE)
-    page: dict[str, Any] = {name: list(items[start:end])}
-    if end < len(items):
-        page["nextToken"] = b64encode(json.dumps({"offset": end}).encode()).decode()
-    return page
-
-
-def _offset(token: str | None) -> int:
-    if not token:
-        return 0
-    try:
-        return int(json.loads(b64decode(token))["offset"])
-    except (ValueError, KeyError, TypeError) as exc:
-        raise errors.invalid_parameter("nextToken", "Invalid token") from exc
+    return page_of(items, body, name, _DEFAULT_PAGE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -14,6 +16,7 @@ _MESSAGES = {
     "TOOMANYREQUESTS": "Rate exceeded",
     "ServerException": "An internal error occurred.",
     "InternalFailure": "An internal error occurred.",
+    "InternalServerException": "An internal error occurred.",
     "ServiceUnavailable": "Service is unable to handle request.",
     "IDPCommunicationError": "The identity provider could not be reached.",
 }
@@ -23,6 +26,7 @@ _STATUS = {
     "UNAUTHORIZED": 401,
     "ServerException": 500,
     "InternalFailure": 500,
+    "InternalServerException": 500,
     "UNKNOWN": 500,
     "ServiceUnavailable": 503,
     "AccessDenied": 403,
@@ -109,6 +113,22 @@ class Call:
     def as_json(self) -> dict[str, Any]:
         """The call as `/_local/calls` lists it."""
         return dict(vars(self))
+
+
+def per_second(calls: Sequence[Call]) -> float:
+    """The average rate from the first of these calls to the last, over one second at least."""
+    if not calls:
+        return 0.0
+    times = [call.time for call in calls]
+    return len(calls) / max(1.0, max(times) - min(times))
+
+
+def most_within(calls: Sequence[Call], seconds: float) -> int:
+    """How many of these calls fell at most into any stretch of so many seconds."""
+    times = sorted(call.time for call in calls)
+    return max(
+        (bisect_left(times, time + seconds) - first for first, time in enumerate(times)), default=0
+    )
 
 
 class CallLog:

@@ -15,8 +15,9 @@ from local_ecr.images import Image, ImageStore, Put, check_tag
 from local_ecr.manifest import Manifest
 from local_ecr.repositories import Repositories
 from local_ecr.scan_answers import Frame
-from local_ecr.scan_book import ScanBook, ScanRecord
-from local_ecr.scans import Answer, Scenario, Script, Step, Target
+from local_ecr.scan_book import ScanBook, ScanRecord, check_quota
+from local_ecr.scan_script import Answer, Script, Step
+from local_ecr.scans import Scenario, Target
 from local_ecr.tokens import Tokens
 from local_ecr.vulnerabilities import Scanned
 
@@ -39,6 +40,22 @@ class Place:
     def caller(self) -> str:
         """Who all callers are in messages."""
         return f"arn:aws:sts::{self.account}:assumed-role/local-ecr/session"
+
+    def inspector_denied(self, action: str) -> errors.EcrError:
+        """IAM's refusal of one of Inspector's actions, which know no resources."""
+        path = "/coverage/list" if action == "ListCoverage" else "/findings/list"
+        resource = f"arn:aws:inspector2:{self.region}:{self.account}:{path}"
+        return errors.not_authorized(self.caller, f"inspector2:{action}", resource)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanNow:
+    """What the scan of an image answers at this moment."""
+
+    record: ScanRecord
+    step: Step
+    answer: Answer
+    frame: Frame
 
 
 class Registry:
@@ -97,43 +114,94 @@ class Registry:
             self._scan_on_push(put.repository, image)
         return image
 
-    def scan_step(self, repository: str, image: Image) -> tuple[Step, Frame]:
-        """What a scan of this image says now, and what it depends on.
+    def set_scenario(self, scenario: Scenario) -> None:
+        """Change what is scripted, also for scans that have begun."""
+        self.scenario = scenario
+        self.scans.forget_reads()
+
+    def start_scan(self, repository: str, image: Image) -> None:
+        """A basic scan by hand.
 
         Raises:
-            EcrError: ScanNotFoundException.
+            EcrError: The registry is enhanced, the image an index, or the day's scan was already.
+        """
+        if self.coverage(repository).enhanced:
+            raise errors.manual_scan_disabled()
+        if image.manifest.is_index:
+            raise errors.cannot_be_scanned(image.manifest.media_type)
+        last = self._record_of(repository, image, enhanced=False)
+        check_quota(self._last_scan_at(last) if last else None, self.clock())
+        self.scans.begin(
+            ScanRecord(
+                repository=repository,
+                digest=image.digest,
+                started_at=self.clock(),
+                enhanced=False,
+                by_hand=True,
+            )
+        )
+
+    def scan_now(self, repository: str, image: Image, start: int = 0) -> ScanNow | None:
+        """What a scan of this image says now, on the page that begins with this finding.
+
+        Returns:
+            None if there is no scan of the engine that is on.
         """
         covered = self.coverage(repository)
         record = self._record_of(repository, image, enhanced=covered.enhanced)
         if record is None:
-            raise errors.scan_not_found(image.digest, None, repository, self.place.account)
-        script = self.script(record)
-        step = script.at(self.clock() - record.started_at)
-        return step, self._frame(record, step, image)
+            return None
+        step = self.script(record).at(self.clock() - record.started_at)
+        answer = step.answer.of_read(self.scans.reads(record, step.after)).of_page(start)
+        frame = self._frame(record, step.after, answer, image)
+        return ScanNow(record=record, step=step, answer=answer, frame=frame)
 
     def script(self, record: ScanRecord) -> Script:
         """The script of a scan as the scenario is now."""
-        shelf = self.images.shelf(record.repository)
-        image = shelf.images[record.digest]
-        if image.manifest.is_index or shelf.is_attestation(record.digest):
+        script = self._script_of(record.repository, record.digest)
+        return script.by_hand if record.by_hand and script.by_hand else script
+
+    def _script_of(self, repository: str, digest: str) -> Script:
+        shelf = self.images.shelf(repository)
+        image = shelf.images[digest]
+        if image.manifest.is_index or shelf.is_attestation(digest):
             return Script(steps=(Step(after=0, answer=_NOT_SCANNABLE),))
         target = Target(
-            repository=record.repository,
-            digest=record.digest,
-            tags=tuple(shelf.known_tags(record.digest)),
+            repository=repository,
+            digest=digest,
+            tags=tuple(shelf.known_tags(digest)),
             platform=image.platform,
         )
         return self.scenario.script_for(target)
+
+    def _last_scan_at(self, record: ScanRecord) -> float | None:
+        script = self.script(record)
+        if script.never_begins and not record.by_hand:
+            return None
+        answer = script.at(self.clock() - record.started_at).answer
+        return record.started_at + min(0.0, _completed_after(record, answer) or 0.0)
 
     def _record_of(self, repository: str, image: Image, *, enhanced: bool) -> ScanRecord | None:
         record = self.scans.find(repository, image.digest)
         if image.manifest.is_index:
             shown = enhanced and self.scenario.switches.enhanced_index == "unsupported"
             return record if shown else None
-        return record if record and record.enhanced == enhanced else None
+        if record and record.enhanced == enhanced:
+            return record
+        return None if enhanced else self._old_record(repository, image)
 
-    def _frame(self, record: ScanRecord, step: Step, image: Image) -> Frame:
+    def _old_record(self, repository: str, image: Image) -> ScanRecord | None:
+        # A result that was there before the push needs no scan on push to be there.
+        if not self._script_of(repository, image.digest).at(0).answer.is_old:
+            return None
+        started = image.pushed_at
+        return ScanRecord(
+            repository=repository, digest=image.digest, started_at=started, enhanced=False
+        )
+
+    def _frame(self, record: ScanRecord, after: float, answer: Answer, image: Image) -> Frame:
         platform = (image.platform or "linux/amd64").split("/")
+        completed = _completed_after(record, answer)
         scanned = Scanned(
             account=self.place.account,
             region=self.place.region,
@@ -141,11 +209,15 @@ class Registry:
             digest=record.digest,
             tags=tuple(self.images.shelf(record.repository).tags_of(record.digest)),
             pushed_at=image.pushed_at,
-            completed_at=record.started_at + step.after,
+            completed_at=record.started_at + (after if completed is None else completed),
             architecture=platform[1],
         )
-        continuous = self.coverage(record.repository).frequency == "CONTINUOUS_SCAN"
-        return Frame(enhanced=record.enhanced, continuous=continuous, scanned=scanned)
+        return Frame(
+            enhanced=record.enhanced,
+            continuous=self.coverage(record.repository).frequency == "CONTINUOUS_SCAN",
+            scanned=scanned,
+            switches=self.scenario.switches,
+        )
 
     def _scan_on_push(self, repository: str, image: Image) -> None:
         covered = self.coverage(repository)
@@ -189,13 +261,19 @@ class Registry:
     def _scan_line(self, record: ScanRecord) -> dict[str, Any]:
         image = self.images.shelf(record.repository).images[record.digest]
         final = self.script(record).final
-        frame = self._frame(record, final, image) if final else None
+        frame = self._frame(record, final.after, final.answer, image) if final else None
         return {
             "repository": record.repository,
             "digest": record.digest,
             "platform": image.platform,
             "tags": self.images.shelf(record.repository).known_tags(record.digest),
+            "byHand": record.by_hand,
             "startedAt": record.started_at,
             "finalAt": record.started_at + final.after if final else None,
             "status": scan_answers.wire_status(final.answer, frame) if final and frame else None,
         }
+
+
+def _completed_after(record: ScanRecord, answer: Answer) -> float | None:
+    # What was begun by hand is new, whatever the script says about the age of its result.
+    return None if record.by_hand and answer.is_old else answer.completed_after

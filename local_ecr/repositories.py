@@ -6,18 +6,17 @@ not its business here, so it is asked about metadata only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from moto.core.request import Request as MotoRequest
 from moto.ecr.models import ECRBackend, Repository
 from moto.ecr.responses import ECRResponse
 
-from local_ecr import errors
+from local_ecr import errors, scan_config
 from local_ecr.images import Mutability
 
 AMZ_JSON = "application/x-amz-json-1.1"
-FULL_SCAN = [{"filter": "*", "filterType": "WILDCARD"}]
 
 
 class Repositories(ECRBackend):
@@ -37,8 +36,26 @@ class Repositories(ECRBackend):
 
     def scan_everything_continuously(self) -> None:
         """Switch the registry to enhanced scanning of all repositories."""
-        rule = {"scanFrequency": "CONTINUOUS_SCAN", "repositoryFilters": FULL_SCAN}
-        self.put_registry_scanning_configuration("ENHANCED", [rule])
+        self.set_rules("ENHANCED", {"CONTINUOUS_SCAN": ["*"]})
+
+    def set_rules(self, kind: str, rules: Mapping[str, Sequence[str]]) -> None:
+        """Switch the engine and its rules: filters of repositories by scan frequency."""
+        listed = [
+            {"scanFrequency": frequency, "repositoryFilters": [_wildcard(name) for name in names]}
+            for frequency, names in rules.items()
+        ]
+        self.put_registry_scanning_configuration(kind, listed)
+
+    def put_registry_scanning_configuration(
+        self, scan_type: str, rules: list[dict[str, Any]] | None
+    ) -> None:
+        """The same as the API has it.
+
+        Raises:
+            EcrError: ValidationException.
+        """
+        scan_config.check(scan_type, rules or [])
+        super().put_registry_scanning_configuration(scan_type, rules or [])
 
     def create_repository(  # type: ignore[override]
         self,
@@ -123,3 +140,7 @@ def answer(
         return _Responses(repositories).answer(request)
     except NotImplementedError as exc:
         raise errors.EcrError("UnknownOperationException", str(exc)) from exc
+
+
+def _wildcard(name: str) -> dict[str, str]:
+    return {"filter": name, "filterType": "WILDCARD"}

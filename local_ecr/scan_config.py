@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from local_ecr.errors import EcrError
+
+_FREQUENCIES = {
+    "BASIC": ("SCAN_ON_PUSH",),
+    "ENHANCED": ("SCAN_ON_PUSH", "CONTINUOUS_SCAN"),
+}
+_MOST_RULES = 2
 _STRENGTH = {"MANUAL": 0, "SCAN_ON_PUSH": 1, "CONTINUOUS_SCAN": 2}
 
 
@@ -55,3 +62,17 @@ def coverage(config: Mapping[str, Any], repository: str, *, scan_on_push: bool) 
 def strongest(frequencies: Sequence[str]) -> str:
     """Continuous wins over on push, on push over manual."""
     return max(frequencies, key=lambda name: _STRENGTH.get(name, 0))
+
+
+def check(kind: str, rules: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse rules that the registry cannot have.
+
+    Raises:
+        EcrError: ValidationException.
+    """
+    frequencies = [rule["scanFrequency"] for rule in rules]
+    allowed = _FREQUENCIES.get(kind, ())
+    wrong = [name for name in frequencies if name not in allowed]
+    if wrong or len(frequencies) > _MOST_RULES:
+        text = f"Scan type {kind} takes {_MOST_RULES} rules at most, of {', '.join(allowed)}"
+        raise EcrError("ValidationException", text)

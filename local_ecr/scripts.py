@@ -66,7 +66,7 @@ class Scripts:
     def _scenario(self, body: dict[str, Any] | str) -> dict[str, Any]:
         scenario = scenario_from(body, self._scan_seconds)
         with self._registry.lock:
-            self._registry.scenario = scenario
+            self._registry.set_scenario(scenario)
         return _DONE
 
     def _expire_tokens(self, _: object) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import Any, Literal
 
+from local_ecr import faults
 from local_ecr.app import App
 from local_ecr.faults import Call, Fault
 from local_ecr.keep_alive import KeepAliveServer
@@ -16,6 +18,7 @@ from local_ecr.scans import DEFAULT_SECONDS, ENHANCED_PRESETS, Scenario, scenari
 
 HOST = "127.0.0.1"
 Mode = Literal["basic", "enhanced"]
+Kind = Literal["BASIC", "ENHANCED"]
 
 
 class LocalEcr:
@@ -106,8 +109,17 @@ class LocalEcr:
         }
 
     def calls(self, operation: str | None = None) -> list[Call]:
-        """All calls so far, or those of one operation."""
-        return [c for c in self._app.log.all() if operation in (None, c.operation)]
+        """All calls so far, or those of one operation; `*` and `?` are allowed in it."""
+        wanted = operation or "*"
+        return [call for call in self._app.log.all() if fnmatchcase(call.operation, wanted)]
+
+    def calls_per_second(self, operation: str | None = None) -> float:
+        """The average rate from the first call to the last, over one second at least."""
+        return faults.per_second(self.calls(operation))
+
+    def most_calls_within(self, seconds: float, operation: str | None = None) -> int:
+        """How many calls fell at most into any stretch of so many seconds."""
+        return faults.most_within(self.calls(operation), seconds)
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret that it has handed out, for tests that look where none of them may be."""
@@ -144,7 +156,15 @@ class LocalEcr:
         """Change what is scripted, also for scans that have begun."""
         changed = self._scenario(scenario)
         with self.registry.lock:
-            self.registry.scenario = changed
+            self.registry.set_scenario(changed)
+
+    def set_rules(self, kind: Kind, rules: Mapping[str, Sequence[str]] | None = None) -> None:
+        """PutRegistryScanningConfiguration: filters of repositories by scan frequency.
+
+        Basic rules are SCAN_ON_PUSH only; an enhanced repository that no rule covers is off.
+        """
+        with self.registry.lock:
+            self.registry.repositories.set_rules(kind, rules or {})
 
     def reset(self) -> None:
         """Forget the log of calls and the faults; images stay."""

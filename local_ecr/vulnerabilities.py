@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 SEVERITIES = (
@@ -17,30 +18,48 @@ SEVERITIES = (
 )
 _SCORES = {"CRITICAL": 9.8, "HIGH": 8.1, "MEDIUM": 5.5, "LOW": 3.3, "INFORMATIONAL": 0.0}
 _IMPACT = {"CRITICAL": "C:H/I:H/A:H", "HIGH": "C:H/I:H/A:N", "MEDIUM": "C:L/I:L/A:N"}
+_FIRST_NUMBERS = {"SUPPRESSED": 100_000, "CLOSED": 200_000}
 _TRACKER = "https://security-tracker.debian.org/tracker/"
 _LAYER = "sha256:deb7d8874f38d4ec281d990aac2c7badbfcd5b97d602a388056e3f918a3f8cc7"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """A package of the image and the version that repairs it, if there is one."""
+    """A package of the image and the version that repairs it, if there is one.
+
+    Attributes:
+        partly_fixed: fixAvailable is PARTIAL: not all packages of the finding can be repaired.
+    """
 
     name: str
     version: str
     fixed_in: str | None = None
     manager: str = "OS"
     path: str | None = None
+    partly_fixed: bool = False
+
+    @property
+    def fix(self) -> str:
+        """Inspector's fixAvailable."""
+        return "PARTIAL" if self.partly_fixed else "YES" if self.fixed_in else "NO"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Vulnerability:
-    """One finding, in no engine's words yet."""
+    """One finding, in no engine's words yet.
+
+    Attributes:
+        state: Inspector's status: ACTIVE, SUPPRESSED or CLOSED. Basic scans know ACTIVE only.
+        bare: Nothing but id and severity: all members of a finding are optional on the wire.
+    """
 
     id: str
     severity: str
     package: Package
     text: str | None = None
     exploited: bool = False
+    state: str = "ACTIVE"
+    bare: bool = False
 
     @property
     def score(self) -> float | None:
@@ -99,17 +118,27 @@ _TEXTS = {
 }
 
 
-def made_up(counts: dict[str, int]) -> tuple[Vulnerability, ...]:
-    """So many vulnerabilities per severity, always the same ones for the same counts."""
-    return tuple(
-        _vulnerability(severity, number)
-        for severity in SEVERITIES
+def made_up(
+    counts: Mapping[str, int], *, state: str = "ACTIVE", bare: bool = False
+) -> tuple[Vulnerability, ...]:
+    """So many vulnerabilities per severity, always the same ones for the same counts.
+
+    Fewer of a severity are the first ones of more. Words that are no severity of today are taken
+    as they are and come last; suppressed and closed ones are others than the active ones.
+    """
+    words = (*SEVERITIES, *(word for word in counts if word not in SEVERITIES))
+    first = _FIRST_NUMBERS.get(state, 0)
+    found = (
+        _vulnerability(severity, rank, number + first)
+        for rank, severity in enumerate(words)
         for number in range(counts.get(severity, 0))
     )
+    if state == "ACTIVE" and not bare:
+        return tuple(found)
+    return tuple(replace(one, state=state, bare=bare) for one in found)
 
 
-def _vulnerability(severity: str, number: int) -> Vulnerability:
-    rank = SEVERITIES.index(severity)
+def _vulnerability(severity: str, rank: int, number: int) -> Vulnerability:
     package = _PACKAGES[(number * 5 + rank) % len(_PACKAGES)]
     # Each fourth low one has no text: all members of a finding are optional on the wire.
     bare = severity not in _TEXTS or (severity == "LOW" and number % 4 == 0)
@@ -122,14 +151,26 @@ def _vulnerability(severity: str, number: int) -> Vulnerability:
     )
 
 
+def basic_severity(found: Vulnerability) -> str:
+    """What basic scans call the severity."""
+    return "UNDEFINED" if found.severity == "UNTRIAGED" else found.severity
+
+
+def enhanced_severity(found: Vulnerability) -> str:
+    """What Inspector calls the severity."""
+    return "UNTRIAGED" if found.severity == "UNDEFINED" else found.severity
+
+
 def basic_finding(found: Vulnerability) -> dict[str, Any]:
     """As DescribeImageScanFindings lists it under `findings`."""
+    if found.bare:
+        return {"name": found.id, "severity": basic_severity(found)}
     values = {"package_version": found.package.version, "package_name": found.package.name}
     if found.score:
         values |= {"CVSS3_VECTOR": found.vector, "CVSS3_SCORE": str(found.score)}
     finding: dict[str, Any] = {
         "name": found.id,
-        "severity": "UNDEFINED" if found.severity == "UNTRIAGED" else found.severity,
+        "severity": basic_severity(found),
         "attributes": [{"key": key, "value": value} for key, value in values.items()],
     }
     if found.text:
@@ -139,6 +180,9 @@ def basic_finding(found: Vulnerability) -> dict[str, Any]:
 
 def enhanced_finding(found: Vulnerability, scanned: Scanned) -> dict[str, Any]:
     """As DescribeImageScanFindings lists it under `enhancedFindings`."""
+    if found.bare:
+        only_id = {"packageVulnerabilityDetails": {"vulnerabilityId": found.id}}
+        return {"severity": enhanced_severity(found), **only_id}
     finding: dict[str, Any] = {
         "awsAccountId": scanned.account,
         "description": found.text or "(description)",
@@ -149,11 +193,11 @@ def enhanced_finding(found: Vulnerability, scanned: Scanned) -> dict[str, Any]:
         "packageVulnerabilityDetails": _details(found),
         "remediation": {"recommendation": {"text": "None Provided"}},
         "resources": [_resource(scanned)],
-        "severity": "UNTRIAGED" if found.severity == "UNDEFINED" else found.severity,
-        "status": "ACTIVE",
+        "severity": enhanced_severity(found),
+        "status": found.state,
         "title": f"{found.id} - {found.package.name}",
         "type": "PACKAGE_VULNERABILITY",
-        "fixAvailable": "YES" if found.package.fixed_in else "NO",
+        "fixAvailable": found.package.fix,
         "exploitAvailable": "YES" if found.exploited else "NO",
     }
     if found.score is not None:

@@ -98,10 +98,12 @@ class FakeEngine:
     fails: str = ""
     failure: BaseException | None = None
     calls: list[str] = field(default_factory=list)
+    built: Build | None = None
 
     def build(
         self, build: Build, reference: str, workspace: str, write: Callable[[bytes], None]
     ) -> None:
+        self.built = build
         self._called("build", build.context, reference, workspace)
         write(b"#1 building\n")
 

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -24,8 +25,35 @@ SLOW_BUILD = {"repository": "builds", "file": "slow.Dockerfile", "network": "non
 @pytest.fixture(scope="module")
 def here(engine: Engine) -> Iterator[Stage]:
     with stage(engine, scenario="never-finishes") as made:
-        made.create("builds", "pushes", "scans", "killed", "cancelled")
+        made.create("starts", "builds", "pushes", "scans", "killed", "cancelled")
         yield made
+
+
+@one_store
+@POLITE
+def test_cancelled_start__does_not_go_on(here: Stage, by: signal.Signals) -> None:
+    with here.start(repository="starts") as step:
+        time.sleep(0.1)
+        seconds = step.end(by)
+
+        # Python dies of the signal where it has not come as far as to its own handler.
+        assert step.process.returncode in (130, -by)
+        assert seconds < SOON
+        assert here.tags("starts") == {}
+
+
+@one_store
+@POLITE
+def test_cancelled_imports__wait_until_there_is_something_to_report(
+    here: Stage, by: signal.Signals
+) -> None:
+    with here.start(repository="starts") as step:
+        process = Path(f"/proc/{step.process.pid}")
+        _wait_until(lambda: _holds_back(process, by), "Python")
+        seconds = step.end(by)
+
+        _assert_cancelled(here, step, seconds)
+        assert here.tags("starts") == {}
 
 
 @POLITE
@@ -154,3 +182,11 @@ def _wait_until(happened: Callable[[], bool], what: str) -> None:
     while not happened():
         assert time.monotonic() < deadline, f"there was never {what}"
         time.sleep(0.02)
+
+
+def _holds_back(process: Path, number: signal.Signals) -> bool:
+    """Whether it is Python already (bash was there before) and blocks a signal; see proc(5)."""
+    status = (process / "status").read_text()
+    (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigBlk"))
+    blocked = bool(int(mask, 16) >> (number - 1) & 1)
+    return blocked and b"entrypoint.py" in (process / "cmdline").read_bytes()

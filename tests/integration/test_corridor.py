@@ -435,6 +435,29 @@ def test_s5__latest_is_left_away_where_tags_cannot_move() -> None:
     assert list(one.registry.tags) == ["0123456"]
 
 
+@pytest.mark.parametrize(
+    ("mutability", "exclusions", "provenance"),
+    [
+        ("MUTABLE", (), True),
+        ("IMMUTABLE", (), False),
+        ("IMMUTABLE_WITH_EXCLUSION", ("candidate-*",), True),
+    ],
+)
+def test_s5__an_image_stays_one_where_its_candidate_tag_cannot_move(
+    mutability: str,
+    exclusions: tuple[str, ...],
+    provenance: bool,  # noqa: FBT001
+) -> None:
+    one = prepare(page())
+    one.registry.state = replace(one.registry.state, mutability=mutability, exclusions=exclusions)
+
+    assert one.walk() == 0
+
+    assert one.engine.built is not None
+    assert one.engine.built.provenance is provenance
+    assert any("Without provenance" in line for line in one.workflow.log) is not provenance
+
+
 @pytest.mark.parametrize("fails", ["build", "push"])
 def test_s6__cancelled_run_reports_and_leaves_no_local_tag(fails: str) -> None:
     one = prepare(page())

@@ -728,6 +728,7 @@ def test_local__scripts_can_do_it_all(lab: Lab) -> None:
             "digest": digest,
             "platform": "linux/amd64",
             "tags": ["v1"],
+            "byHand": False,
             "startedAt": lab.clock.now,
             "finalAt": lab.clock.now + 10,
             "status": "COMPLETE",

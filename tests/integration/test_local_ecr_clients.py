@@ -223,6 +223,20 @@ def test_aws__role_and_identity(served: Served) -> None:
     assert served.aws("sts", "get-caller-identity")["Account"] == "123456789012"
 
 
+def test_aws__coverage_of_an_image_by_its_digest(tmp_path: Path) -> None:
+    served = serve(tmp_path, "--scenario", "late-waves", "--scan-seconds", "0", "--quiet")
+    digest = write_image(tmp_path / "image")
+    served.aws("ecr", "create-repository", "--repository-name", "app")
+    push(served, served.login(), "app:1")
+    wanted = f"arn:aws:ecr:eu-west-1:123456789012:repository/app/{digest}"
+    criteria = {"resourceId": [{"comparison": "EQUALS", "value": wanted}]}
+    found = served.aws("inspector2", "list-coverage", "--filter-criteria", json.dumps(criteria))
+    (resource,) = found["coveredResources"]
+    assert resource["scanStatus"] == {"statusCode": "ACTIVE", "reason": "SUCCESSFUL"}
+    assert resource["resourceMetadata"]["ecrImage"]["tags"] == ["1"]
+    end(served)
+
+
 def test_process__says_what_to_export_and_logs_each_request(tmp_path: Path) -> None:
     served = serve(tmp_path, "--account", "210987654321", "--region", "us-east-2")
     created = served.aws("ecr", "create-repository", "--repository-name", "app")
@@ -289,5 +303,11 @@ def test_process__help_explains_itself() -> None:
         timeout=20,
         check=True,
     )
-    for word in ("example:", "docker login", "/_local/fail", "presets: clean, ", "repush_docker"):
+    for word in (
+        "example:",
+        "docker login",
+        "/_local/fail",
+        "presets:\n  clean  ",
+        "repush_docker",
+    ):
         assert word in done.stdout

@@ -20,6 +20,7 @@ PLAIN = ["docker", "buildx", "build", "--load", "--progress", "plain", "--tag", 
             ["--build-arg", "A=1", "--build-arg", "B=x y; $(z)"],
         ),
         ({"labels": ("a=1", "b=2")}, ["--label", "a=1", "--label", "b=2"]),
+        ({"provenance": False}, ["--provenance=false"]),
     ],
 )
 def test_command__one_option(asked: dict[str, Any], words: list[str]) -> None:

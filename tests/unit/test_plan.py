@@ -5,10 +5,11 @@ import pytest
 from ecr_publish.errors import InvalidInputs
 from ecr_publish.findings import Threshold
 from ecr_publish.inputs import Mutability, OnUnjudged
-from ecr_publish.plan import Build, LocalImage, Plan, Policy, make, release_tags
+from ecr_publish.plan import Build, LocalImage, Plan, Policy, attested, make, release_tags
 from ecr_publish.reference import FullTag, RegistryId, Repository, Tag
 from ecr_publish.scan import Unjudged
 from tests.factories import (
+    CANDIDATE,
     HOST,
     NAME,
     ROLE,
@@ -307,3 +308,23 @@ def test_can_move__by_mode_and_exclusions(
 
 def test_uri__host_and_name() -> None:
     assert make_state(host="h.io", name="a/b").uri == "h.io/a/b"
+
+
+@pytest.mark.parametrize(
+    ("mutability", "exclusions", "provenance"),
+    [
+        ("MUTABLE", (), True),
+        ("IMMUTABLE", (), False),
+        ("IMMUTABLE_WITH_EXCLUSION", ("candidate-*",), True),
+        ("IMMUTABLE_WITH_EXCLUSION", ("latest",), False),
+        ("MUTABLE_WITH_EXCLUSION", ("candidate-*",), False),
+    ],
+)
+def test_attested__only_where_the_candidate_can_move(
+    mutability: str,
+    exclusions: tuple[str, ...],
+    provenance: bool,  # noqa: FBT001
+) -> None:
+    state = make_state(mutability=mutability, exclusions=exclusions)
+
+    assert attested(make_build(), state, CANDIDATE) == make_build(provenance=provenance)

@@ -4,11 +4,11 @@ from base64 import b64decode
 
 import pytest
 
-from local_ecr import data_plane, oidc, sts
+from local_ecr import coverage_filters, data_plane, oidc, sts
 from local_ecr.errors import EcrError
-from local_ecr.faults import Fault, FaultPlan
-from local_ecr.scan_book import ScanBook, ScanRecord
-from local_ecr.scan_config import coverage, filter_matches
+from local_ecr.faults import Call, Fault, FaultPlan, most_within, per_second
+from local_ecr.scan_book import ScanBook, ScanRecord, check_quota
+from local_ecr.scan_config import check, coverage, filter_matches
 from local_ecr.scans import Switches, Trust
 from local_ecr.tokens import Tokens
 
@@ -60,13 +60,155 @@ def test_coverage__enhanced_continuous_wins_and_the_own_setting_is_void() -> Non
     assert not coverage(unmatched, "dev", scan_on_push=True).on_push
 
 
-def test_scan_book__quota_counts_the_scan_on_push() -> None:
-    book = ScanBook()
-    book.begin(make_record(0))
+ON_PUSH, CONTINUOUS = "SCAN_ON_PUSH", "CONTINUOUS_SCAN"
+
+
+@pytest.mark.parametrize(
+    ("kind", "rules", "own", "frequency", "filters"),
+    [
+        ("BASIC", [], False, "MANUAL", []),
+        ("BASIC", [], True, ON_PUSH, []),
+        ("BASIC", [(ON_PUSH, "*")], False, ON_PUSH, ["*"]),
+        ("BASIC", [(ON_PUSH, "team")], False, ON_PUSH, ["team"]),
+        ("BASIC", [(ON_PUSH, "team*")], False, "MANUAL", []),
+        ("BASIC", [(ON_PUSH, "*/app")], False, ON_PUSH, ["*/app"]),
+        ("ENHANCED", [], True, "MANUAL", []),
+        ("ENHANCED", [(CONTINUOUS, "prod")], True, "MANUAL", []),
+        ("ENHANCED", [(ON_PUSH, "my-team"), (CONTINUOUS, "prod")], False, ON_PUSH, ["my-team"]),
+        ("ENHANCED", [(ON_PUSH, "*"), (CONTINUOUS, "/app")], False, CONTINUOUS, ["/app"]),
+        ("ENHANCED", [(CONTINUOUS, "app"), (CONTINUOUS, "*")], False, CONTINUOUS, ["app", "*"]),
+    ],
+)
+def test_coverage__of_my_team_app(
+    *, kind: str, rules: list[tuple[str, str]], own: bool, frequency: str, filters: list[str]
+) -> None:
+    found = coverage(make_config(kind, *rules), "my-team/app", scan_on_push=own)
+    assert (found.frequency, found.on_push) == (frequency, frequency != "MANUAL")
+    assert [entry["filter"] for entry in found.filters] == filters
+
+
+@pytest.mark.parametrize(
+    ("kind", "frequencies"),
+    [("BASIC", [CONTINUOUS]), ("BASIC", ["MANUAL"]), ("ENHANCED", [ON_PUSH] * 3)],
+)
+def test_rules__that_a_registry_cannot_have(kind: str, frequencies: list[str]) -> None:
+    with pytest.raises(EcrError, match=f"Scan type {kind} takes 2 rules at most"):
+        check(kind, [{"scanFrequency": name} for name in frequencies])
+
+
+def make_resource(**over: object) -> dict[str, object]:
+    metadata = {
+        "ecrRepository": {"name": "team/app"},
+        "ecrImage": {"tags": ["v1", "v2"], "inUseCount": 0},
+    }
+    status = {"statusCode": "ACTIVE", "reason": "SUCCESSFUL"}
+    return {
+        "resourceType": "AWS_ECR_CONTAINER_IMAGE",
+        "resourceId": "arn:image",
+        "accountId": "123456789012",
+        "scanType": "PACKAGE",
+        "scanStatus": status,
+        "lastScannedAt": 100.0,
+        "resourceMetadata": metadata,
+    } | over
+
+
+def equal(*values: str) -> list[dict[str, str]]:
+    return [{"comparison": "EQUALS", "value": value} for value in values]
+
+
+def unequal(*values: str) -> list[dict[str, str]]:
+    return [{"comparison": "NOT_EQUALS", "value": value} for value in values]
+
+
+@pytest.mark.parametrize(
+    ("name", "filters", "expected"),
+    [
+        ("resourceId", equal("arn:image"), True),
+        ("resourceId", equal("arn:other", "arn:image"), True),
+        ("resourceId", equal("arn:other"), False),
+        ("resourceId", unequal("arn:other"), True),
+        ("resourceId", unequal("arn:other", "arn:image"), False),
+        ("ecrRepositoryName", equal("team/app"), True),
+        ("ecrRepositoryName", equal("app"), False),
+        ("ecrImageTags", equal("v2"), True),
+        ("ecrImageTags", unequal("v2"), False),
+        ("scanStatusReason", equal("SUCCESSFUL"), True),
+        ("scanStatusCode", equal("INACTIVE"), False),
+        ("scanType", equal("PACKAGE"), True),
+        ("accountId", equal("210987654321"), False),
+        ("resourceType", equal("AWS_ECR_REPOSITORY"), False),
+        ("lambdaFunctionName", equal("x"), False),
+        ("lambdaFunctionName", unequal("x"), True),
+        ("lastScannedAt", [{"startInclusive": 100, "endInclusive": 200}], True),
+        ("lastScannedAt", [{"startInclusive": 101}, {"endInclusive": 100}], True),
+        ("lastScannedAt", [{"startInclusive": 101}], False),
+        ("ecrImageInUseCount", [{"lowerInclusive": 1}], False),
+    ],
+)
+def test_coverage_filter__lets_through(
+    *, name: str, filters: list[dict[str, object]], expected: bool
+) -> None:
+    assert coverage_filters.matches(make_resource(), {name: filters}) is expected
+
+
+def test_coverage_filter__all_of_them_and_of_what_is_missing() -> None:
+    both = {"ecrImageTags": equal("v1"), "resourceId": equal("arn:other")}
+    assert not coverage_filters.matches(make_resource(), both)
+    never_scanned = make_resource(lastScannedAt=None)
+    assert not coverage_filters.matches(never_scanned, {"lastScannedAt": [{}]})
+
+
+@pytest.mark.parametrize(
+    "filters", [[], equal(*"abcdefghijk"), equal(""), [{"comparison": "PREFIX", "value": "x"}]]
+)
+def test_coverage_filter__that_inspector_refuses(filters: list[dict[str, str]]) -> None:
+    with pytest.raises(EcrError, match="'resourceId'") as caught:
+        coverage_filters.matches(make_resource(), {"resourceId": filters})
+    assert caught.value.code == "ValidationException"
+
+
+def make_calls(*times: float) -> list[Call]:
+    return [Call(operation="X", repository=None, time=time, status=200) for time in times]
+
+
+@pytest.mark.parametrize(
+    ("times", "average", "most"),
+    [
+        ((), 0, 0),
+        ((7,), 1, 1),
+        ((0, 0.1, 0.2), 3, 3),
+        ((0, 1, 2, 3, 4), 1.25, 1),
+        ((0, 9, 9.5), 3 / 9.5, 2),
+    ],
+)
+def test_calls__rates(times: tuple[float, ...], average: float, most: int) -> None:
+    calls = make_calls(*times)
+    assert per_second(calls) == pytest.approx(average)
+    assert most_within(calls, 1.0) == most
+
+
+def test_quota__a_day_after_the_last_scan() -> None:
+    check_quota(None, 0)
     with pytest.raises(EcrError, match="The scan quota per image has been exceeded"):
-        book.begin_by_hand(make_record(86_399))
-    book.begin_by_hand(make_record(86_400))
+        check_quota(0, 86_399)
+    check_quota(0, 86_400)
+
+
+def test_scan_book__a_new_scan_takes_the_place_of_the_last_one() -> None:
+    book = ScanBook()
+    for started_at in (0, 86_400):
+        book.begin(make_record(started_at))
     assert [record.started_at for record in book.all()] == [86_400]
+
+
+def test_scan_book__counts_reads_of_each_step_until_the_scenario_changes() -> None:
+    book, record = ScanBook(), make_record()
+    book.note_read(record, 1.0)
+    assert (book.reads(record, 1.0), book.reads(record, 2.0)) == (1, 0)
+    assert book.reads(make_record(5), 1.0) == 0
+    book.forget_reads()
+    assert book.reads(record, 1.0) == 0
 
 
 def test_scan_book__forget() -> None:

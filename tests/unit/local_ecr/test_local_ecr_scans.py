@@ -1,14 +1,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import local_ecr
 from local_ecr import scan_answers, scans
 from local_ecr.scan_answers import Frame
-from local_ecr.scans import PRESETS, Answer, Scenario, Script, Target, load, preset
+from local_ecr.scans import (
+    PRESETS,
+    Answer,
+    Covered,
+    Scenario,
+    Script,
+    Switches,
+    Target,
+    load,
+    preset,
+)
 from local_ecr.vulnerabilities import Scanned, made_up
 
 
@@ -107,7 +119,7 @@ def test_load__the_example_of_the_documentation() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"defaults": "clean"}', "scenario: unknown key defaults; known: default"),
+        ('{"defaults": "clean"}', "scenario: unknown key defaults; known: by_hand"),
         ('{"rules": [{"repo": "x"}]}', "rule: unknown key repo"),
         ('{"default": [{"status": "COMPLETE", "count": {}}]}', "step: unknown key count"),
         ('{"switches": {"x": 1}}', "switches: unknown key x"),
@@ -173,3 +185,175 @@ def test_findings__exact_ones_from_the_scenario(tmp_path: Path) -> None:
     answer = load(json.dumps({"default": [step]})).default.at(0).answer
     found = scan_answers.scan_findings(answer, make_frame())["imageScanFindings"]
     assert found["findings"] == [{"name": "X-1", "severity": "LOW"}]
+
+
+def read_step(**keys: object) -> Answer:
+    return scans.scenario_from({"default": [{"status": "SETTLED"} | keys]}).default.at(9).answer
+
+
+def page_of(answer: Answer, start: int = 0, size: int = 2, **switches: Any) -> dict[str, Any]:
+    frame = replace(make_frame(enhanced=True), switches=Switches(**switches))
+    page = scan_answers.findings_page(answer, frame, start, size)
+    return dict(page.body["imageScanFindings"])
+
+
+def test_step__age_is_counted_back_from_its_own_time() -> None:
+    answer = read_step(after=5, age_seconds=60)
+    assert (answer.completed_after, answer.is_old) == (-55, True)
+
+
+def test_step__findings_that_inspector_does_not_count() -> None:
+    answer = read_step(counts={"LOW": 1}, suppressed={"HIGH": 2}, closed={"LOW": 1})
+    states = [found.state for found in answer.vulnerabilities]
+    assert states == ["ACTIVE", "SUPPRESSED", "SUPPRESSED", "CLOSED"]
+    assert len({found.id for found in answer.vulnerabilities}) == 4
+
+
+def test_step__a_word_that_is_no_severity_is_kept() -> None:
+    answer = read_step(counts={"SEVERE": 1, "TERRIBLE": 1, "LOW": 1})
+    found = [(v.severity, v.id) for v in answer.vulnerabilities]
+    assert [word for word, _ in found] == ["LOW", "SEVERE", "TERRIBLE"]
+    assert len({name for _, name in found}) == 3
+
+
+def test_step__bare_findings_have_no_optional_member() -> None:
+    answer = read_step(counts={"HIGH": 1}, bare=True)
+    basic = scan_answers.scan_findings(answer, make_frame())["imageScanFindings"]["findings"]
+    assert [set(finding) for finding in basic] == [{"name", "severity"}]
+    (enhanced,) = page_of(answer)["enhancedFindings"]
+    assert set(enhanced) == {"severity", "packageVulnerabilityDetails"}
+
+
+def test_step__reads_and_later_pages_are_like_the_step_but_for_what_they_say() -> None:
+    answer = read_step(
+        counts={"HIGH": 1},
+        page_size=7,
+        reads=[{"counts": {"LOW": 1}, "later_pages": {"status": "PENDING"}}, {}],
+    )
+    first, second = answer.reads
+    assert (first.vulnerabilities, first.page_size) == (made_up({"LOW": 1}), 7)
+    assert first.later_pages is not None
+    assert (first.later_pages.status, first.later_pages.page_size) == ("PENDING", 7)
+    assert second.vulnerabilities == answer.vulnerabilities
+    assert [answer.of_read(n) for n in range(3)] == [first, second, answer]
+    assert (first.of_page(0), first.of_page(2)) == (first, first.later_pages)
+
+
+def test_step__reads_that_begin_again() -> None:
+    answer = read_step(reads=[{"counts": {"LOW": n}} for n in (1, 2)], cycle=True)
+    assert [len(answer.of_read(n).vulnerabilities) for n in range(5)] == [1, 2, 1, 2, 1]
+
+
+def test_step__coverage_by_a_word_or_in_full() -> None:
+    assert read_step(coverage="UNSUPPORTED_OS").covered == Covered(reason="UNSUPPORTED_OS")
+    told = {"statusCode": "INACTIVE", "lastScannedAfter": -5, "listed": False}
+    assert read_step(coverage=told).covered == Covered(
+        status_code="INACTIVE", scanned_after=-5, listed=False
+    )
+    assert read_step(coverage={"lastScannedAfter": None}).covered == Covered(scanned_after=None)
+    with pytest.raises(ValueError, match="coverage: unknown key lastScannedAt"):
+        read_step(coverage={"lastScannedAt": 0})
+
+
+def test_step__needs_a_status_or_an_error() -> None:
+    with pytest.raises(ValueError, match=r"step: no status: \{'after': 1\}"):
+        scans.scenario_from({"default": [{"after": 1}]})
+    refusing = scans.scenario_from({"default": [{"error": "ThrottlingException"}]}).default
+    assert (refusing.at(0).answer.error, refusing.final) == ("ThrottlingException", None)
+
+
+def test_by_hand__another_script_for_the_default_or_a_rule() -> None:
+    body = {
+        "default": "old-scan",
+        "by_hand": "vulnerable",
+        "rules": [{"platform": "linux/arm64", "script": "never-found", "by_hand": "clean"}],
+    }
+    scenario = scans.scenario_from(body, 2)
+    assert scenario.default.by_hand == preset("vulnerable", 2).default
+    assert scenario.rules[0].script.by_hand == preset("clean", 2).default
+    assert (
+        scans.scenario_from({"default": "multiarch", "by_hand": "slow"})
+        .script_for(make_target(platform="linux/amd64"))
+        .by_hand
+        == preset("slow").default
+    )
+
+
+@pytest.mark.parametrize(
+    ("switch", "value"), [("counts", "per_page"), ("coverage_on_push", "DONE")]
+)
+def test_switches__a_value_that_is_none_of_them(switch: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"switches: {switch} is '{value}'; known: "):
+        scans.scenario_from({"switches": {switch: value}})
+
+
+def test_final__begins_when_nothing_changes_any_more() -> None:
+    counts = [{"LOW": 1}, {"LOW": 2}, {"LOW": 2}]
+    steps = [{"after": n, "status": "SETTLED", "counts": c} for n, c in enumerate(counts)]
+    final = scans.scenario_from({"default": steps}).default.final
+    assert final is not None
+    assert final.after == 1
+
+
+def test_counts__of_the_scan_or_of_the_page() -> None:
+    answer = read_step(counts={"HIGH": 1, "LOW": 3})
+    assert page_of(answer)["findingSeverityCounts"] == {"HIGH": 1, "LOW": 3}
+    assert page_of(answer, counts="per-page")["findingSeverityCounts"] == {"HIGH": 1, "LOW": 1}
+    assert page_of(answer, 2, counts="per-page")["findingSeverityCounts"] == {"LOW": 2}
+
+
+def test_counts__as_told_or_left_out() -> None:
+    told = read_step(counts={"LOW": 1}, findingSeverityCounts={"CRITICAL": 2})
+    assert page_of(told)["findingSeverityCounts"] == {"CRITICAL": 2}
+    silent = read_step(counts={"LOW": 1}, findingSeverityCounts=None)
+    assert "findingSeverityCounts" not in page_of(silent)
+    assert "imageScanCompletedAt" in page_of(silent)
+
+
+@pytest.mark.parametrize(
+    ("switches", "listed", "counts"),
+    [
+        ({}, 4, {"LOW": 2, "HIGH": 2}),
+        ({"suppressed_counted": False}, 4, {"LOW": 1}),
+        ({"suppressed_listed": False}, 1, {"LOW": 1}),
+    ],
+)
+def test_suppressed__listed_and_counted_are_switches(
+    switches: dict[str, bool], listed: int, counts: dict[str, int]
+) -> None:
+    answer = read_step(counts={"LOW": 1}, suppressed={"HIGH": 2}, closed={"LOW": 1})
+    found = page_of(answer, size=10, **switches)
+    assert len(found["enhancedFindings"]) == listed
+    assert found["findingSeverityCounts"] == counts
+
+
+def test_suppressed__exact_findings_have_a_status_of_their_own() -> None:
+    answer = read_step(enhancedFindings=[{"severity": "HIGH", "status": "CLOSED"}, {}])
+    found = page_of(answer, suppressed_counted=False)
+    assert found["findingSeverityCounts"] == {"UNDEFINED": 1}
+
+
+def test_suppressed__basic_scans_know_none() -> None:
+    answer = read_step(counts={"LOW": 1}, suppressed={"HIGH": 2})
+    found = scan_answers.scan_findings(answer, make_frame())["imageScanFindings"]
+    assert found["findingSeverityCounts"] == {"LOW": 1}
+
+
+def test_completed_at__may_be_missing_on_later_pages() -> None:
+    answer = read_step(counts={"LOW": 3})
+    assert "imageScanCompletedAt" in page_of(answer, 2)
+    assert "imageScanCompletedAt" in page_of(answer, completed_on_later_pages=False)
+    assert "imageScanCompletedAt" not in page_of(answer, 2, completed_on_later_pages=False)
+
+
+def test_completed__says_so_whatever_the_status() -> None:
+    unknown = read_step(status="SCAN_REPLAYED", completed=True)
+    assert page_of(unknown)["findingSeverityCounts"] == {}
+    assert unknown.is_final
+    assert not read_step(status="IN_PROGRESS", completed=True).is_final
+
+
+def test_completed__findings_without_it() -> None:
+    answer = read_step(status="ACTIVE", completed=False, counts={"LOW": 1})
+    assert set(page_of(answer)) == {"enhancedFindings"}
+    assert not answer.is_final
