@@ -107,7 +107,11 @@ def _ignorance(unjudged: Sequence[Result]) -> str:
 
 def _pass(findings: Sequence[Finding], threshold: Threshold) -> str:
     if threshold is Threshold.NONE:
-        return f"{len(findings)} findings, and severity-threshold: none refuses nothing"
+        return f"{_number(findings)}, and severity-threshold: none refuses nothing"
     if not findings:
         return "no findings"
-    return f"{len(findings)} findings, none at or above the threshold {threshold.value}"
+    return f"{_number(findings)}, none at or above the threshold {threshold.value}"
+
+
+def _number(findings: Sequence[Finding]) -> str:
+    return "1 finding" if len(findings) == 1 else f"{len(findings)} findings"

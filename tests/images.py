@@ -5,39 +5,65 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 
 import boto3
 import requests
 
-from ecr_publish.manifest import OCI_MANIFEST, Manifest
+from ecr_publish.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
 from ecr_publish.reference import Digest
 from local_ecr.server import LocalEcr
 
+ATTESTED = "unknown/unknown"
 
-def push_image(ecr: LocalEcr, repository: str, tag: str, content: bytes = b"layer") -> Manifest:
-    """Push an image of one layer; gives its manifest."""
-    config = json.dumps({"architecture": "amd64", "os": "linux", "note": content.hex()}).encode()
-    descriptors = [_push_blob(ecr, repository, blob) for blob in (config, content)]
-    text = json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "config": {
-                "mediaType": "application/vnd.oci.image.config.v1+json",
-                **descriptors[0],
-            },
-            "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", **descriptors[1]}],
-        }
+
+def push_image(
+    ecr: LocalEcr,
+    repository: str,
+    tag: str = "",
+    content: bytes = b"layer",
+    platform: str = "linux/amd64",
+) -> Manifest:
+    """Push an image of one layer, without a tag by its digest; gives its manifest."""
+    system, _, architecture = platform.partition("/")
+    config = json.dumps({"architecture": architecture, "os": system, "note": content.hex()})
+    descriptors = [_push_blob(ecr, repository, blob) for blob in (config.encode(), content)]
+    types = ("config.v1+json", "layer.v1.tar")
+    of_config, of_layer = (
+        {"mediaType": f"application/vnd.oci.image.{name}", **descriptor}
+        for name, descriptor in zip(types, descriptors, strict=True)
     )
+    image: dict[str, object] = {"config": of_config, "layers": [of_layer]}
+    return _push_manifest(ecr, repository, tag, {"mediaType": OCI_MANIFEST, **image})
+
+
+def push_index(ecr: LocalEcr, repository: str, tag: str, platforms: Sequence[str]) -> Manifest:
+    """Push an image per platform by digest, BuildKit's attestation, and the index of them all."""
+    children = [_push_child(ecr, repository, name) for name in (*platforms, ATTESTED)]
+    return _push_manifest(ecr, repository, tag, {"mediaType": OCI_INDEX, "manifests": children})
+
+
+def _push_child(ecr: LocalEcr, repository: str, platform: str) -> dict[str, object]:
+    image = push_image(ecr, repository, content=platform.encode(), platform=platform)
+    system, _, architecture = platform.partition("/")
+    child = {"mediaType": OCI_MANIFEST, "digest": str(image.digest), "size": len(image.text)}
+    return {**child, "platform": {"os": system, "architecture": architecture}}
+
+
+def _push_manifest(
+    ecr: LocalEcr, repository: str, tag: str, content: dict[str, object]
+) -> Manifest:
+    text, media_type = json.dumps({"schemaVersion": 2, **content}), str(content["mediaType"])
+    digest = _digest(text.encode())
     answer = requests.put(
-        f"{ecr.url}/v2/{repository}/manifests/{tag}",
+        f"{ecr.url}/v2/{repository}/manifests/{tag or digest}",
         data=text,
-        headers={"Content-Type": OCI_MANIFEST},
+        headers={"Content-Type": media_type},
         auth=_login(),
         timeout=10,
     )
     answer.raise_for_status()
-    return Manifest(digest=Digest(_digest(text.encode())), media_type=OCI_MANIFEST, text=text)
+    return Manifest(digest=Digest(digest), media_type=media_type, text=text)
 
 
 def _push_blob(ecr: LocalEcr, repository: str, blob: bytes) -> dict[str, str | int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
@@ -111,14 +110,6 @@ def prepare(*answers: Answer | BaseException, pushed: Manifest | None = None) ->
         workflow=FakeWorkflow({"/event.json": EVENT}),
         clock=FakeClock(),
     )
-
-
-@pytest.fixture(autouse=True)
-def _keep_signals() -> Iterator[None]:
-    kept = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for name, handler in kept.items():
-        signal.signal(name, handler)
 
 
 def test_line__clean_image_gets_its_release_tags() -> None:

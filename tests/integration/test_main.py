@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -17,14 +16,6 @@ from local_ecr.server import LocalEcr
 from tests.factories import NAME, ROLE, SHA
 
 pytestmark = pytest.mark.usefixtures("ambient")
-
-
-@pytest.fixture(autouse=True)
-def _keep_signals() -> Iterator[None]:
-    kept = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for name, handler in kept.items():
-        signal.signal(name, handler)
 
 
 @pytest.fixture
