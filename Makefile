@@ -54,8 +54,9 @@ lint: install ## Check style, types, import walls, actions and workflows
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
 
 .PHONY: bench
-bench: install ## Measure the wait for the verdict, and the step's own time
+bench: install ## Measure the wait, many findings, and the step as a whole
 	$(BIN)/python -m bench.verdict
+	$(BIN)/python -m bench.findings
 	$(BIN)/python -m bench.step
 
 .PHONY: lock
