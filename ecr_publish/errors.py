@@ -339,6 +339,16 @@ class NotScanned(PublishError):
         )
 
 
+_CONTAINERD_STORE = (
+    "Several platforms need an engine with the containerd image store. Switch to it in a step "
+    "before this one:\n"
+    "    - run: |\n"
+    '        echo \'{"features": {"containerd-snapshotter": true}}\' |\n'
+    "          sudo tee /etc/docker/daemon.json\n"
+    "        sudo systemctl restart docker"
+)
+
+
 class PlatformsMissing(PublishError):
     """The index that was pushed lacks a platform that was asked for."""
 
@@ -347,12 +357,8 @@ class PlatformsMissing(PublishError):
     def __init__(self, missing: Sequence[str]) -> None:
         super().__init__(
             f"the image that was pushed lacks {', '.join(missing)}",
-            why="The Docker Engine pushes one platform only with its classic image store.",
-            fix="Switch the engine to the containerd image store, in a step before this one:\n"
-            "    - run: |\n"
-            '        echo \'{"features": {"containerd-snapshotter": true}}\' |\n'
-            "          sudo tee /etc/docker/daemon.json\n"
-            "        sudo systemctl restart docker",
+            why="With its classic image store the Docker Engine pushes one platform only.",
+            fix=_CONTAINERD_STORE,
             link="https://docs.docker.com/engine/storage/containerd/",
         )
 
@@ -378,11 +384,12 @@ class BuildFailed(PublishError):
 
     exit_code = ExitCode.BUILD
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, *, platforms: Sequence[str] = ()) -> None:
+        fix = "Run the same build on your own machine: docker buildx build ."
         super().__init__(
             f"docker buildx build exited with {status}",
             why="The cause stands in the log, in the group «Build», most often in its last lines.",
-            fix="Run the same build on your own machine: docker buildx build .",
+            fix=f"{fix}\n{_CONTAINERD_STORE}" if len(platforms) > 1 else fix,
         )
 
 

@@ -57,7 +57,7 @@ class DockerEngine:
                 _end(process)
                 raise
         if process.returncode:
-            raise BuildFailed(process.returncode)
+            raise BuildFailed(process.returncode, platforms=build.platforms)
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
         """Give a local image the repository's name and a tag; raises ImageMissing."""
