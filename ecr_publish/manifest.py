@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ecr_publish.errors import UnexpectedManifest
@@ -81,14 +81,17 @@ def _expand(
     if manifest.media_type in IMAGES:
         yield Target(digest=manifest.digest)
         return
-    if manifest.media_type not in INDEXES or not deeper:
+    if manifest.media_type not in INDEXES:
         raise UnexpectedManifest(
             str(manifest.digest), f"its media type {manifest.media_type!r} is not one of an image"
         )
+    if not deeper:
+        raise UnexpectedManifest(str(manifest.digest), f"it is an index inside {_DEEPEST} others")
     for child in _children(manifest):
         digest = _digest_of(manifest, child)
         if child.get("mediaType") in INDEXES:
-            yield from _expand(fetch(digest), fetch, deeper - 1)
+            # Checked against the digest that the index names, whatever was fetched.
+            yield from _expand(replace(fetch(digest), digest=digest), fetch, deeper - 1)
         elif not _is_attestation(child):
             yield Target(digest=digest, platform=_platform(manifest, child))
 

@@ -15,6 +15,8 @@ PLAIN = ["docker", "buildx", "build", "--load", "--progress", "plain", "--tag", 
         ({"file": "app/Dockerfile"}, ["--file", "app/Dockerfile"]),
         ({"target": "final"}, ["--target", "final"]),
         ({"network": "none"}, ["--network", "none"]),
+        ({"platforms": ("linux/arm64",)}, ["--platform", "linux/arm64"]),
+        ({"platforms": ("linux/amd64", "linux/arm64")}, ["--platform", "linux/amd64,linux/arm64"]),
         (
             {"build_args": ("A=1", "B=x y; $(z)")},
             ["--build-arg", "A=1", "--build-arg", "B=x y; $(z)"],
@@ -29,11 +31,18 @@ def test_command__one_option(asked: dict[str, Any], words: list[str]) -> None:
 
 def test_command__everything() -> None:
     build = make_build(
-        context="app", file="F", target="T", network="N", build_args=("A=1",), labels=("b=2",)
+        context="app",
+        file="F",
+        target="T",
+        network="N",
+        platforms=("linux/amd64", "linux/arm64"),
+        build_args=("A=1",),
+        labels=("b=2",),
     )
     assert command(build, "r/app:candidate") == [
         *PLAIN,
         *("--file", "F", "--target", "T", "--network", "N"),
+        *("--platform", "linux/amd64,linux/arm64"),
         *("--build-arg", "A=1", "--label", "b=2", "--", "app"),
     ]
 

@@ -15,9 +15,11 @@ from ecr_publish.errors import (
     ImageMissing,
     InvalidInputs,
     NoCredentials,
+    NotScanned,
     NoWorkflowRun,
     OidcFailed,
     OidcUnavailable,
+    PlatformsMissing,
     PromotionFailed,
     PublishError,
     PushFailed,
@@ -43,11 +45,13 @@ EXAMPLES = [
     (StsFailed(ROLE, "no route"), ExitCode.CREDENTIALS),
     (NoCredentials(), ExitCode.CREDENTIALS),
     (RepositoryMissing("app", "eu-west-1"), ExitCode.REPOSITORY),
+    (NotScanned("app", "eu-west-1"), ExitCode.REPOSITORY),
     (EngineMissing("no socket"), ExitCode.BUILD),
     (BuildFailed(1), ExitCode.BUILD),
     (ImageMissing("app:test"), ExitCode.BUILD),
     (PushFailed("it failed", fix="Try."), ExitCode.PUSH),
     (UnexpectedManifest("sha256:1", "it is odd"), ExitCode.PUSH),
+    (PlatformsMissing(["linux/arm64"]), ExitCode.PUSH),
     (CallFailed("PutImage", "X", "no", transient=True), ExitCode.PROMOTE),
     (TagTaken("latest", "sha256:1"), ExitCode.PROMOTE),
     (PromotionFailed("latest", "no", moved=[]), ExitCode.PROMOTE),
@@ -363,6 +367,31 @@ def test_repository_missing__input_and_command_to_paste() -> None:
         "aws ecr create-repository --repository-name team/app --region eu-west-1 \\\n"
         "  --image-scanning-configuration scanOnPush=true"
     )
+
+
+def test_not_scanned__rule_to_paste() -> None:
+    error = NotScanned("team/app", "eu-west-1")
+    assert error.what == "the repository team/app is never scanned, so no image of it can pass"
+    assert "Nothing was built." in error.why
+    command, _, rules = pasted(error.fix).partition("--rules ")
+    assert command.split() == [
+        *("aws", "ecr", "put-registry-scanning-configuration", "--region", "eu-west-1"),
+        *("\\", "--scan-type", "ENHANCED"),
+    ]
+    assert json.loads(rules.strip().strip("'")) == [
+        {
+            "scanFrequency": "SCAN_ON_PUSH",
+            "repositoryFilters": [{"filter": "*", "filterType": "WILDCARD"}],
+        }
+    ]
+
+
+def test_platforms_missing__names_them_and_the_image_store() -> None:
+    error = PlatformsMissing(["linux/arm64", "linux/s390x"])
+    assert error.what == "the image that was pushed lacks linux/arm64, linux/s390x"
+    (step,) = pasted_yaml(error.fix)
+    assert '{"features": {"containerd-snapshotter": true}}' in step["run"]
+    assert step["run"].endswith("sudo systemctl restart docker")
 
 
 def test_engine_missing__detail() -> None:

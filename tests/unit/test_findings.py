@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecr_publish.findings import (
     Finding,
@@ -12,9 +15,10 @@ from ecr_publish.findings import (
     Severity,
     Threshold,
     count,
+    merge,
     parse_page,
 )
-from tests.factories import make_findings, make_page
+from tests.factories import make_finding, make_findings, make_package, make_page
 
 AT = datetime(2026, 8, 8, 9, 30, tzinfo=timezone.utc)
 RANKED = ("INFORMATIONAL", "LOW", "MEDIUM", "HIGH", "CRITICAL")
@@ -108,6 +112,27 @@ def test_threshold__table_is_whole() -> None:
     assert {*RANKED, "UNDEFINED"} == {severity.value for severity in Severity}
 
 
+@pytest.mark.parametrize("threshold", Threshold)
+@pytest.mark.parametrize("unknown", RANKED)
+def test_s1_threshold__severity_without_a_rank_counts_as_the_one_given(
+    threshold: Threshold, unknown: str
+) -> None:
+    ranked = Severity(unknown)
+
+    assert threshold.refuses(Severity.UNDEFINED, ranked) is threshold.refuses(ranked)
+
+
+@pytest.mark.parametrize("threshold", Threshold)
+@pytest.mark.parametrize("severity", RANKED)
+@pytest.mark.parametrize("unknown", Severity)
+def test_s1_threshold__severity_with_a_rank_keeps_it(
+    threshold: Threshold, severity: str, unknown: Severity
+) -> None:
+    ranked = Severity(severity)
+
+    assert threshold.refuses(ranked, unknown) is threshold.refuses(ranked)
+
+
 def test_parse_page__basic() -> None:
     page = parse_page(
         answer(
@@ -171,6 +196,30 @@ def test_parse_page__enhanced_untriaged_keeps_the_word_of_ecr() -> None:
     (finding,) = parse_page(answer(enhancedFindings=[enhanced(severity="UNTRIAGED")])).findings
 
     assert (finding.severity, finding.stated_severity) == (Severity.UNDEFINED, "UNTRIAGED")
+
+
+@pytest.mark.parametrize("status", ["SUPPRESSED", "CLOSED"])
+def test_parse_page__what_inspector_does_not_count(status: str) -> None:
+    (finding,) = parse_page(answer(enhancedFindings=[enhanced(status=status)])).findings
+
+    assert finding.suppressed
+    assert finding.severity is Severity.CRITICAL
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "", "suppressed", "SUPPRESSED ", "NEW", None])
+def test_s1_parse_page__every_other_status_counts(status: str | None) -> None:
+    (finding,) = parse_page(answer(enhancedFindings=[enhanced(status=status)])).findings
+
+    assert not finding.suppressed
+
+
+def test_s1_parse_page__findings_without_a_status_count() -> None:
+    unsaid = enhanced()
+    del unsaid["status"]
+    # The basic engine knows no status: whatever stands there hides nothing.
+    page = parse_page(answer(findings=[basic(status="CLOSED")], enhancedFindings=[unsaid]))
+
+    assert [finding.suppressed for finding in page.findings] == [False, False]
 
 
 def test_parse_page__enhanced_without_details_is_named_by_its_title() -> None:
@@ -267,3 +316,96 @@ def test_count__names_every_severity_the_worst_first() -> None:
         (Severity.INFORMATIONAL, 0),
         (Severity.UNDEFINED, 3),
     ]
+
+
+# Merging --------------------------------------------------------------------------------------
+
+
+def test_merge__one_finding_on_several_platforms() -> None:
+    one, other = make_finding("CVE-1"), make_finding("CVE-2")
+    merged = merge([("linux/amd64", one), ("linux/amd64", other), ("linux/arm64", one)])
+
+    assert merged == (
+        replace(one, platforms=("linux/amd64", "linux/arm64")),
+        replace(other, platforms=("linux/amd64",)),
+    )
+
+
+def test_merge__single_image_names_no_platform() -> None:
+    finding = make_finding()
+
+    assert merge([("", finding), ("", finding)]) == (finding,)
+
+
+def test_merge__platform_is_named_once() -> None:
+    (finding,) = merge([("linux/amd64", make_finding())] * 2)
+
+    assert finding.platforms == ("linux/amd64",)
+
+
+def test_merge__texts_may_differ_and_the_first_is_shown() -> None:
+    one = make_finding()
+    other = replace(one, uri="https://other.example", description="Something else.")
+
+    assert merge([("a", one), ("b", other)]) == (replace(one, platforms=("a", "b")),)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "CVE-2024-0002"},
+        {"severity": Severity.CRITICAL, "stated_severity": "CRITICAL"},
+        {"stated_severity": "High"},
+        {"suppressed": True},
+        {"packages": ()},
+        {"packages": (make_package(version="3.0.2-r0"),)},
+        {"packages": (make_package(name="libssl"),)},
+        {"packages": (make_package(), make_package(name="libssl"))},
+    ],
+)
+def test_s1_merge__whatever_else_differs_stays_apart(change: dict[str, Any]) -> None:
+    one = make_finding()
+    merged = merge([("a", one), ("b", replace(one, **change))])
+
+    assert len(merged) == 2
+    assert {finding.platforms for finding in merged} == {("a",), ("b",)}
+
+
+def test_merge__worst_first_and_then_by_name() -> None:
+    names = [("CVE-2", "LOW"), ("CVE-9", "HIGH"), ("CVE-1", "LOW"), ("CVE-5", "CRITICAL")]
+    merged = merge(("", make_finding(*each)) for each in names)
+
+    assert [finding.name for finding in merged] == ["CVE-5", "CVE-9", "CVE-1", "CVE-2"]
+
+
+SOME = st.builds(
+    make_finding,
+    st.sampled_from(["CVE-1", "CVE-2"]),
+    st.sampled_from(["CRITICAL", "LOW", "UNTRIAGED", "UNDEFINED"]),
+    suppressed=st.booleans(),
+    packages=st.sampled_from([(), (make_package(),)]),
+)
+FOUND = st.lists(st.tuples(st.sampled_from(["", "linux/amd64", "linux/arm64"]), SOME), max_size=8)
+
+
+@given(FOUND)
+def test_s1_merge__loses_nothing_and_adds_nothing(found: list[tuple[str, Finding]]) -> None:
+    merged = merge(found)
+
+    assert {replace(finding, platforms=()) for finding in merged} == {item for _, item in found}
+    assert {
+        (platform, replace(finding, platforms=()))
+        for finding in merged
+        for platform in finding.platforms
+    } == {(platform, item) for platform, item in found if platform}
+    assert len({replace(finding, platforms=()) for finding in merged}) == len(merged)
+
+
+@given(FOUND, st.data())
+def test_merge__order_changes_no_finding(
+    found: list[tuple[str, Finding]], data: st.DataObject
+) -> None:
+    def plain(merged: tuple[Finding, ...]) -> set[Finding]:
+        return {replace(item, platforms=tuple(sorted(item.platforms))) for item in merged}
+
+    assert plain(merge(found)) == plain(merge(data.draw(st.permutations(found))))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,16 @@ from hypothesis import strategies as st
 from ecr_publish.findings import Finding, Severity, Threshold
 from ecr_publish.gate import Decision, Verdict, judge
 from ecr_publish.inputs import OnUnjudged
+from ecr_publish.plan import Policy
 from ecr_publish.scan import Result, Unjudged
-from tests.factories import make_finding, make_findings, make_policy, make_result, make_unjudged
+from tests.factories import (
+    make_finding,
+    make_findings,
+    make_policy,
+    make_result,
+    make_target,
+    make_unjudged,
+)
 
 FAIL, WARN = OnUnjudged.FAIL, OnUnjudged.WARN
 
@@ -88,7 +97,7 @@ def test_judge__threshold_none_says_that_it_refuses_nothing() -> None:
     )
 
     assert verdict.decision is Decision.PASSED
-    assert verdict.reason == "1 findings, and severity-threshold: none refuses nothing"
+    assert verdict.reason == "1 finding, and severity-threshold: none refuses nothing"
 
 
 def test_s1_judge__one_bad_platform_refuses_the_index() -> None:
@@ -96,6 +105,88 @@ def test_s1_judge__one_bad_platform_refuses_the_index() -> None:
 
     for results in itertools.permutations([clean, clean, bad]):
         assert judge(results, make_policy()).decision is Decision.REFUSED
+
+
+@pytest.mark.parametrize("unknown", Severity)
+@pytest.mark.parametrize("threshold", Threshold)
+def test_s1_judge__severity_without_a_rank_counts_as_the_user_says(
+    threshold: Threshold, unknown: Severity
+) -> None:
+    policy = make_policy(threshold=threshold, unknown_severity=unknown)
+    verdict = judge([make_result(make_finding(severity="UNTRIAGED"))], policy)
+
+    refused = threshold.refuses(unknown)
+    assert verdict.decision is (Decision.REFUSED if refused else Decision.PASSED)
+    # It is shown as what it is, whatever it counts as.
+    assert verdict.counts[Severity.UNDEFINED] == 1
+
+
+# Several platforms ----------------------------------------------------------------------------
+
+
+def on(platform: str, *findings: Finding, **over: Any) -> Result:
+    return replace(make_result(*findings), target=make_target(platform, platform), **over)
+
+
+def test_judge__finding_of_two_platforms_counts_once_and_names_both() -> None:
+    finding = make_finding()
+    verdict = judge([on("linux/amd64", finding), on("linux/arm64", finding)], make_policy())
+
+    assert verdict.reason == "1 HIGH: at or above the threshold high"
+    assert verdict.counts[Severity.HIGH] == 1
+    assert verdict.findings == verdict.deciding
+    assert verdict.deciding == (replace(finding, platforms=("linux/amd64", "linux/arm64")),)
+
+
+def test_judge__reason_names_the_platforms_that_were_not_judged() -> None:
+    results = [
+        on("linux/amd64", unjudged=Unjudged.TIMEOUT, reason="late"),
+        on("linux/arm64"),
+        on("linux/s390x", unjudged=Unjudged.UNSUPPORTED, reason="odd"),
+        on("linux/arm/v7", unjudged=Unjudged.TIMEOUT, reason="late"),
+        on("", unjudged=Unjudged.ERROR, reason="nameless"),
+        on("", unjudged=Unjudged.TIMEOUT, reason="late"),
+    ]
+
+    assert judge(results, make_policy()).reason == (
+        "linux/amd64, linux/arm/v7: late; linux/s390x: odd; nameless"
+    )
+
+
+# Suppressed findings --------------------------------------------------------------------------
+
+HUSHED = make_finding("CVE-2024-9999", "CRITICAL", suppressed=True)
+
+
+def test_suppressed__do_not_count_and_are_shown_apart() -> None:
+    verdict = judge([make_result(HUSHED, *make_findings(low=1))], make_policy())
+
+    assert verdict.decision is Decision.PASSED
+    assert verdict.suppressed == (HUSHED,)
+    assert verdict.reason == "1 finding, none at or above the threshold high"
+    assert verdict.findings == make_findings(low=1)
+    assert verdict.counts[Severity.CRITICAL] == 0
+
+
+def test_suppressed__alone_are_no_findings() -> None:
+    verdict = judge([make_result(HUSHED)], make_policy())
+
+    assert (verdict.reason, verdict.findings) == ("no findings", ())
+
+
+def test_s1_suppressed__on_one_platform_count_on_the_other() -> None:
+    active = replace(HUSHED, suppressed=False)
+    verdict = judge([on("linux/amd64", HUSHED), on("linux/arm64", active)], make_policy())
+
+    assert verdict.decision is Decision.REFUSED
+    assert [item.platforms for item in verdict.deciding] == [("linux/arm64",)]
+    assert [item.platforms for item in verdict.suppressed] == [("linux/amd64",)]
+
+
+def test_s2_suppressed__make_no_verdict_out_of_none() -> None:
+    partial = replace(make_unjudged(), findings=(HUSHED,))
+
+    assert judge([partial], make_policy()).decision is Decision.UNKNOWN
 
 
 # What was not judged --------------------------------------------------------------------------
@@ -223,16 +314,24 @@ FINDINGS = st.builds(
     make_finding,
     st.sampled_from(["CVE-1", "CVE-2", "CVE-3"]),
     st.sampled_from([*(severity.value for severity in Severity), "UNTRIAGED", "SOMETHING"]),
+    suppressed=st.sampled_from([False, False, True]),
 )
 RESULTS = st.builds(
-    lambda findings, kind: replace(make_result(*findings), unjudged=kind, reason=str(kind)),
+    lambda findings, kind, platform: replace(
+        make_result(*findings),
+        unjudged=kind,
+        reason=str(kind),
+        target=make_target(platform, platform),
+    ),
     st.lists(FINDINGS, max_size=4),
     st.none() | st.sampled_from(Unjudged),
+    st.sampled_from(["", "linux/amd64", "linux/arm64"]),
 )
 ANSWERS = st.sampled_from(OnUnjudged)
 POLICIES = st.builds(
     make_policy,
     threshold=st.sampled_from(Threshold),
+    unknown_severity=st.sampled_from(Severity),
     timeout=ANSWERS,
     unsupported=ANSWERS,
     error=ANSWERS,
@@ -270,6 +369,21 @@ def test_judge__order_decides_nothing(results: list[Result], data: st.DataObject
     assert (one.decision, one.may_promote) == (other.decision, other.may_promote)
     assert (one.counts, one.waived_by) == (other.counts, other.waived_by)
     assert [item.severity for item in one.findings] == [item.severity for item in other.findings]
+    assert len(one.suppressed) == len(other.suppressed)
+
+
+@given(st.lists(RESULTS, min_size=1, max_size=3), POLICIES)
+def test_s1_judge__suppressing_is_the_only_way_to_hide_a_finding(
+    results: list[Result], policy: Policy
+) -> None:
+    verdict = judge(results, policy)
+    named = {item for result in results for item in result.findings}
+    shown = {replace(item, platforms=()) for item in (*verdict.findings, *verdict.suppressed)}
+
+    assert shown == named
+    assert {replace(item, platforms=()) for item in verdict.suppressed} == {
+        item for item in named if item.suppressed
+    }
 
 
 @given(st.lists(RESULTS, max_size=4), st.data())
@@ -282,12 +396,12 @@ def test_s2_judge__passed_means_judged_and_below_the_threshold(
         item
         for result in results
         for item in result.findings
-        if policy.threshold.refuses(item.severity)
+        if not item.suppressed and policy.threshold.refuses(item.severity, policy.unknown_severity)
     ]
 
     judged = bool(results) and all(result.unjudged is None for result in results)
     assert (verdict.decision is Decision.PASSED) == (judged and not reached)
     assert (verdict.decision is Decision.REFUSED) == bool(reached)
-    assert len(verdict.deciding) == len(reached)
+    assert {replace(item, platforms=()) for item in verdict.deciding} == set(reached)
     if reached:
         assert verdict.may_promote is policy.report_only

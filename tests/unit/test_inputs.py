@@ -3,8 +3,16 @@ from collections.abc import Mapping
 import pytest
 
 from ecr_publish.errors import InvalidInputs
-from ecr_publish.findings import Threshold
-from ecr_publish.inputs import Inputs, Mutability, OnUnjudged, names, parse, variable
+from ecr_publish.findings import Severity, Threshold
+from ecr_publish.inputs import (
+    Inputs,
+    Mutability,
+    OnUnjudged,
+    UnknownSeverity,
+    names,
+    parse,
+    variable,
+)
 from ecr_publish.reference import RegistryId, Repository
 from tests.factories import make_inputs
 
@@ -39,7 +47,7 @@ def test_variable__dashes() -> None:
 def test_names__order_and_dashes() -> None:
     assert names()[:3] == ("aws-region", "role-to-assume", "role-session-name")
     assert names()[-1] == "report-only"
-    assert len(names()) == 23
+    assert len(names()) == 26
 
 
 def test_parse__defaults() -> None:
@@ -67,9 +75,12 @@ def test_parse__everything() -> None:
         build_args="A=1\nB=2",
         labels="a=1\nb=2",
         network="none",
+        platforms="linux/amd64,linux/arm64",
         tags="1.4.2\n{short-sha}",
         severity_threshold="low",
+        unknown_severity="medium",
         scan_timeout="1h",
+        max_scan_age="7d",
         on_timeout="warn",
         on_unsupported="fail",
         on_scan_error="warn",
@@ -87,13 +98,16 @@ def test_parse__everything() -> None:
         context="app",
         file="app/Dockerfile",
         target="final",
+        platforms=("linux/amd64", "linux/arm64"),
         build_args=("A=1", "B=2"),
         labels=("a=1", "b=2"),
         network="none",
         image=None,
         tags=("1.4.2", "{short-sha}"),
         severity_threshold=Threshold.LOW,
+        unknown_severity=Severity.MEDIUM,
         scan_timeout=3600,
+        max_scan_age=604_800,
         on_timeout=OnUnjudged.WARN,
         on_unsupported=OnUnjudged.FAIL,
         on_scan_error=OnUnjudged.WARN,
@@ -267,6 +281,7 @@ def test_scan_timeout__refused(text: str) -> None:
     [
         ("severity_threshold", "HIGH", "critical, high, medium, low, informational, none"),
         ("image_tag_mutability", "immutable", "MUTABLE, IMMUTABLE"),
+        ("unknown_severity", "none", "fail, critical, high, medium, low, informational"),
         ("on_timeout", "ignore", "fail, warn"),
         ("on_unsupported", "Warn", "fail, warn"),
         ("on_scan_error", "pass", "fail, warn"),
@@ -280,6 +295,74 @@ def test_choice__refused(name: str, bad: str, accepted: str) -> None:
 @pytest.mark.parametrize("threshold", list(Threshold))
 def test_severity_threshold__taken(threshold: Threshold) -> None:
     assert parsed(severity_threshold=threshold.value).severity_threshold is threshold
+
+
+@pytest.mark.parametrize(
+    ("text", "severity"),
+    [
+        ("fail", Severity.UNDEFINED),
+        ("critical", Severity.CRITICAL),
+        ("high", Severity.HIGH),
+        ("medium", Severity.MEDIUM),
+        ("low", Severity.LOW),
+        ("informational", Severity.INFORMATIONAL),
+        ("", Severity.UNDEFINED),
+    ],
+)
+def test_unknown_severity__taken(text: str, severity: Severity) -> None:
+    assert parsed(unknown_severity=text).unknown_severity is severity
+
+
+def test_unknown_severity__every_word_is_a_severity() -> None:
+    assert {word.severity for word in UnknownSeverity} == set(Severity)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1", 1),
+        ("90s", 90),
+        ("90m", 5400),
+        ("12h", 43_200),
+        ("1d", 86_400),
+        ("365d", 31_536_000),
+        ("", None),
+    ],
+)
+def test_max_scan_age__taken(text: str, seconds: int | None) -> None:
+    assert parsed(max_scan_age=text).max_scan_age == seconds
+
+
+@pytest.mark.parametrize("text", ["0", "0d", "-1d", "1w", "1.5d", "1 d", "off", "none", "1d12h"])
+def test_max_scan_age__refused(text: str) -> None:
+    assert problem(max_scan_age=text) == (
+        f"max-scan-age: {text!r} is not a duration (90m, 12h, 7d, or seconds)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "platforms"),
+    [
+        ("linux/amd64", ("linux/amd64",)),
+        ("linux/amd64,linux/arm64", ("linux/amd64", "linux/arm64")),
+        (" linux/arm64 , linux/amd64 ,", ("linux/arm64", "linux/amd64")),
+        ("linux/amd64\nlinux/arm/v7\n", ("linux/amd64", "linux/arm/v7")),
+        ("linux/amd64,linux/amd64", ("linux/amd64",)),
+        (",", ()),
+        ("", ()),
+    ],
+)
+def test_platforms__taken(text: str, platforms: tuple[str, ...]) -> None:
+    assert parsed(platforms=text).platforms == platforms
+
+
+@pytest.mark.parametrize(
+    "text", ["amd64", "linux", "linux/", "linux/AMD64", "windows/amd64", "linux/arm/v7/x", "--push"]
+)
+def test_platforms__refused(text: str) -> None:
+    assert problem(platforms=f"linux/s390x,{text}") == (
+        f"platforms: {text!r} is not a platform (linux/amd64, linux/arm64, linux/arm/v7)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -380,6 +463,7 @@ def test_tags__unknown_placeholder(name: str) -> None:
         ("context", "app"),
         ("file", "Dockerfile"),
         ("target", "final"),
+        ("platforms", "linux/amd64"),
         ("build_args", "A=1"),
         ("labels", "a=1"),
         ("network", "host"),

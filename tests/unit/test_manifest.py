@@ -17,8 +17,9 @@ from ecr_publish.manifest import (
     OCI_MANIFEST,
     Manifest,
     Target,
-    targets,
+    missing_platforms,
 )
+from ecr_publish.manifest import targets as expanded
 from ecr_publish.reference import Digest
 from tests.factories import (
     make_attestation,
@@ -29,7 +30,13 @@ from tests.factories import (
     make_target,
 )
 
+ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json"
 MARK = {"vnd.docker.reference.type": "attestation-manifest"}
+
+
+def targets(manifest: Manifest, *stored: Manifest) -> tuple[Target, ...]:
+    """The targets; only what is `stored` can be fetched."""
+    return expanded(manifest, {item.digest: item for item in stored}.__getitem__)
 
 
 @pytest.mark.parametrize("media_type", [OCI_MANIFEST, DOCKER_MANIFEST])
@@ -80,9 +87,7 @@ def test_targets__index_of_buildx_without_its_attestations() -> None:
     [
         pytest.param(make_attestation(), id="both markers"),
         pytest.param(make_attestation(annotations=None), id="unknown platform"),
-        pytest.param(make_attestation(platform=None), id="annotated, without a platform"),
-        pytest.param(make_attestation(platform={}), id="annotated, with an empty platform"),
-        pytest.param(make_attestation(mediaType=OCI_INDEX), id="of another media type"),
+        pytest.param(make_attestation(mediaType=ARTIFACT), id="of another media type"),
     ],
 )
 def test_targets__attestation_is_no_image(attestation: dict[str, object]) -> None:
@@ -99,10 +104,12 @@ def test_targets__attestation_is_no_image(attestation: dict[str, object]) -> Non
         {"os": "unknown", "architecture": "amd64"},
         {"os": "linux"},
         {"architecture": "unknown"},
+        {},
+        None,
     ],
 )
-def test_s1_targets__child_with_a_real_platform_is_scanned_whatever_it_is_annotated_with(
-    platform: dict[str, str],
+def test_s1_targets__child_is_scanned_whatever_it_is_annotated_with(
+    platform: dict[str, str] | None,
 ) -> None:
     child = make_child("hidden", annotations=MARK, platform=platform)
     found = targets(make_index([make_child("app"), child]))
@@ -122,9 +129,7 @@ def test_s1_targets__child_of_no_platform_without_the_mark_is_scanned(
 @pytest.mark.parametrize(
     "media_type",
     [
-        OCI_INDEX,
-        DOCKER_LIST,
-        "application/vnd.oci.artifact.manifest.v1+json",
+        ARTIFACT,
         OCI_MANIFEST.upper(),
         "",
         None,
@@ -150,10 +155,28 @@ def test_s2_targets__index_without_an_image_is_refused(children: list[dict[str, 
         targets(make_index(children))
 
 
-@pytest.mark.parametrize("content", [{"schemaVersion": 2}, {"manifests": None}])
-def test_s2_targets__index_without_a_list_is_refused(content: dict[str, object]) -> None:
-    with pytest.raises(UnexpectedManifest, match="its index holds no image to scan"):
-        targets(make_manifest(content, media_type=OCI_INDEX))
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"schemaVersion": 2}',
+        '{"manifests": null}',
+        '{"manifests": {}}',
+        '{"manifests": "none"}',
+        '{"manifests": ["sha256:0"]}',
+        '{"manifests": [{}, null]}',
+        "[]",
+        "null",
+        "7",
+        "",
+        "{",
+    ],
+)
+def test_s2_targets__index_that_cannot_be_read_is_refused(text: str) -> None:
+    digest = Digest.parse(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}")
+
+    with pytest.raises(UnexpectedManifest, match="its index cannot be read") as caught:
+        targets(Manifest(digest=digest, media_type=OCI_INDEX, text=text))
+    assert str(digest) in caught.value.what
 
 
 @pytest.mark.parametrize(
@@ -180,10 +203,152 @@ def test_s1_targets__other_bytes_than_the_digest_s_are_refused(media_type: str) 
     )
 
 
-@pytest.mark.parametrize("digest", ["", "sha256:short", f"sha512:{'0' * 128}", None])
-def test_s2_targets__child_without_a_digest_gives_nothing_to_gate(digest: str | None) -> None:
-    with pytest.raises((ValueError, TypeError)):
-        targets(make_index([make_child(digest=digest)]))
+@pytest.mark.parametrize("digest", ["", "sha256:short", f"sha512:{'0' * 128}", None, 7])
+@pytest.mark.parametrize("media_type", [OCI_MANIFEST, OCI_INDEX])
+def test_s2_targets__child_without_a_digest_is_refused(media_type: str, digest: object) -> None:
+    index = make_index([make_child(), make_child(digest=digest, mediaType=media_type)])
+
+    with pytest.raises(UnexpectedManifest) as caught:
+        targets(index)
+    assert caught.value.what.startswith(
+        f"the manifest {index.digest} cannot be gated: its index holds a child: {str(digest)!r}"
+    )
+
+
+# Indexes in indexes -----------------------------------------------------------------------------
+
+
+def nested(index: Manifest, **over: object) -> dict[str, object]:
+    """The descriptor of an index in an index."""
+    descriptor = {"mediaType": index.media_type, "digest": str(index.digest), "size": 7}
+    return descriptor | over
+
+
+@pytest.mark.parametrize("media_type", [OCI_INDEX, DOCKER_LIST])
+def test_s1_nested__every_image_is_found_in_order(media_type: str) -> None:
+    inner = make_index(
+        [make_child("arm64", "linux/arm64"), make_attestation()], media_type=media_type
+    )
+    index = make_index([make_child("amd64"), nested(inner), make_child("s390x", "linux/s390x")])
+
+    assert targets(index, inner) == (
+        make_target("amd64", "linux/amd64"),
+        make_target("arm64", "linux/arm64"),
+        make_target("s390x", "linux/s390x"),
+    )
+
+
+def test_s1_nested__index_is_opened_whatever_platform_it_claims() -> None:
+    inner = make_index([make_child("hidden")])
+    claims = {"os": "unknown", "architecture": "unknown"}
+    index = make_index([make_child("app"), nested(inner, platform=claims, annotations=MARK)])
+
+    assert [target.digest for target in targets(index, inner)] == [
+        make_digest("app"),
+        make_digest("hidden"),
+    ]
+
+
+def test_nested__each_image_once() -> None:
+    inner = make_index([make_child("amd64"), make_child("arm64", "linux/arm64")])
+    index = make_index([make_child("amd64"), nested(inner), nested(inner), make_child("amd64")])
+
+    assert targets(index, inner) == (
+        make_target("amd64", "linux/amd64"),
+        make_target("arm64", "linux/arm64"),
+    )
+
+
+def chain(length: int) -> tuple[Manifest, ...]:
+    """So many indexes, each in the one before it, and an image in the last; outermost first."""
+    indexes = [make_index([make_child("deep")])]
+    for _ in range(length - 1):
+        indexes.insert(0, make_index([nested(indexes[0])]))
+    return tuple(indexes)
+
+
+def test_nested__four_indexes_are_opened() -> None:
+    outermost, *others = chain(4)
+
+    assert targets(outermost, *others) == (make_target("deep", "linux/amd64"),)
+
+
+def test_s2_nested__more_are_refused() -> None:
+    outermost, *others = chain(5)
+
+    with pytest.raises(UnexpectedManifest, match="it is an index inside 4 others"):
+        targets(outermost, *others)
+
+
+def test_s1_nested__other_bytes_than_the_child_s_are_refused() -> None:
+    inner = make_index([make_child("good")])
+    other = replace(inner, text=make_index([make_child("other")]).text)
+
+    with pytest.raises(UnexpectedManifest, match="its bytes have the digest"):
+        targets(make_index([nested(inner)]), other)
+
+
+def test_s1_nested__another_manifest_than_the_child_is_refused() -> None:
+    inner, other = make_index([make_child("good")]), make_index([make_child("other")])
+
+    with pytest.raises(UnexpectedManifest, match="its bytes have the digest"):
+        expanded(make_index([nested(inner)]), lambda _: other)
+
+
+def test_nested__without_an_image_adds_none() -> None:
+    inner = make_index([make_attestation()])
+
+    assert targets(make_index([nested(inner), make_child()]), inner) == (
+        make_target("image", "linux/amd64"),
+    )
+    with pytest.raises(UnexpectedManifest, match="its index holds no image to scan"):
+        targets(make_index([nested(inner)]), inner)
+
+
+def test_nested__is_fetched_once_for_each_place_and_nothing_else_is() -> None:
+    inner, fetched = make_index([make_child("deep")]), []
+
+    def fetch(digest: Digest) -> Manifest:
+        fetched.append(digest)
+        return inner
+
+    expanded(make_index([make_child("app"), make_attestation(), nested(inner)]), fetch)
+    assert fetched == [inner.digest]
+
+
+# Platforms that were asked for ------------------------------------------------------------------
+
+AMD, ARM = make_target("amd64", "linux/amd64"), make_target("arm64", "linux/arm64")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "missing"),
+    [
+        ([], [AMD], []),
+        ([], [make_target()], []),
+        (["linux/amd64"], [AMD], []),
+        (["linux/amd64"], [AMD, ARM], []),
+        (["linux/amd64", "linux/arm64"], [ARM, AMD], []),
+        (["linux/amd64"], [ARM], ["linux/amd64"]),
+        (["linux/amd64", "linux/arm64"], [AMD], ["linux/arm64"]),
+        (["linux/s390x", "linux/amd64", "linux/arm64"], [AMD], ["linux/s390x", "linux/arm64"]),
+        (["linux/amd64"], [make_target()], []),
+        (["linux/arm64"], [make_target()], []),
+        (["linux/amd64", "linux/arm64"], [make_target()], ["linux/amd64", "linux/arm64"]),
+        (["linux/amd64"], [make_target("a"), make_target("b")], ["linux/amd64"]),
+        (["linux/arm64"], [make_target(platform="linux/arm64/v8")], []),
+        (["linux/arm64/v8"], [ARM], []),
+        (["linux/arm"], [make_target(platform="linux/arm/v7")], []),
+        (["linux/arm/v7"], [make_target(platform="linux/arm")], []),
+        (["linux/arm/v6"], [make_target(platform="linux/arm/v7")], ["linux/arm/v6"]),
+        (["linux/arm64"], [make_target(platform="linux/arm/v7")], ["linux/arm64"]),
+        (["linux/amd64"], [make_target(platform="linux/amd64/v3")], ["linux/amd64"]),
+    ],
+)
+def test_s1_missing_platforms__are_named_as_they_were_asked_for(
+    wanted: list[str], found: list[Target], missing: list[str]
+) -> None:
+    assert missing_platforms(wanted, found) == tuple(missing)
 
 
 def test_targets__bytes_are_taken_as_they_are() -> None:
@@ -212,7 +377,8 @@ def test_s1_targets__what_docker_can_pull_is_scanned(children: list[dict[str, ob
         if child["platform"] != {"os": "unknown", "architecture": "unknown"}
     ]
     if real:
-        assert [str(target.digest) for target in targets(make_index(children))] == real
+        found = [str(target.digest) for target in targets(make_index(children))]
+        assert list(dict.fromkeys(found)) == list(dict.fromkeys(real))
     else:
         with pytest.raises(UnexpectedManifest):
             targets(make_index(children))

@@ -138,6 +138,22 @@ def test_scan_type__only_what_is_known(engines: list[ScanType], named: str) -> N
     assert make_outcome(results=results).scan_type == named
 
 
+@pytest.mark.parametrize(
+    ("ages", "oldest"),
+    [
+        ([], None),
+        ([None], None),
+        ([0.0], 0.0),
+        ([5.0, 90.0, 7.0], 90.0),
+        ([None, 5.0], 5.0),
+    ],
+)
+def test_scan_age__is_that_of_the_oldest(ages: list[float | None], oldest: float | None) -> None:
+    results = tuple(make_result(age=age) for age in ages)
+
+    assert make_outcome(results=results).scan_age == oldest
+
+
 def test_own_seconds__without_those_of_the_engine_and_of_ecr() -> None:
     seconds = {"start": 1.0, "plan": 2.0, "build": 100.0, "push": 100.0, "scan": 100.0, "gate": 0.5}
 

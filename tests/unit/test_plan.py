@@ -2,12 +2,22 @@ from typing import Any
 
 import pytest
 
-from ecr_publish.errors import InvalidInputs
-from ecr_publish.findings import Threshold
+from ecr_publish.errors import InvalidInputs, NotScanned
+from ecr_publish.findings import Severity, Threshold
 from ecr_publish.inputs import Mutability, OnUnjudged
-from ecr_publish.plan import Build, LocalImage, Plan, Policy, attested, make, release_tags
+from ecr_publish.plan import (
+    Build,
+    LocalImage,
+    Plan,
+    Policy,
+    attested,
+    make,
+    refuse_unscanned,
+    release_tags,
+)
 from ecr_publish.reference import FullTag, RegistryId, Repository, Tag
 from ecr_publish.scan import Unjudged
+from ecr_publish.scanning import Frequency, Scanning, ScanType
 from tests.factories import (
     CANDIDATE,
     HOST,
@@ -18,6 +28,7 @@ from tests.factories import (
     make_context,
     make_inputs,
     make_plan,
+    make_policy,
     make_role,
     make_state,
 )
@@ -37,14 +48,18 @@ def test_make__defaults() -> None:
 def test_make__passes_on_what_was_asked() -> None:
     registry = RegistryId("210987654321")
     plan = planned(
-        aws_region="us-east-1", registry=registry, repository=Repository("a/b"), scan_timeout=10
+        aws_region="us-east-1",
+        registry=registry,
+        repository=Repository("a/b"),
+        scan_timeout=10,
+        max_scan_age=20,
     )
-    assert (plan.region, plan.registry, plan.repository, plan.scan_timeout) == (
+    assert (plan.region, plan.registry, plan.repository) == (
         "us-east-1",
         registry,
         Repository("a/b"),
-        10,
     )
+    assert (plan.scan_timeout, plan.max_scan_age) == (10, 20)
 
 
 def test_make__candidate_is_unique_to_run_attempt_and_job() -> None:
@@ -110,6 +125,7 @@ def test_source__build() -> None:
         "context": "app",
         "file": "app/Dockerfile",
         "target": "final",
+        "platforms": ("linux/amd64", "linux/arm64"),
         "build_args": ("A=1",),
         "labels": ("a=1",),
         "network": "none",
@@ -144,8 +160,14 @@ def test_policy__each_case_has_its_own_input(name: str, kind: Unjudged) -> None:
 
 
 def test_policy__threshold_and_report_only() -> None:
-    assert planned(severity_threshold=Threshold.LOW, report_only=True).policy == Policy(
+    asked: dict[str, Any] = {
+        "severity_threshold": Threshold.LOW,
+        "unknown_severity": Severity.MEDIUM,
+        "report_only": True,
+    }
+    assert planned(**asked).policy == Policy(
         threshold=Threshold.LOW,
+        unknown_severity=Severity.MEDIUM,
         on_unjudged=dict.fromkeys(Unjudged, OnUnjudged.FAIL),
         report_only=True,
     )
@@ -328,3 +350,45 @@ def test_attested__only_where_the_candidate_can_move(
     state = make_state(mutability=mutability, exclusions=exclusions)
 
     assert attested(make_build(), state, CANDIDATE) == make_build(provenance=provenance)
+
+
+OFF = Scanning(engine=ScanType.ENHANCED, frequency=Frequency.MANUAL)
+CERTAIN_ONLY = [
+    Scanning(engine=engine, frequency=frequency) for engine in ScanType for frequency in Frequency
+]
+
+
+@pytest.mark.parametrize("scanning", CERTAIN_ONLY)
+def test_refuse_unscanned__only_where_that_is_certain(scanning: Scanning) -> None:
+    plan, state = make_plan(), make_state(scanning=scanning)
+
+    if scanning != OFF:
+        refuse_unscanned(plan, state)
+        return
+    with pytest.raises(NotScanned) as caught:
+        refuse_unscanned(plan, state)
+    assert NAME in caught.value.what
+    assert plan.region in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("policy", "refused"),
+    [
+        ({}, True),
+        ({"timeout": OnUnjudged.WARN}, False),
+        ({"report_only": True}, False),
+        ({"error": OnUnjudged.WARN, "unsupported": OnUnjudged.WARN}, True),
+        ({"threshold": Threshold.NONE}, True),
+    ],
+)
+def test_refuse_unscanned__not_where_the_user_can_do_without_a_verdict(
+    policy: dict[str, Any],
+    refused: bool,  # noqa: FBT001
+) -> None:
+    plan, state = make_plan(policy=make_policy(**policy)), make_state(scanning=OFF)
+
+    if refused:
+        with pytest.raises(NotScanned):
+            refuse_unscanned(plan, state)
+    else:
+        refuse_unscanned(plan, state)

@@ -11,21 +11,28 @@ from hypothesis import strategies as st
 from ecr_publish.findings import Finding, Page
 from ecr_publish.scan import (
     SETTLE_SECONDS,
+    Coverage,
     Final,
     NoScan,
     Quiet,
     Refused,
+    Start,
     Unjudged,
     Unreachable,
     Waiting,
+    confirm,
     disagreement,
+    in_words,
     interpret,
+    outdated,
     poll_delay,
     same_scan,
     settle_seconds,
+    speak_for_the_scan,
+    without_scan,
 )
-from ecr_publish.scanning import ScanType
-from tests.factories import COMPLETED_AT, make_finding, make_findings, make_page
+from ecr_publish.scanning import Frequency, ScanType
+from tests.factories import COMPLETED_AT, make_finding, make_findings, make_page, make_scanning
 
 WAITING = {
     "PENDING": "the scan has not started yet",
@@ -145,6 +152,119 @@ def test_s2_interpret__no_answer_is_no_timeout_of_ecr() -> None:
     )
 
 
+# Inspector's coverage -----------------------------------------------------------------------
+
+COVERAGE = {
+    "PENDING_INITIAL_SCAN": Waiting(
+        why="Inspector has not scanned this image yet (PENDING_INITIAL_SCAN)"
+    ),
+    "PENDING_REVIVAL_SCAN": Waiting(
+        why="Inspector is about to scan this image again (PENDING_REVIVAL_SCAN)"
+    ),
+    "SCAN_IN_PROGRESS": Waiting(why="Inspector is scanning this image (SCAN_IN_PROGRESS)"),
+    "UNSUPPORTED_OS": Refused(
+        kind=Unjudged.UNSUPPORTED,
+        reason="Inspector does not support the image's operating system (UNSUPPORTED_OS)",
+    ),
+    "UNSUPPORTED_MEDIA_TYPE": Refused(
+        kind=Unjudged.UNSUPPORTED,
+        reason="Inspector does not support the image's media type (UNSUPPORTED_MEDIA_TYPE)",
+    ),
+    "IMAGE_SIZE_EXCEEDED": Refused(
+        kind=Unjudged.UNSUPPORTED,
+        reason="the image is too large for Inspector (IMAGE_SIZE_EXCEEDED)",
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", COVERAGE)
+def test_s2_confirm__contradicts_a_final_answer(reason: str) -> None:
+    assert confirm(Coverage(reason=reason)) == COVERAGE[reason]
+
+
+@pytest.mark.parametrize("reason", ["SUCCESSFUL", "", "successful", "SCAN_ELIGIBILITY_EXPIRED"])
+def test_confirm__leaves_the_rest_to_the_settling(reason: str) -> None:
+    assert confirm(Coverage(reason=reason)) is None
+
+
+def test_confirm__no_coverage_is_no_contradiction() -> None:
+    assert confirm(None) is None
+
+
+def test_confirm__every_reason_is_one_of_inspector() -> None:
+    model = botocore.session.get_session().get_service_model("inspector2")
+    reasons = set(model.shape_for("ScanStatusReason").enum)  # type: ignore[attr-defined]
+
+    assert set(COVERAGE) <= reasons
+
+
+# Scans that are missing or old --------------------------------------------------------------
+
+NO_SCAN = "ECR has no scan of this image yet"
+
+
+@pytest.mark.parametrize("frequency", Frequency)
+def test_without_scan__waits_as_long_as_none_was_asked_for(frequency: Frequency) -> None:
+    scanning = make_scanning(frequency=frequency)
+
+    assert without_scan(scanning, None) == Waiting(why=NO_SCAN, kind=Unjudged.TIMEOUT)
+
+
+@pytest.mark.parametrize("frequency", Frequency)
+@pytest.mark.parametrize("start", Start)
+def test_s2_without_scan__is_refused_only_where_none_can_come(
+    start: Start, frequency: Frequency
+) -> None:
+    state = without_scan(make_scanning(frequency=frequency), start)
+
+    if frequency is Frequency.MANUAL and start in (Start.DISABLED, Start.REFUSED):
+        assert state == Refused(
+            kind=Unjudged.ERROR,
+            reason=f"the repository is not scanned by itself, and {start.value}",
+        )
+    else:
+        assert state == Waiting(why=f"{NO_SCAN}; {start.value}", kind=Unjudged.TIMEOUT)
+
+
+@pytest.mark.parametrize("start", Start)
+def test_s1_outdated__never_counts(start: Start) -> None:
+    state = outdated(90_000, start)
+    old = "ECR's result is 1 day old, which is more than max-scan-age"
+
+    if start in (Start.STARTED, Start.FAILED):
+        assert state == Waiting(why=f"{old}; {start.value}", kind=Unjudged.ERROR)
+    else:
+        assert state == Refused(kind=Unjudged.ERROR, reason=f"{old}, and {start.value}")
+
+
+def test_start__each_answer_has_words_of_its_own() -> None:
+    assert len({start.value for start in Start}) == len(Start) == 5
+    assert "24 hours" in Start.QUOTA.value
+    assert "enhanced" in Start.DISABLED.value
+    assert "ecr:StartImageScan" in Start.REFUSED.value
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "less than a minute"),
+        (59.9, "less than a minute"),
+        (60, "1 minute"),
+        (119, "1 minute"),
+        (120, "2 minutes"),
+        (3599, "59 minutes"),
+        (3600, "1 hour"),
+        (7200, "2 hours"),
+        (86_399, "23 hours"),
+        (86_400, "1 day"),
+        (172_800, "2 days"),
+        (40 * 86_400, "40 days"),
+    ],
+)
+def test_in_words__largest_whole_unit(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
+
+
 # Settling -----------------------------------------------------------------------------------
 
 
@@ -200,7 +320,9 @@ def test_s1_same_scan__by_status_and_completion(further: Page, *, same: bool) ->
 
 # Counts -------------------------------------------------------------------------------------
 
-HIGH, LOW, CRITICAL = make_findings(high=1, low=1, critical=1)
+HIGH, LOW, CRITICAL, UNDEFINED = make_findings(high=1, low=1, critical=1, undefined=1)
+HUSHED = make_finding("CVE-2024-9999", "CRITICAL", suppressed=True)
+UNRANKED = {"UNTRIAGED": 1, "UNDEFINED": 1}
 
 
 @pytest.mark.parametrize(
@@ -226,6 +348,30 @@ HIGH, LOW, CRITICAL = make_findings(high=1, low=1, critical=1)
         pytest.param(
             [make_page(make_finding(severity="UNTRIAGED"), counts={"UNTRIAGED": 1})],
             id="a word outside the model",
+        ),
+        pytest.param(
+            [make_page(make_finding(severity="UNTRIAGED"), counts={"UNDEFINED": 1})],
+            id="a word of Inspector counted as one of ECR",
+        ),
+        pytest.param(
+            [make_page(make_finding(severity="UNTRIAGED"), UNDEFINED, counts=UNRANKED)],
+            id="two words without a rank, counted apart",
+        ),
+        pytest.param([make_page(HIGH, HUSHED, counts={"HIGH": 1})], id="suppressed not counted"),
+        pytest.param(
+            [make_page(HIGH, HUSHED, counts={"HIGH": 1, "CRITICAL": 1})], id="suppressed counted"
+        ),
+        pytest.param([make_page(HUSHED, counts={})], id="all are suppressed"),
+        pytest.param(
+            [make_page(HIGH, HUSHED, counts={"HIGH": 1}), make_page(LOW)],
+            id="suppressed not counted, counts of each page",
+        ),
+        pytest.param(
+            [
+                make_page(HIGH, HUSHED, counts={"HIGH": 1, "LOW": 1}),
+                make_page(LOW, counts={"HIGH": 1, "LOW": 1}),
+            ],
+            id="suppressed not counted, counts of the scan",
         ),
     ],
 )
@@ -258,6 +404,27 @@ def test_disagreement__none(pages: Sequence[Page]) -> None:
             1,
             id="counted on the last page only",
         ),
+        pytest.param(
+            [make_page(HUSHED, HUSHED, counts={"CRITICAL": 1})],
+            1,
+            2,
+            id="some of the suppressed",
+        ),
+        pytest.param(
+            [make_page(HUSHED, HIGH, counts={"CRITICAL": 1})], 1, 2, id="suppressed alone counted"
+        ),
+        pytest.param(
+            [make_page(UNDEFINED, counts={"LOW": 1})], 1, 1, id="without a rank is no low one"
+        ),
+        pytest.param(
+            [
+                make_page(HUSHED, counts={"CRITICAL": 1}),
+                make_page(HUSHED, HIGH, counts={"HIGH": 1}),
+            ],
+            1,
+            3,
+            id="suppressed counted on one page and not on the other",
+        ),
     ],
 )
 def test_s1_disagreement__is_named(pages: Sequence[Page], counted: int, listed: int) -> None:
@@ -278,6 +445,88 @@ def test_s1_disagreement__no_severity_is_counted_anywhere_and_listed_nowhere(
     counted = {word for page in pages for word, number in (page.counts or {}).items() if number}
 
     assert disagreement(pages) or counted <= listed
+
+
+@pytest.mark.parametrize(
+    ("pages", "speak"),
+    [
+        pytest.param(
+            [make_page(HIGH, counts={"HIGH": 1, "LOW": 1}), make_page(LOW, counts=None)],
+            True,
+            id="of the scan, on the first page",
+        ),
+        pytest.param(
+            [
+                make_page(HIGH, counts={"HIGH": 1, "LOW": 1}),
+                make_page(LOW, counts={"HIGH": 1, "LOW": 1}),
+            ],
+            True,
+            id="of the scan, on each page",
+        ),
+        pytest.param(
+            [make_page(HIGH, counts={"HIGH": 1, "LOW": 1}), make_page(LOW, HUSHED, counts=None)],
+            True,
+            id="of the scan without the suppressed",
+        ),
+        pytest.param(
+            [
+                make_page(HIGH, HUSHED, counts={"HIGH": 1, "LOW": 1, "CRITICAL": 1}),
+                make_page(LOW, counts=None),
+            ],
+            True,
+            id="of the scan with the suppressed",
+        ),
+        pytest.param([make_page(HIGH), make_page(LOW)], False, id="of each page"),
+        pytest.param(
+            [make_page(HIGH, counts=None), make_page(LOW, counts={"HIGH": 1, "LOW": 1})],
+            False,
+            id="not on the first page",
+        ),
+        pytest.param(
+            [make_page(HIGH, counts=None), make_page(LOW, counts=None)], False, id="none at all"
+        ),
+        pytest.param([make_page(HIGH), make_page()], False, id="the other page is empty"),
+        pytest.param(
+            [make_page(HIGH), make_page(counts=None)],
+            False,
+            id="the other page is empty, uncounted",
+        ),
+        pytest.param(
+            [make_page(HIGH), make_page(HUSHED, counts={})],
+            False,
+            id="the other page holds nothing that counts",
+        ),
+        pytest.param(
+            [make_page(HIGH, HUSHED, counts={"HIGH": 1}), make_page(counts={"HIGH": 1})],
+            False,
+            id="the first page's own without the suppressed",
+        ),
+        pytest.param(
+            [
+                make_page(HIGH, counts={"HIGH": 1, "LOW": 1}),
+                make_page(LOW, counts={"LOW": 1}),
+            ],
+            False,
+            id="of the scan on one page and of the page on the other",
+        ),
+    ],
+)
+def test_s1_speak_for_the_scan__only_what_cannot_be_the_first_page_s_own(
+    pages: Sequence[Page],
+    speak: bool,  # noqa: FBT001
+) -> None:
+    assert speak_for_the_scan(pages) is speak
+
+
+@given(st.lists(st.tuples(ITEMS, COUNTS), min_size=1, max_size=3))
+def test_s1_speak_for_the_scan__then_they_agree_and_count_more_than_the_first_page(
+    drawn: list[tuple[list[Finding], dict[str, int] | None]],
+) -> None:
+    pages = [make_page(*items, counts=counts) for items, counts in drawn]
+
+    if speak_for_the_scan(pages):
+        assert disagreement(pages) == ""
+        assert sum((pages[0].counts or {}).values()) > len(pages[0].findings)
 
 
 # Pace ---------------------------------------------------------------------------------------
@@ -328,6 +577,23 @@ def test_poll_delay__at_most_one_call_a_second_over_ten_seconds(
 )
 def test_poll_delay__slows_down_and_spreads(waited: float, chance: float, delay: float) -> None:
     assert poll_delay(waited, 1000, chance) == pytest.approx(delay)
+
+
+@pytest.mark.parametrize(
+    ("calls", "delay"), [(1, 1.5), (2, 1.5), (3, 1.8), (20, 12), (40, 24), (200, 120)]
+)
+def test_poll_delay__more_calls_take_more_time(calls: int, delay: float) -> None:
+    assert poll_delay(0, 1000, 0.5, calls) == pytest.approx(delay)
+
+
+@given(SECONDS, SECONDS, CHANCES, st.integers(min_value=2, max_value=100))
+def test_poll_delay__of_many_calls_is_under_two_a_second(
+    waited: float, remaining: float, chance: float, calls: int
+) -> None:
+    delay = poll_delay(waited, remaining, chance, calls)
+
+    assert delay <= remaining
+    assert delay in (remaining, pytest.approx(0)) or calls / delay < 2
 
 
 @pytest.mark.parametrize("remaining", [0.0, -1.0])

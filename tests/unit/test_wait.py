@@ -27,8 +27,8 @@ from ecr_publish.scan import (
     Unjudged,
     Unreachable,
 )
-from ecr_publish.scanning import Scanning, ScanType
-from ecr_publish.wait import REMIND_SECONDS, Watch, for_scans
+from ecr_publish.scanning import START_GRACE_SECONDS, Frequency, Scanning, ScanType
+from ecr_publish.wait import LAST_ROUND_SECONDS, MOST_READS, REMIND_SECONDS, Watch, for_scans
 from tests.factories import (
     COMPLETED_AT,
     make_findings,
@@ -39,7 +39,7 @@ from tests.factories import (
     make_state,
     make_target,
 )
-from tests.fakes import FakeClock, FakeRegistry, denied
+from tests.fakes import TODAY, FakeClock, FakeRegistry, denied
 
 BASIC, ENHANCED, UNKNOWN = ScanType.BASIC, ScanType.ENHANCED, ScanType.UNKNOWN
 TIMEOUT = 900.0
@@ -163,7 +163,10 @@ def test_wait__basic_counts_at_once() -> None:
     ecr = Ecr([(0, NO_SCAN), (2, RUNNING), (6, make_page(*MEDIUM))])
     result = ecr.wait(BASIC)
 
-    assert result == Result(target=make_target(), status="COMPLETE", findings=MEDIUM, engine=BASIC)
+    age = (ecr.clock.today() - COMPLETED_AT).total_seconds()
+    assert result == Result(
+        target=make_target(), status="COMPLETE", findings=MEDIUM, engine=BASIC, age=age
+    )
     assert ecr.clock.time == pytest.approx(6, abs=LONGEST_POLL)
 
 
@@ -376,13 +379,275 @@ def test_s1_wait__findings_of_a_scan_that_ecr_gave_up_refuse() -> None:
     assert decide(result) is Decision.REFUSED
 
 
+# Scans that do not start by themselves --------------------------------------------------------
+
+MANUAL = make_scanning(frequency=Frequency.MANUAL)
+ON_PUSH = make_scanning()
+NOTHING_KNOWN = Scanning()
+OFF = Scanning(engine=ENHANCED, frequency=Frequency.MANUAL)
+IN_VAIN = (Start.QUOTA, Start.DISABLED, Start.REFUSED)
+
+
+def test_start__at_once_where_nothing_starts_by_itself() -> None:
+    ecr = Ecr([(0, NO_SCAN)], rescan=[(0, NO_SCAN), (2, RUNNING), (9, make_page(*CRITICAL))])
+    result = ecr.wait(MANUAL)
+
+    assert ecr.times("start") == [0]
+    assert (result.findings, result.unjudged) == (CRITICAL, None)
+
+
+@pytest.mark.parametrize("scanning", [ON_PUSH, NOTHING_KNOWN])
+def test_start__after_a_grace_where_it_should_start_by_itself(scanning: Scanning) -> None:
+    ecr = Ecr([(0, NO_SCAN)], rescan=[(0, make_page())])
+    result = ecr.wait(scanning)
+
+    (at,) = ecr.times("start")
+    assert START_GRACE_SECONDS <= at <= START_GRACE_SECONDS + LONGEST_POLL
+    assert result.unjudged is None
+
+
+@pytest.mark.parametrize("frequency", Frequency)
+def test_start__never_where_the_registry_is_enhanced(frequency: Frequency) -> None:
+    ecr = Ecr([(0, NO_SCAN)])
+    ecr.wait(Scanning(engine=ENHANCED, frequency=frequency), 60)
+
+    assert ecr.started == []
+
+
+@pytest.mark.parametrize("scanning", [MANUAL, ON_PUSH, NOTHING_KNOWN])
+@pytest.mark.parametrize("answer", [RUNNING, PENDING, EMPTY, ACTIVE_EMPTY, CUT, make_page()])
+def test_start__only_where_there_is_no_scan(answer: Answer, scanning: Scanning) -> None:
+    ecr = Ecr([(0, answer)])
+    ecr.wait(scanning, 60)
+
+    assert ecr.started == []
+
+
+@pytest.mark.parametrize("last", [Start.STARTED, Start.QUOTA])
+def test_start__is_repeated_only_where_the_call_itself_failed(last: Start) -> None:
+    ecr = Ecr([(0, NO_SCAN)], starts=[Start.FAILED, Start.FAILED, last])
+    result = ecr.wait(MANUAL, 60)
+
+    assert len(ecr.started) == 3
+    assert result.unjudged is Unjudged.TIMEOUT
+    assert result.reason == (
+        f"no verdict within scan-timeout: ECR has no scan of this image yet; {last.value}"
+    )
+    assert f"ECR has no scan of this image yet; {Start.FAILED.value}" in ecr.log[0]
+
+
+@pytest.mark.parametrize("start", [Start.DISABLED, Start.REFUSED])
+def test_s2_start__no_scan_will_ever_come(start: Start) -> None:
+    ecr = Ecr([(0, NO_SCAN)], starts=[start])
+    result = ecr.wait(MANUAL)
+
+    assert (ecr.clock.time, result.unjudged) == (0, Unjudged.ERROR)
+    assert result.reason == f"the repository is not scanned by itself, and {start.value}"
+
+
+@pytest.mark.parametrize("start", IN_VAIN)
+def test_s1_start__in_vain_still_waits_for_a_scan_that_starts_by_itself(start: Start) -> None:
+    ecr = Ecr([(0, NO_SCAN), (50, make_page(*CRITICAL))], starts=[start])
+    result = ecr.wait(ON_PUSH)
+
+    assert len(ecr.started) == 1
+    assert (result.findings, result.unjudged) == (CRITICAL, None)
+
+
+def test_start__each_image_once() -> None:
+    images = [make_target(name) for name in ("one", "two", "three")]
+    ecr = Ecr([(0, NO_SCAN)], rescan=[(0, NO_SCAN), (5, RUNNING), (9, make_page())])
+    results = for_scans(ecr.watch(MANUAL, 60), images)
+
+    assert ecr.started == [image.digest for image in images]
+    assert [result.unjudged for result in results] == [None] * 3
+
+
+# Inspector's coverage -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scanning", [make_scanning(engine=ENHANCED), NOTHING_KNOWN])
+def test_s1_coverage__is_waited_for_however_settled_an_answer_looks(scanning: Scanning) -> None:
+    ecr = Ecr(
+        [(0, enhanced()), (100, enhanced(*CRITICAL))],
+        coverages=[(0, "PENDING_INITIAL_SCAN"), (50, "SCAN_IN_PROGRESS"), (99, "SUCCESSFUL")],
+    )
+    result = ecr.wait(scanning)
+
+    assert (result.findings, result.unjudged) == (CRITICAL, None)
+    assert any(line.endswith("(SCAN_IN_PROGRESS)") for line in ecr.log)
+
+
+def test_s2_coverage__that_stays_pending() -> None:
+    result = Ecr([(0, enhanced())], coverages=[(0, "PENDING_INITIAL_SCAN")]).wait(ENHANCED, 60)
+
+    assert result.unjudged is Unjudged.TIMEOUT
+    assert result.reason == (
+        "no verdict within scan-timeout: Inspector has not scanned this image yet "
+        "(PENDING_INITIAL_SCAN)"
+    )
+
+
+@pytest.mark.parametrize("answer", [enhanced(), NO_SCAN])
+def test_s2_coverage__explains_that_there_will_be_no_verdict(answer: Answer) -> None:
+    ecr = Ecr([(0, answer)], coverages=[(0, "UNSUPPORTED_OS")])
+    result = ecr.wait(ENHANCED)
+
+    assert result.unjudged is Unjudged.UNSUPPORTED
+    assert result.reason.endswith("(UNSUPPORTED_OS)")
+    assert ecr.clock.time <= START_GRACE_SECONDS + LONGEST_POLL
+
+
+def test_s2_coverage__explains_where_the_engine_turned_out_to_be_enhanced() -> None:
+    ecr = Ecr([(0, NO_SCAN)], starts=[Start.DISABLED], coverages=[(0, "UNSUPPORTED_OS")])
+    result = ecr.wait(NOTHING_KNOWN)
+
+    assert result.unjudged is Unjudged.UNSUPPORTED
+    assert len(ecr.started) == 1
+
+
+@pytest.mark.parametrize("start", [Start.STARTED, Start.QUOTA, Start.REFUSED, Start.FAILED])
+def test_coverage__has_nothing_to_say_of_a_basic_scan(start: Start) -> None:
+    ecr = Ecr([(0, NO_SCAN)], starts=[start], coverages=[(0, "UNSUPPORTED_OS")])
+
+    assert ecr.wait(NOTHING_KNOWN, 60).unjudged is Unjudged.TIMEOUT
+    assert ecr.times("coverage") == []
+
+
+@pytest.mark.parametrize("answer", [NO_SCAN, enhanced()])
+def test_coverage__is_not_asked_in_a_basic_registry(answer: Answer) -> None:
+    ecr = Ecr([(0, answer)], coverages=[(0, "UNSUPPORTED_OS")])
+    ecr.wait(BASIC, 60)
+
+    assert ecr.times("coverage") == []
+
+
+def test_coverage__is_asked_when_the_answer_has_settled_and_not_before() -> None:
+    ecr = Ecr([(0, NO_SCAN), (3, RUNNING), (5, enhanced())])
+    ecr.wait(ENHANCED)
+
+    (at,) = ecr.times("coverage")
+    assert 5 + SETTLE_SECONDS <= at <= 5 + SETTLE_SECONDS + LONGEST_POLL
+
+
+def test_coverage__of_a_missing_scan_is_asked_after_the_grace() -> None:
+    ecr = Ecr([(0, NO_SCAN)], coverages=[(0, "PENDING_INITIAL_SCAN")])
+    ecr.wait(ENHANCED, 60)
+
+    at = ecr.times("coverage")[0]
+    assert START_GRACE_SECONDS <= at <= START_GRACE_SECONDS + LONGEST_POLL
+
+
+def test_s2_coverage__pages_are_not_read_as_long_as_it_is_pending() -> None:
+    ecr = Ecr([(0, FIRST)], {"2": [(0, LAST)]}, coverages=[(0, "PENDING_INITIAL_SCAN")])
+    ecr.wait(ENHANCED, 60)
+
+    assert [token for _, token in ecr.asks if token] == []
+
+
+# Old results ----------------------------------------------------------------------------------
+
+HOUR = 3600
+
+
+def aged(seconds: float, *args: object, **over: object) -> Page:
+    """A final answer whose scan was over so long before the test began."""
+    return replace(make_page(*args), completed_at=TODAY - timedelta(seconds=seconds), **over)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("most", "judged"), [(HOUR, True), (HOUR - 1, False), (None, True)])
+def test_s1_age__that_is_accepted(most: int | None, *, judged: bool) -> None:
+    result = Ecr([(0, aged(HOUR))], starts=[Start.QUOTA]).wait(BASIC, max_age=most)
+
+    assert result.unjudged is (None if judged else Unjudged.ERROR)
+    assert result.age == (HOUR if judged else None)
+
+
+def test_s1_age__new_scan_in_place_of_an_old_one() -> None:
+    ecr = Ecr(
+        [(0, aged(40 * 24 * HOUR))],
+        rescan=[(0, aged(40 * 24 * HOUR)), (4, RUNNING), (9, aged(-8, *CRITICAL))],
+    )
+    result = ecr.wait(BASIC, max_age=HOUR)
+
+    assert (ecr.times("start"), result.findings, result.unjudged) == ([0], CRITICAL, None)
+    assert result.age == pytest.approx(1, abs=LONGEST_POLL)
+    assert ecr.log[0] == (
+        "0 s: ECR's result is 40 days old, which is more than max-scan-age; a new scan was asked "
+        "for"
+    )
+
+
+@pytest.mark.parametrize("start", IN_VAIN)
+def test_s1_age__no_new_scan_to_be_had(start: Start) -> None:
+    ecr = Ecr([(0, aged(2 * HOUR))], starts=[start])
+    result = ecr.wait(BASIC, max_age=HOUR)
+
+    assert (ecr.clock.time, result.unjudged) == (0, Unjudged.ERROR)
+    assert result.reason == (
+        f"ECR's result is 2 hours old, which is more than max-scan-age, and {start.value}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("engine", "page"),
+    [
+        (ENHANCED, aged(2 * HOUR)),
+        (UNKNOWN, aged(2 * HOUR, enhanced=True)),
+        (UNKNOWN, aged(2 * HOUR, status="ACTIVE")),
+    ],
+)
+def test_s1_age__nobody_can_ask_inspector_for_a_new_scan(engine: ScanType, page: Page) -> None:
+    ecr = Ecr([(0, page)])
+    result = ecr.wait(engine, max_age=HOUR)
+
+    assert (ecr.started, ecr.clock.time, result.unjudged) == ([], 0, Unjudged.ERROR)
+    assert result.reason.endswith("an enhanced scan cannot be asked for")
+
+
+def test_s1_age__new_scan_that_never_comes() -> None:
+    ecr = Ecr([(0, aged(2 * HOUR))], starts=[Start.FAILED, Start.STARTED])
+    result = ecr.wait(BASIC, 60, max_age=HOUR)
+
+    assert len(ecr.started) == 2
+    assert result.unjudged is Unjudged.ERROR
+    assert result.reason.endswith("more than max-scan-age; a new scan was asked for")
+
+
+def test_s1_age__reached_while_it_settles() -> None:
+    ecr = Ecr([(0, aged(HOUR - SETTLE_SECONDS / 2))])
+
+    assert ecr.wait(ENHANCED, max_age=HOUR).unjudged is Unjudged.ERROR
+
+
+def test_s1_age__new_scan_settles_from_its_own_beginning() -> None:
+    # The same findings: only the time of the scan tells it from the old one.
+    ecr = Ecr([(0, aged(HOUR)), (8, aged(-8)), (16, aged(-8, *CRITICAL))], starts=[Start.STARTED])
+
+    assert ecr.wait(UNKNOWN, max_age=HOUR - 1).findings == CRITICAL
+
+
+def test_s1_age__is_that_of_the_first_page() -> None:
+    first = aged(HOUR - 10, *MEDIUM, next_token="2")
+    ecr = Ecr([(0, first)], {"2": [(0, aged(HOUR - 10))]}, cost=8)
+    result = ecr.wait(BASIC, max_age=HOUR)
+
+    assert (result.age, result.unjudged) == (HOUR - 2, None)
+
+
+def test_age__is_nothing_where_the_clock_of_the_runner_is_behind() -> None:
+    result = Ecr([(0, aged(-30))]).wait(BASIC, max_age=HOUR)
+
+    assert (result.age, result.unjudged) == (0, None)
+
+
 # The deadline ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("answer", "kind", "why"),
     [
-        (NO_SCAN, Unjudged.TIMEOUT, "ECR has no scan of this image yet"),
+        (NO_SCAN, Unjudged.TIMEOUT, "ECR has no scan of this image yet; a new scan was asked for"),
         (RUNNING, Unjudged.TIMEOUT, "the scan is running"),
         (CUT, Unjudged.ERROR, "ECR did not answer (connection reset)"),
         (EMPTY, Unjudged.TIMEOUT, "COMPLETE, but no result is stated yet"),
@@ -395,12 +660,12 @@ def test_s1_wait__findings_of_a_scan_that_ecr_gave_up_refuse() -> None:
 )
 def test_s2_wait__deadline(answer: Answer, kind: Unjudged, why: str) -> None:
     ecr = Ecr([(0, answer)])
-    result = ecr.wait(BASIC, 60)
+    result = ecr.wait(BASIC, 45)
 
-    assert result.unjudged is kind
+    assert (result.unjudged, result.age) == (kind, None)
     assert result.reason == f"no verdict within scan-timeout: {why}"
-    assert ecr.clock.time == pytest.approx(60)
-    assert ecr.asks[-1][0] == pytest.approx(60)
+    assert ecr.clock.time == pytest.approx(45)
+    assert ecr.asks[-1][0] == pytest.approx(45)
 
 
 def test_s2_wait__deadline_while_it_settles() -> None:
@@ -441,7 +706,7 @@ def test_s2_wait__no_time_at_all_is_one_ask() -> None:
     ),
     engine=st.sampled_from(ScanType),
 )
-def test_wait__deadline_is_never_overshot_by_more_than_one_ask(
+def test_wait__deadline_is_never_overshot_by_more_than_one_look(
     cost: float, timeout: int, answer: Answer, engine: ScanType
 ) -> None:
     # "more" leads to itself: pages without an end.
@@ -449,7 +714,12 @@ def test_wait__deadline_is_never_overshot_by_more_than_one_ask(
     result = ecr.wait(engine, timeout)
 
     assert result.unjudged is not None
-    assert timeout <= ecr.clock.time <= timeout + cost + 1e-9
+    # Besides the scan, a look asks for one, or Inspector.
+    assert ecr.clock.time <= timeout + 2 * cost + 1e-9
+    if not result.reason.startswith("no verdict within scan-timeout"):
+        assert len(ecr.asks) >= MOST_READS
+    else:
+        assert timeout <= ecr.clock.time
 
 
 @pytest.mark.parametrize("kind", [RUNNING, NO_SCAN, CUT, EMPTY])
@@ -551,12 +821,11 @@ def test_s2_pages__one_that_is_not_of_this_scan_never_passes(answer: Answer, sta
 
 def test_s2_pages__last_one_is_missing_without_counts() -> None:
     ecr = Ecr([(0, replace(FIRST, counts=None))], {"2": [(0, CUT)]})
-    result = ecr.wait(BASIC, 60)
+    result = ecr.wait(BASIC)
 
     assert result.unjudged is Unjudged.ERROR
-    assert result.reason == (
-        "no verdict within scan-timeout: a page of the findings could not be read"
-    )
+    assert result.reason == "a page of the findings could not be read"
+    assert len([token for _, token in ecr.asks if token]) == MOST_READS
 
 
 def test_s1_pages__one_comes_back() -> None:
@@ -668,10 +937,32 @@ def test_s1_counts__disagree_and_then_agree(engine: ScanType) -> None:
 
 @pytest.mark.parametrize("engine", ScanType)
 def test_s2_counts__that_never_agree(engine: ScanType) -> None:
-    result = Ecr([(0, make_page(*MEDIUM, counts={"MEDIUM": 3}))]).wait(engine, 60)
+    ecr = Ecr([(0, make_page(*MEDIUM, counts={"MEDIUM": 3}))])
+    result = ecr.wait(engine)
 
     assert result.unjudged is Unjudged.ERROR
-    assert result.reason == ("no verdict within scan-timeout: ECR counts 3 findings, but listed 2")
+    assert result.reason == "ECR counts 3 findings, but listed 2"
+    reads = MOST_READS if engine is not BASIC else MOST_READS - 1
+    least, most = reads * SETTLE_SECONDS, reads * (SETTLE_SECONDS + LONGEST_POLL)
+    assert least <= ecr.clock.time <= most
+
+
+def test_s1_counts__agree_at_the_last_read() -> None:
+    # Reads after 0, about 10, 20, 30 and 40 seconds are in vain; the sixth is the last.
+    ecr = Ecr([(0, make_page(counts={"CRITICAL": 1})), (45, make_page(*CRITICAL))])
+
+    assert decide(ecr.wait(BASIC)) is Decision.REFUSED
+
+
+def test_s1_pages__that_change_for_longer_than_a_contradiction_may() -> None:
+    waves: list[tuple[float, Answer]] = [
+        (9.0 * number, make_page(*make_findings(low=number))) for number in range(20)
+    ]
+    last = make_page(*make_findings(low=20), *CRITICAL)
+    result = Ecr([(0, FIRST)], {"2": [*waves, (180.0, last)]}).wait(ENHANCED)
+
+    assert result.unjudged is None
+    assert decide(result) is Decision.REFUSED
 
 
 def test_counts__absent_are_no_disagreement() -> None:
@@ -685,8 +976,69 @@ def test_counts__that_disagree_cost_one_full_read_in_ten_seconds() -> None:
     ecr.wait(BASIC, 60)
 
     full = [at for at, token in ecr.asks if token]
-    assert 4 <= len(full) <= 60 / SETTLE_SECONDS
+    assert 4 <= len(full) <= MOST_READS
     assert all(later - earlier >= SETTLE_SECONDS for earlier, later in pairwise(full))
+
+
+# Many images ----------------------------------------------------------------------------------
+
+TWENTY = [make_target(str(number), f"linux/{number}") for number in range(20)]
+
+
+@pytest.mark.parametrize("timeout", [10, 60, 900])
+@pytest.mark.parametrize("scanning", [make_scanning(engine=ENHANCED), ON_PUSH, MANUAL])
+@pytest.mark.parametrize("answer", [RUNNING, NO_SCAN, CUT, enhanced()])
+def test_many__about_two_calls_a_second(answer: Answer, scanning: Scanning, timeout: int) -> None:
+    coverages = [(0.0, "PENDING_INITIAL_SCAN")]
+    ecr = Ecr([(0, answer)], coverages=coverages)
+    for_scans(ecr.watch(scanning, timeout), TWENTY)
+
+    # The first round asks at once, and so does the last one, which the deadline brings.
+    assert len(ecr.calls) <= 2 * timeout + 2 * len(TWENTY)
+
+
+def test_many__are_asked_twenty_seconds_apart_at_the_most_while_inspector_is_asked_too() -> None:
+    ecr = Ecr([(0, enhanced())], coverages=[(0, "PENDING_INITIAL_SCAN")])
+    for_scans(ecr.watch(ENHANCED, 300), TWENTY)
+
+    rounds = ecr.times("scan")[:: len(TWENTY)]
+    gaps = [later - earlier for earlier, later in pairwise(rounds)]
+    assert gaps[0] == pytest.approx(12)
+    assert gaps[1:-1] == pytest.approx([24] * len(gaps[1:-1]))
+
+
+def test_many__one_that_lags_behind_keeps_nobody_but_is_waited_for() -> None:
+    late = TWENTY[7]
+    ecr = Ecr([(0, make_page())], others={late.digest: [(0, RUNNING), (60, make_page(*CRITICAL))]})
+    results = for_scans(ecr.watch(BASIC, 900), TWENTY)
+
+    assert len(ecr.asks) - len(TWENTY) <= 60 / 1.3
+    assert [len(result.findings) for result in results] == [0] * 7 + [1] + [0] * 12
+
+
+@pytest.mark.parametrize("cost", [3, 40])
+def test_many__slow_answers_do_not_add_up_beyond_the_deadline(cost: float) -> None:
+    ecr = Ecr([(0, RUNNING)], cost=cost)
+    results = for_scans(ecr.watch(BASIC, 30), TWENTY)
+
+    assert ecr.clock.time <= 30 + LAST_ROUND_SECONDS + cost
+    assert {result.unjudged for result in results} <= {Unjudged.TIMEOUT, Unjudged.ERROR}
+    assert len(results) == len(TWENTY)
+
+
+def test_s2_many__one_that_was_never_asked_about_is_no_timeout_of_ecr() -> None:
+    ecr = Ecr([(0, make_page())], cost=40)
+    *_, last = for_scans(ecr.watch(BASIC, 30), TWENTY)
+
+    assert (last.unjudged, last.status) == (Unjudged.ERROR, "")
+    assert last.reason == "no verdict within scan-timeout: ECR was not asked in time"
+
+
+def test_many__are_named_in_the_log() -> None:
+    ecr = Ecr([(0, RUNNING), (5, make_page())])
+    for_scans(ecr.watch(BASIC, 60), [make_target("one", "linux/amd64"), make_target("two")])
+
+    assert ecr.log == ["0 s: linux/amd64: the scan is running", "0 s: the scan is running"]
 
 
 # The log --------------------------------------------------------------------------------------

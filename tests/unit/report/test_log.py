@@ -1,6 +1,9 @@
+from collections.abc import Callable
+
 import pytest
 
 from ecr_publish.errors import BuildFailed, PublishError
+from ecr_publish.gate import Verdict
 from ecr_publish.outcome import Outcome, Promotion
 from ecr_publish.report.log import lines
 from ecr_publish.report.wording import advice
@@ -11,6 +14,7 @@ from tests.factories import (
     make_outcome,
     make_package,
     make_refusal,
+    make_result,
     make_unjudged,
     make_verdict,
 )
@@ -23,6 +27,7 @@ def test_lines__passed() -> None:
         "Passed: no findings",
         f"Image: {URI}@{outcome.pushed.digest}",
         "Release tags: 0123456, latest",
+        "Scan: basic, COMPLETE",
         "Note: The candidate stays.",
         "Note: Another.",
         "Time: plan 0.1 s; own time 0.1 s (all but build, push and scan)",
@@ -48,8 +53,32 @@ def test_lines__refused() -> None:
         "                (no name)",
         f"Image: {URI}@{outcome.pushed.digest}",
         "Release tags: none",
+        "Scan: basic, COMPLETE",
         advice(outcome),
     ]
+
+
+def test_lines__finding_names_its_platforms() -> None:
+    finding = make_finding("CVE-1", platforms=("linux/amd64", "linux/arm64"))
+    said = list(lines(make_outcome(verdict=make_refusal(finding))))
+    assert said[1] == "  HIGH          CVE-1 in openssl 3.0.1-r0 (linux/amd64, linux/arm64)"
+
+
+@pytest.mark.parametrize("make", [make_verdict, make_refusal])
+def test_lines__suppressed_findings_are_counted(make: Callable[..., Verdict]) -> None:
+    hushed = make_findings(critical=2)
+    said = list(lines(make_outcome(verdict=make(suppressed=hushed))))
+    assert said[1] == "  2 more are suppressed in Inspector"
+    assert not [line for line in said if "CVE-" in line]
+
+
+def test_lines__age_of_the_scan() -> None:
+    said = list(lines(make_outcome(results=(make_result(age=200_000.0),))))
+    assert "Scan: basic, COMPLETE, 2 days old" in said
+
+
+def test_lines__no_scan() -> None:
+    assert "Scan: none" in list(lines(make_outcome(results=())))
 
 
 def test_lines__waiver_comes_second() -> None:

@@ -113,6 +113,20 @@ def many() -> Outcome:
     return judged(make_result(*make_findings(critical=1, high=149, low=150)))
 
 
+def several_platforms() -> Outcome:
+    hushed = make_finding("CVE-2024-9999", "CRITICAL", suppressed=True)
+    low = make_findings(low=1)
+    amd = make_result(FIXABLE, hushed, *low, target=make_target("amd", "linux/amd64"), age=90.0)
+    arm = make_result(FIXABLE, hushed, target=make_target("arm", "linux/arm64/v8"), age=200_000.0)
+    late = make_unjudged(target=make_target("s390x", "linux/s390x"))
+    return judged(amd, arm, late)
+
+
+def suppressed() -> Outcome:
+    hushed = make_finding("CVE-2024-9999", "CRITICAL", suppressed=True)
+    return judged(make_result(hushed, engine=ScanType.ENHANCED, age=12.0), promoted=True)
+
+
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
     "| a | b |\n|---|---|\n| c |",
@@ -132,7 +146,7 @@ def hostile() -> Outcome:
             name=text,
             severity=Severity.UNDEFINED,
             stated_severity=text,
-            packages=(Package(name=text, version=text, fixed_in=text),),
+            packages=(Package(name=text, version=text, fixed_in=f"{prefix}{text}"),),
             uri=f"{prefix}{text}",
             description=text,
         )
@@ -161,6 +175,8 @@ CASES: dict[str, Callable[[], Outcome]] = {
     "summary-error-with-fix.md": error_with_fix,
     "summary-bad-inputs.md": bad_inputs,
     "summary-300-findings.md": many,
+    "summary-several-platforms.md": several_platforms,
+    "summary-suppressed.md": suppressed,
     "summary-hostile.md": hostile,
     "summary-hostile-error.md": hostile_error,
 }
@@ -266,7 +282,7 @@ def test_facts__passed() -> None:
     assert facts() == {
         "Image": f"<code>{outcome.image}</code>",
         "Release tags": "<code>0123456</code>, <code>latest</code>",
-        "Scan": "basic COMPLETE",
+        "Scan": "basic, COMPLETE",
     }
 
 

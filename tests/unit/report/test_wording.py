@@ -9,13 +9,18 @@ from ecr_publish.report.wording import (
     fixes,
     headline,
     installed,
+    scan,
     waiver,
 )
+from ecr_publish.scan import Result
+from ecr_publish.scanning import ScanType
 from tests.factories import (
     make_finding,
     make_outcome,
     make_package,
     make_refusal,
+    make_result,
+    make_unjudged,
     make_verdict,
 )
 
@@ -46,6 +51,21 @@ def test_headline__error_goes_before_the_verdict() -> None:
 
 def test_headline__neither() -> None:
     assert headline(Outcome()) == "Not judged: the run ended early"
+
+
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [
+        ((), ""),
+        ((make_result(),), "basic, COMPLETE"),
+        ((make_result(age=0.0),), "basic, COMPLETE, less than a minute old"),
+        ((make_result(age=90.0), make_result(age=3600.0)), "basic, COMPLETE, 1 hour old"),
+        ((make_unjudged(status=""),), "basic"),
+        ((make_result(engine=ScanType.UNKNOWN),), "COMPLETE"),
+    ],
+)
+def test_scan__engine_status_and_age(results: tuple[Result, ...], said: str) -> None:
+    assert scan(make_outcome(results=results)) == said
 
 
 def test_waiver__none() -> None:
