@@ -9,7 +9,7 @@ from ecr_publish.context import Context
 from ecr_publish.errors import InvalidInputs, NotScanned
 from ecr_publish.findings import Severity, Threshold
 from ecr_publish.inputs import Inputs, Mutability, OnUnjudged
-from ecr_publish.reference import FullTag, RegistryId, Repository, Tag
+from ecr_publish.reference import FullTag, RegistryId, Repository, Tag, matches
 from ecr_publish.scan import Unjudged
 from ecr_publish.scanning import Scanning
 
@@ -108,7 +108,7 @@ class RepositoryState:
 
     def can_move(self, tag: Tag) -> bool:
         """Whether ECR lets this tag be moved to another image; an unknown mode does not."""
-        excluded = any(_matches(pattern, tag.value) for pattern in self.exclusions)
+        excluded = any(matches(pattern, tag.value) for pattern in self.exclusions)
         if self.mutability == "IMMUTABLE_WITH_EXCLUSION":
             return excluded
         if self.mutability == "MUTABLE_WITH_EXCLUSION":
@@ -153,11 +153,6 @@ def release_tags(plan: Plan, state: RepositoryState) -> tuple[Tag, ...]:
         )
     latest = (LATEST,) if plan.latest_if_movable and state.can_move(LATEST) else ()
     return tuple(dict.fromkeys((*(item.tag for item in plan.release_tags), *latest)))
-
-
-def _matches(pattern: str, tag: str) -> bool:
-    parts = (re.escape(part) for part in pattern.split("*"))
-    return re.fullmatch(".*".join(parts), tag) is not None
 
 
 def refuse_unscanned(plan: Plan, state: RepositoryState) -> None:

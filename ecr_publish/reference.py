@@ -143,6 +143,12 @@ def _is_host(part: str) -> bool:
     return "." in part or ":" in part or part == "localhost"
 
 
+def matches(wildcard: str, text: str) -> bool:
+    """Whether ECR's wildcard covers a text: `*` stands for any number of characters."""
+    parts = (re.escape(part) for part in wildcard.split("*"))
+    return re.fullmatch(".*".join(parts), text) is not None
+
+
 def _bare_name(text: str) -> str:
     path = text.partition("://")[2] or text
     first, slash, rest = path.partition("/")

@@ -6,10 +6,11 @@ still obeys (reference/ecr-behaviour.md section 1.3).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+
+from ecr_publish.reference import matches
 
 START_GRACE_SECONDS = 20.0
 """How long a scan that should start by itself may be missing before one is asked for.
@@ -105,7 +106,4 @@ def should_start(scanning: Scanning, missing_for: float) -> bool:
 
 
 def _names(pattern: str, repository: str) -> bool:
-    if "*" not in pattern:
-        return pattern in repository
-    parts = (re.escape(part) for part in pattern.split("*"))
-    return re.fullmatch(".*".join(parts), repository) is not None
+    return matches(pattern, repository) if "*" in pattern else pattern in repository
