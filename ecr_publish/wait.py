@@ -216,9 +216,15 @@ class _Wait:
         return self._watch.scans.coverage(self._target.digest)
 
     def _read_on(self, first: Page) -> list[Page]:
-        pages, watch = [first], self._watch
-        while pages[-1].next_token and watch.clock.now() < watch.deadline:
-            answer = self._ask(pages[-1].next_token)
+        pages, asked, watch = [first], set[str](), self._watch
+        # A token that comes again leads in a circle.
+        while (
+            (token := pages[-1].next_token)
+            and token not in asked
+            and watch.clock.now() < watch.deadline
+        ):
+            asked.add(token)
+            answer = self._ask(token)
             if not isinstance(answer, Page) or not same_scan(first, answer):
                 break
             pages.append(answer)

@@ -923,6 +923,18 @@ def test_s2_pages__none_is_read_after_the_deadline(engine: ScanType) -> None:
         assert [token for _, token in ecr.asks if token] == []
 
 
+@pytest.mark.parametrize("circle", ["2", "3"])
+def test_s2_pages__that_lead_in_a_circle_are_left(circle: str) -> None:
+    second = make_page(counts=None, next_token=circle)
+    third = make_page(counts=None, next_token="2")
+    ecr = Ecr([(0, replace(FIRST, counts=None))], {"2": [(0, second)], "3": [(0, third)]})
+    result = ecr.wait(BASIC)
+
+    assert (result.unjudged, result.findings) == (Unjudged.ERROR, MEDIUM)
+    assert result.reason == "a page of the findings could not be read"
+    assert len(ecr.asks) <= 60
+
+
 # Counts ---------------------------------------------------------------------------------------
 
 
