@@ -18,6 +18,7 @@ ALLOWED = {
     "GetAuthorizationToken",
     "DescribeRepositories",
     "CreateRepository",
+    "BatchGetRepositoryScanningConfiguration",
     "GetRegistryScanningConfiguration",
     "DescribeImageScanFindings",
     "DescribeImages",
