@@ -22,6 +22,11 @@ DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 IMAGES = (OCI_MANIFEST, DOCKER_MANIFEST)
 INDEXES = (OCI_INDEX, DOCKER_LIST)
 MEDIA_TYPES = (*IMAGES, *INDEXES)
+_READ_KEYS = (
+    *("manifests", "mediaType", "digest", "platform"),
+    *("os", "architecture", "variant"),
+)
+_SPELLING = {key.casefold(): key for key in _READ_KEYS}
 _DEEPEST = 4
 """How many indexes may stand in each other; nobody needs more, and a loop needs an end."""
 
@@ -69,9 +74,21 @@ def missing_platforms(wanted: Sequence[str], found: Sequence[Target]) -> tuple[s
     return tuple(platform for platform in wanted if _comparable(platform) not in there)
 
 
+_ALIASES = {
+    "linux/aarch64": "linux/arm64",
+    "linux/arm64/v8": "linux/arm64",
+    "linux/aarch64/v8": "linux/arm64",
+    "linux/arm": "linux/arm/v7",
+    "linux/armhf": "linux/arm/v7",
+    "linux/x86_64": "linux/amd64",
+    "linux/amd64/v1": "linux/amd64",
+    "linux/x86_64/v1": "linux/amd64",
+}
+"""BuildKit takes other names too, and leaves the variant away that an architecture has anyway."""
+
+
 def _comparable(platform: str) -> str:
-    # BuildKit leaves the variant that an architecture has by default away.
-    return {"linux/arm64/v8": "linux/arm64", "linux/arm": "linux/arm/v7"}.get(platform, platform)
+    return _ALIASES.get(platform, platform)
 
 
 def _expand(
@@ -98,12 +115,24 @@ def _expand(
 
 def _children(index: Manifest) -> list[Mapping[str, Any]]:
     try:
-        children = json.loads(index.text).get("manifests")
+        children = json.loads(index.text, object_pairs_hook=_unambiguous).get("manifests")
     except (ValueError, AttributeError):
         children = None
     if not isinstance(children, list) or not all(isinstance(item, dict) for item in children):
         raise UnexpectedManifest(str(index.digest), "its index cannot be read")
     return children
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # The engines read JSON with Go, for which `Platform` is `platform` and the last one counts. An
+    # index could show another image there than here.
+    seen = set()
+    for key, _ in pairs:
+        folded = key.casefold()
+        if folded in seen or _SPELLING.get(folded, key) != key:
+            raise ValueError(f"the key {key!r} can be read in two ways")
+        seen.add(folded)
+    return dict(pairs)
 
 
 def _digest_of(index: Manifest, child: Mapping[str, Any]) -> Digest:

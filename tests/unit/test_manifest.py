@@ -215,6 +215,47 @@ def test_s2_targets__child_without_a_digest_is_refused(media_type: str, digest: 
     )
 
 
+def as_index(text: str) -> Manifest:
+    """An index of exactly these bytes."""
+    digest = Digest.parse(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}")
+    return Manifest(digest=digest, media_type=OCI_INDEX, text=text)
+
+
+UNKNOWN = '{"os": "unknown", "architecture": "unknown"}'
+REAL = '{"os": "linux", "architecture": "arm64"}'
+
+
+@pytest.mark.parametrize(
+    "platform",
+    [
+        pytest.param(f'"platform": {UNKNOWN}, "Platform": {REAL}', id="another case after it"),
+        pytest.param(f'"PLATFORM": {REAL}, "platform": {UNKNOWN}', id="another case before it"),
+        pytest.param(f'"platform": {REAL}, "platform": {UNKNOWN}', id="twice"),
+        pytest.param(f'"Platform": {REAL}', id="another case alone"),
+        pytest.param(f'"platform": {UNKNOWN}, "o\u017f": "linux"', id="a key of another level"),
+        pytest.param(f'"platform": {UNKNOWN.replace("os", "OS")}', id="in the platform"),
+        pytest.param(f'"platform": {REAL}, "Digest": "{make_digest("other")}"', id="digest"),
+        pytest.param(f'"platform": {REAL}, "mediatype": "{OCI_INDEX}"', id="media type"),
+        pytest.param(f'"platform": {REAL}, "x": {{"a": 1, "A": 2}}', id="a key that is not read"),
+    ],
+)
+def test_s1_targets__child_that_go_reads_in_another_way_is_refused(platform: str) -> None:
+    child = f'{{"mediaType": "{OCI_MANIFEST}", "digest": "{make_digest("hidden")}", {platform}}}'
+
+    with pytest.raises(UnexpectedManifest, match="its index cannot be read"):
+        targets(as_index(f'{{"manifests": [{json.dumps(make_child("app"))}, {child}]}}'))
+
+
+@pytest.mark.parametrize(
+    "keys", [("manifests", "Manifests"), ("manifests", "manife\u017fts"), ("Manifests",)]
+)
+def test_s1_targets__list_that_go_reads_in_another_way_is_refused(keys: tuple[str, ...]) -> None:
+    lists = [f'"{key}": [{json.dumps(make_child(key))}]' for key in keys]
+
+    with pytest.raises(UnexpectedManifest, match="its index cannot be read"):
+        targets(as_index(f"{{{', '.join(lists)}}}"))
+
+
 # Indexes in indexes -----------------------------------------------------------------------------
 
 
@@ -343,6 +384,13 @@ AMD, ARM = make_target("amd64", "linux/amd64"), make_target("arm64", "linux/arm6
         (["linux/arm/v6"], [make_target(platform="linux/arm/v7")], ["linux/arm/v6"]),
         (["linux/arm64"], [make_target(platform="linux/arm/v7")], ["linux/arm64"]),
         (["linux/amd64"], [make_target(platform="linux/amd64/v3")], ["linux/amd64"]),
+        (["linux/amd64/v1"], [AMD], []),
+        (["linux/x86_64"], [AMD], []),
+        (["linux/x86_64/v1"], [AMD], []),
+        (["linux/aarch64"], [ARM], []),
+        (["linux/aarch64/v8"], [ARM], []),
+        (["linux/armhf"], [make_target(platform="linux/arm/v7")], []),
+        (["linux/aarch64", "linux/x86_64"], [AMD], ["linux/aarch64"]),
     ],
 )
 def test_s1_missing_platforms__are_named_as_they_were_asked_for(
