@@ -23,7 +23,7 @@ _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 _SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_PLATFORM = re.compile(r"linux/[a-z0-9]+(/[a-z0-9]+)?")
+_PLATFORM = re.compile(r"linux/[a-z0-9_]+(/[a-z0-9]+)?")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 PLACEHOLDERS = ("sha", "short-sha", "branch")

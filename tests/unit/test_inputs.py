@@ -348,6 +348,7 @@ def test_max_scan_age__refused(text: str) -> None:
         (" linux/arm64 , linux/amd64 ,", ("linux/arm64", "linux/amd64")),
         ("linux/amd64\nlinux/arm/v7\n", ("linux/amd64", "linux/arm/v7")),
         ("linux/amd64,linux/amd64", ("linux/amd64",)),
+        ("linux/x86_64", ("linux/x86_64",)),
         (",", ()),
         ("", ()),
     ],
