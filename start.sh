@@ -11,7 +11,9 @@ refuse() {
 # bash itself goes on after a signal that its child has survived. GitHub signals this process alone.
 trap 'echo "::error title=ecr-publish::Not published: the step was cancelled"; exit 130' INT TERM
 
-export ECR_PUBLISH_STARTED="${EPOCHREALTIME/,/.}"
+# Before version 5 bash has no such clock; the durations then begin with Python.
+now="${EPOCHREALTIME:-}"
+export ECR_PUBLISH_STARTED="${now/,/.}"
 action="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 home="${RUNNER_TEMP:?is set by the runner}/ecr-publish"
 locked="$action/requirements/runtime.txt"

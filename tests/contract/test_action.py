@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +82,15 @@ def test_s3__no_expression_stands_inside_a_script() -> None:
 def test_prefix__is_used_by_nothing_but_inputs_and_the_start() -> None:
     start = (CHECKOUT / "start.sh").read_text()
     assert set(re.findall(rf"{PREFIX}\w+", start)) == {f"{PREFIX}STARTED"}
+
+
+def test_start__on_a_bash_without_a_clock_goes_on_to_the_next_line() -> None:
+    script = f"unset EPOCHREALTIME; source {CHECKOUT / 'start.sh'}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "RUNNER_TEMP: is set by the runner" in done.stderr
