@@ -71,9 +71,6 @@ class FakeWorkflow:
     def mask(self, secret: str) -> None:
         self.masked.append(secret)
 
-    def notice(self, title: str, message: str) -> None:
-        self.annotations.append(("notice", title, message))
-
     def warning(self, title: str, message: str) -> None:
         self.annotations.append(("warning", title, message))
 

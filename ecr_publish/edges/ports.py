@@ -69,10 +69,6 @@ class Workflow(Protocol):
         """An annotation for a failure."""
         ...
 
-    def notice(self, title: str, message: str) -> None:
-        """An annotation for what is good to know."""
-        ...
-
     def output(self, name: str, value: str) -> None:
         """Set an output of the step."""
         ...

@@ -72,10 +72,6 @@ class GitHubWorkflow:
             core.set_secret(line)
         sys.stdout.flush()
 
-    def notice(self, title: str, message: str) -> None:
-        """An annotation for what is good to know."""
-        self._command("notice", {"title": title}, message)
-
     def warning(self, title: str, message: str) -> None:
         """An annotation that does not fail the step."""
         self._command("warning", {"title": title}, message)

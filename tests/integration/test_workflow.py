@@ -91,10 +91,9 @@ def test_annotations__are_escaped(
 ) -> None:
     workflow.error("a,b:c", "50%\nnext")
     workflow.warning("w", "x")
-    workflow.notice("n", "y")
 
     assert capfd.readouterr().out == (
-        "::error title=a%2Cb%3Ac::50%25%0Anext\n::warning title=w::x\n::notice title=n::y\n"
+        "::error title=a%2Cb%3Ac::50%25%0Anext\n::warning title=w::x\n"
     )
 
 
