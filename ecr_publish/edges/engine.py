@@ -9,14 +9,16 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from http import HTTPStatus
 
 import docker
 import requests
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound, StreamParseError
+from urllib3.exceptions import HTTPError
 
 from ecr_publish import build as building
 from ecr_publish.edges.ports import Clock, Login
-from ecr_publish.errors import BuildFailed, EngineMissing, ImageMissing
+from ecr_publish.errors import BuildFailed, EngineMissing, ImageMissing, InvalidInputs
 from ecr_publish.plan import Build, RepositoryState
 from ecr_publish.push import Progress, failure, follow
 from ecr_publish.reference import Digest, Tag
@@ -27,6 +29,8 @@ _STREAM_TIMEOUT = 900
 _END_SECONDS = 5
 """How long a cancelled build may take to end; GitHub's runner kills 10 s after it cancelled."""
 _CHUNK = 65536
+_BROKEN_OFF = (requests.RequestException, HTTPError, StreamParseError)
+"""What docker-py lets through when an engine refuses a push or dies in the middle of one."""
 
 
 class DockerEngine:
@@ -36,6 +40,7 @@ class DockerEngine:
         """Args: environ: The environment of docker's processes. clock: Paces the log."""
         self._environ = dict(environ)
         self._clock = clock
+        self._only_names: set[str] = set()
 
     def build(
         self, build: Build, reference: str, workspace: str, write: Callable[[bytes], None]
@@ -60,12 +65,19 @@ class DockerEngine:
             raise BuildFailed(process.returncode, platforms=build.platforms)
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
-        """Give a local image the repository's name and a tag; raises ImageMissing."""
+        """Give a local image a name in the repository; raises ImageMissing or InvalidInputs."""
         with self._connected() as api:
             try:
+                if not api.inspect_image(image).get("RepoTags"):  # type: ignore[no-untyped-call]
+                    self._only_names.add(f"{state.uri}:{tag}")
                 api.tag(image, state.uri, str(tag))
             except ImageNotFound:
                 raise ImageMissing(image) from None
+            except APIError as error:
+                if error.status_code != HTTPStatus.BAD_REQUEST:
+                    raise
+                problem = f"image: {image!r} is neither an image's name nor its id"
+                raise InvalidInputs([problem]) from error
 
     def push(
         self, state: RepositoryState, tag: Tag, login: Login, say: Callable[[str], None]
@@ -78,7 +90,7 @@ class DockerEngine:
                     state.uri, tag=str(tag), stream=True, decode=True, auth_config=auth
                 )
                 progress = self._follow(events, say)
-            except APIError as error:
+            except _BROKEN_OFF as error:
                 raise failure(str(error), state.arn) from error
         if progress.error or progress.digest is None:
             raise failure(progress.error or "the engine stated no digest", state.arn)
@@ -86,7 +98,10 @@ class DockerEngine:
         return progress.digest
 
     def forget(self, reference: str) -> None:
-        """Remove a local name again, but no image that has another name; never fails."""
+        """Remove a local name again, but no image that the user brought; never fails."""
+        if reference in self._only_names:
+            # The image came without a name, and with its only name the engine would remove it.
+            return
         with suppress(EngineMissing), self._connected() as api:
             api.remove_image(reference, noprune=True)
 

@@ -95,7 +95,7 @@ class Engine(Protocol):
         ...
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
-        """Give a local image the repository's name and a tag; raises ImageMissing."""
+        """Give a local image a name in the repository; raises ImageMissing or InvalidInputs."""
         ...
 
     def push(
@@ -105,7 +105,7 @@ class Engine(Protocol):
         ...
 
     def forget(self, reference: str) -> None:
-        """Remove a local name again, but no image that has another name."""
+        """Remove a local name again, but no image that the user brought."""
         ...
 
 

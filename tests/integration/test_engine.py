@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import re
+import socket
 import subprocess
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import docker
 import pytest
+import requests
 from botocore.config import Config
 
 from dev.engine import Engine
 from ecr_publish.edges.engine import DockerEngine
 from ecr_publish.edges.ports import Login
 from ecr_publish.edges.registry import Clients, EcrRegistry
-from ecr_publish.errors import BuildFailed, EngineMissing, ImageMissing, PushFailed
+from ecr_publish.errors import BuildFailed, EngineMissing, ImageMissing, InvalidInputs, PushFailed
 from ecr_publish.plan import RepositoryState
 from ecr_publish.reference import Tag
 from local_ecr.server import LocalEcr
@@ -129,6 +134,44 @@ def test_tag__image_that_is_not_there(docker_engine: DockerEngine) -> None:
         docker_engine.tag("nobody:1", make_state(), CANDIDATE)
 
 
+@pytest.mark.parametrize("name", ["Foo Bar", "UPPER", "x:y:z"])
+def test_tag__name_that_is_none(docker_engine: DockerEngine, name: str) -> None:
+    with pytest.raises(InvalidInputs, match=f"image: '{name}' is neither"):
+        docker_engine.tag(name, make_state(), CANDIDATE)
+
+
+def test_tag__engine_that_refuses_for_another_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise docker.errors.APIError("500 Server Error", response=answer(500))
+
+    monkeypatch.setattr("docker.api.client.APIClient.inspect_image", refuse)
+    monkeypatch.setattr("docker.api.client.APIClient._retrieve_server_version", lambda _: "1.44")
+
+    with pytest.raises(EngineMissing, match="500 Server Error"):
+        DockerEngine({}, FakeClock()).tag("x:1", make_state(), CANDIDATE)
+
+
+def answer(status: int) -> requests.Response:
+    """An engine's answer with nothing but a status."""
+    response = requests.Response()
+    response.status_code = status
+    return response
+
+
+def test_forget__image_that_had_no_name_stays(
+    docker_engine: DockerEngine, workspace: Path, engine: Engine
+) -> None:
+    with contextlib.closing(docker.DockerClient(base_url=engine.host)) as client:
+        image = client.api.import_image_from_data(b"\0" * 10240).split('"')[-2]
+        state = make_state()
+
+        docker_engine.tag(image, state, CANDIDATE)
+        docker_engine.forget(f"{state.uri}:{CANDIDATE}")
+
+        assert client.images.get(image).tags == [f"{state.uri}:{CANDIDATE}"]
+        client.images.remove(image, force=True)
+
+
 def test_build__error_in_the_dockerfile(docker_engine: DockerEngine, workspace: Path) -> None:
     (workspace / "Dockerfile").write_text("FROM scratch\nCOPY missing /\n")
     output = bytearray()
@@ -218,6 +261,48 @@ def test_push__engine_that_refuses_the_request(monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(PushFailed, match="500 Server Error"):
         DockerEngine({}, FakeClock()).push(
+            make_state(), CANDIDATE, Login(username="AWS", password="x"), lambda _: None
+        )
+
+
+@pytest.fixture
+def dying_engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An engine that states its version, answers the push with the test's bytes, and is gone."""
+    version = b'{"ApiVersion": "1.44"}'
+    answers = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(version) + version]
+    answers.append(request.param)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        for data in answers:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(data)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+    thread.join()
+    listener.close()
+
+
+STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "dying_engine",
+    [
+        pytest.param(b"", id="before its answer"),
+        pytest.param(STREAM + b'10\r\n{"status"', id="in a chunk"),
+        pytest.param(STREAM + b'b\r\n{"id": "a"}\r\n', id="between two chunks"),
+        pytest.param(STREAM + b'9\r\n{"status"\r\n0\r\n\r\n', id="in an event"),
+    ],
+    indirect=True,
+)
+def test_s2_push__engine_that_dies(dying_engine: str) -> None:
+    with pytest.raises(PushFailed, match="the push failed: "):
+        DockerEngine({"DOCKER_HOST": dying_engine}, FakeClock()).push(
             make_state(), CANDIDATE, Login(username="AWS", password="x"), lambda _: None
         )
 
