@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -129,14 +130,19 @@ _STS_CAUSES = {
         "which. Most often a condition on `sub` names another repository, branch or environment."
     ),
     "InvalidIdentityToken": (
-        "The account has no identity provider for token.actions.githubusercontent.com, or that "
-        "provider does not know the audience."
+        "The account has no identity provider for the token's issuer, or that provider does not "
+        "know the audience."
+    ),
+    "verification key": (
+        "AWS could not fetch the keys that the token is signed with. Most often a passing fault; "
+        "with GitHub Enterprise Server, one that AWS cannot reach."
     ),
     "ExpiredTokenException": "The token was older than five minutes when STS saw it.",
     "ValidationError": "role-duration-seconds is most likely longer than the role allows.",
     "IDPCommunicationError": "AWS could not reach GitHub to check the token; this passes.",
     "RegionDisabledException": "The region is not activated for STS in this account.",
 }
+_PASSING_STS = ("verification key", "ExpiredTokenException", "IDPCommunicationError")
 _ISSUER = "token.actions.githubusercontent.com"
 
 
@@ -146,45 +152,58 @@ class RoleRefused(PublishError):
     exit_code = ExitCode.CREDENTIALS
 
     def __init__(self, role: str, code: str, message: str, claims: Mapping[str, Any]) -> None:
-        subject, audience = claims.get("sub", "?"), claims.get("aud", "?")
+        subject, audience = str(claims.get("sub", "?")), str(claims.get("aud", "?"))
+        # GitHub Enterprise has issuers of its own.
+        issuer = str(claims.get("iss") or _ISSUER).removeprefix("https://")
+        cause = "verification key" if "verification key" in message else code
         super().__init__(
             f"AWS did not let this run assume {role}: {message} ({code})",
-            why=f"{_STS_CAUSES.get(code, 'STS answered as shown.')}\n"
+            why=f"{_STS_CAUSES.get(cause, 'STS answered as shown.')}\n"
             f"The token of this run says:\n    sub: {subject}\n    aud: {audience}",
-            fix=_sts_fix(role, code, str(subject), str(audience)),
+            fix=_sts_fix(role, cause, _Claims(issuer=issuer, subject=subject, audience=audience)),
             link="https://docs.aws.amazon.com/IAM/latest/UserGuide/"
             "id_roles_providers_create_oidc.html",
         )
 
 
-def _sts_fix(role: str, code: str, subject: str, audience: str) -> str:
+@dataclass(frozen=True, kw_only=True)
+class _Claims:
+    """What a token says of itself; the issuer without its `https://`."""
+
+    issuer: str
+    subject: str
+    audience: str
+
+
+def _sts_fix(role: str, cause: str, claims: _Claims) -> str:
+    if cause in _PASSING_STS:
+        return "Run the job again."
     _, partition, _, _, account, _ = role.split(":")
-    provider = f"arn:{partition}:iam::{account}:oidc-provider/{_ISSUER}"
+    provider = f"arn:{partition}:iam::{account}:oidc-provider/{claims.issuer}"
     fixes = {
         "InvalidIdentityToken": "Create the identity provider, once per account:\n"
         "    aws iam create-open-id-connect-provider \\\n"
-        f"      --url https://{_ISSUER} --client-id-list {audience}\n"
+        f"      --url https://{claims.issuer} --client-id-list {claims.audience}\n"
         "or, where there is one already, add the audience to it:\n"
         "    aws iam add-client-id-to-open-id-connect-provider \\\n"
-        f"      --open-id-connect-provider-arn {provider} --client-id {audience}",
+        f"      --open-id-connect-provider-arn {provider} --client-id {claims.audience}",
         "ValidationError": "Every role allows an hour:\n    role-duration-seconds: 3600\n"
         "or let this role allow more:\n    aws iam update-role "
         f"--role-name {role.rpartition('/')[2]} --max-session-duration 43200",
-        "ExpiredTokenException": "Run the job again.",
-        "IDPCommunicationError": "Run the job again.",
         "RegionDisabledException": "Activate the region in the account, or set aws-region to one "
         "that is active.",
     }
-    policy = _trust_policy(provider, subject, audience)
-    return fixes.get(code, f"If this run may publish, this trust policy lets it in:\n{policy}")
+    policy = _trust_policy(provider, claims)
+    return fixes.get(cause, f"If this run may publish, this trust policy lets it in:\n{policy}")
 
 
-def _trust_policy(provider: str, subject: str, audience: str) -> str:
+def _trust_policy(provider: str, claims: _Claims) -> str:
+    expected = {f"{claims.issuer}:aud": claims.audience, f"{claims.issuer}:sub": claims.subject}
     statement = {
         "Effect": "Allow",
         "Principal": {"Federated": provider},
         "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": {f"{_ISSUER}:aud": audience, f"{_ISSUER}:sub": subject}},
+        "Condition": {"StringEquals": expected},
     }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=2)
 
@@ -208,7 +227,15 @@ class NoCredentials(PublishError):
 
     exit_code = ExitCode.CREDENTIALS
 
-    def __init__(self) -> None:
+    def __init__(self, *, profile: str = "") -> None:
+        if profile:
+            super().__init__(
+                f"there is no AWS profile {profile!r} on this runner",
+                why="AWS_PROFILE or AWS_DEFAULT_PROFILE of the job names it. Nothing can be asked "
+                "of AWS with it, not even to assume a role.",
+                fix="Remove that variable from the job, or write the profile in a step before.",
+            )
+            return
         super().__init__(
             "there are no AWS credentials",
             why="role-to-assume is not set, and neither environment, profile nor instance role "
@@ -319,21 +346,19 @@ class NotScanned(PublishError):
     exit_code = ExitCode.REPOSITORY
 
     def __init__(self, repository: str, region: str) -> None:
-        rules = json.dumps(
-            [
-                {
-                    "scanFrequency": "SCAN_ON_PUSH",
-                    "repositoryFilters": [{"filter": "*", "filterType": "WILDCARD"}],
-                }
-            ]
-        )
+        rule = {
+            "scanFrequency": "SCAN_ON_PUSH",
+            "repositoryFilters": [{"filter": repository, "filterType": "WILDCARD"}],
+        }
         super().__init__(
             f"the repository {repository} is never scanned, so no image of it can pass",
             why="The registry uses enhanced scanning, and none of its rules names this repository. "
             "Nothing was built.",
-            fix="Let whoever owns the registry add a rule, beside those that it has:\n"
-            f"    aws ecr put-registry-scanning-configuration --region {region} \\\n"
-            f"      --scan-type ENHANCED --rules '{rules}'",
+            fix="Let whoever owns the registry read its rules:\n"
+            f"    aws ecr get-registry-scanning-configuration --region {region}\n"
+            "This rule is to be added to the rules that are there, by "
+            "put-registry-scanning-configuration, which replaces them all:\n"
+            f"    {json.dumps(rule)}",
             link="https://docs.aws.amazon.com/AmazonECR/latest/userguide/"
             "image-scanning-enhanced-enabling.html",
         )
@@ -343,8 +368,9 @@ _CONTAINERD_STORE = (
     "Several platforms need an engine with the containerd image store. Switch to it in a step "
     "before this one:\n"
     "    - run: |\n"
-    '        echo \'{"features": {"containerd-snapshotter": true}}\' |\n'
-    "          sudo tee /etc/docker/daemon.json\n"
+    '        settings="$({ sudo cat /etc/docker/daemon.json || true; } |\n'
+    '          jq --slurp \'add // {} | .features["containerd-snapshotter"] = true\')"\n'
+    '        echo "$settings" | sudo tee /etc/docker/daemon.json\n'
     "        sudo systemctl restart docker"
 )
 

@@ -64,6 +64,8 @@ class Aws:
                     url,
                     params={"audience": audience},
                     headers={"Authorization": f"bearer {bearer}"},
+                    # Without one, requests would put a ~/.netrc entry in the header's place.
+                    auth=lambda request: request,
                     timeout=(CONNECT_SECONDS, READ_SECONDS),
                 )
                 answer.raise_for_status()
@@ -105,7 +107,7 @@ def _ambient(region: str) -> boto3.Session:
     try:
         return boto3.Session(region_name=region)
     except ProfileNotFound as error:
-        raise NoCredentials from error
+        raise NoCredentials(profile=error.kwargs["profile"]) from error
 
 
 def _retrying() -> requests.Session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from werkzeug import Request, Response
@@ -92,6 +93,15 @@ def test_oidc__a_lasting_fault_ends_the_run(ecr: LocalEcr) -> None:
         connected(ecr, make_plan(), [])
 
     assert len(ecr.calls("GetIdToken")) == 6
+
+
+def test_oidc__netrc_does_not_take_the_place_of_the_job_s_token(
+    ecr: LocalEcr, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text("default login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+    connected(ecr, make_plan(), [])
 
 
 def test_oidc__a_refusal_is_not_retried(ecr: LocalEcr) -> None:
@@ -205,13 +215,14 @@ def test_ambient__none(ecr: LocalEcr, monkeypatch: pytest.MonkeyPatch) -> None:
         connected(ecr, without_role(), [])
 
 
-def test_ambient__profile_that_does_not_exist(
-    ecr: LocalEcr, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("plan", [make_plan(), without_role()], ids=["role", "ambient"])
+def test_profile__that_does_not_exist(
+    ecr: LocalEcr, monkeypatch: pytest.MonkeyPatch, plan: Plan
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
 
-    with pytest.raises(NoCredentials):
-        connected(ecr, without_role(), [])
+    with pytest.raises(NoCredentials, match="no AWS profile 'nobody'"):
+        connected(ecr, plan, [])
 
 
 def test_s2__throttling_is_retried_five_times_and_no_more(ecr: LocalEcr) -> None:

@@ -210,7 +210,11 @@ def test_role_refused__unreadable_token() -> None:
 @pytest.mark.parametrize(
     ("code", "why", "fix"),
     [
-        ("InvalidIdentityToken", "no identity provider for token.actions", "Create the identity"),
+        (
+            "InvalidIdentityToken",
+            "no identity provider for the token's issuer",
+            "Create the identity",
+        ),
         ("ExpiredTokenException", "older than five minutes", "Run the job again."),
         ("IDPCommunicationError", "could not reach GitHub", "Run the job again."),
         ("ValidationError", "longer than the role allows", "Every role allows an hour:"),
@@ -237,6 +241,34 @@ def test_role_refused__identity_provider_to_paste() -> None:
     )
 
 
+def test_role_refused__provider_that_aws_cannot_reach_is_there_already() -> None:
+    message = "Couldn't retrieve verification key from your identity provider, please reference"
+    error = RoleRefused(ROLE, "InvalidIdentityToken", message, CLAIMS)
+    assert error.why.startswith("AWS could not fetch the keys")
+    assert error.fix == "Run the job again."
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    ["token.actions.githubusercontent.com/octocat-inc", "ghe.example.com/_services/token"],
+)
+def test_role_refused__issuer_of_an_enterprise(issuer: str) -> None:
+    claims = CLAIMS | {"iss": f"https://{issuer}"}
+    provider = f"arn:aws:iam::123456789012:oidc-provider/{issuer}"
+
+    policy = pasted_json(RoleRefused(ROLE, "AccessDenied", "no", claims).fix)
+    creation = RoleRefused(ROLE, "InvalidIdentityToken", "no", claims).fix
+
+    (statement,) = policy["Statement"]
+    assert statement["Principal"] == {"Federated": provider}
+    assert statement["Condition"]["StringEquals"] == {
+        f"{issuer}:aud": "sts.amazonaws.com",
+        f"{issuer}:sub": SUBJECT,
+    }
+    assert f"--url https://{issuer} " in creation
+    assert f"--open-id-connect-provider-arn {provider} " in creation
+
+
 def test_role_refused__duration_to_paste() -> None:
     assert pasted(RoleRefused(ROLE, "ValidationError", "no", CLAIMS).fix) == (
         "role-duration-seconds: 3600\n"
@@ -254,6 +286,12 @@ def test_no_credentials__yaml_to_paste() -> None:
         "role-to-assume": "arn:aws:iam::123456789012:role/my-publisher",
         "permissions": {"id-token": "write", "contents": "read"},
     }
+
+
+def test_no_credentials__profile_that_is_not_there() -> None:
+    error = NoCredentials(profile="nobody")
+    assert error.what == "there is no AWS profile 'nobody' on this runner"
+    assert "role-to-assume" not in f"{error.what}{error.why}{error.fix}"
 
 
 @pytest.mark.parametrize(
@@ -373,24 +411,25 @@ def test_not_scanned__rule_to_paste() -> None:
     error = NotScanned("team/app", "eu-west-1")
     assert error.what == "the repository team/app is never scanned, so no image of it can pass"
     assert "Nothing was built." in error.why
-    command, _, rules = pasted(error.fix).partition("--rules ")
-    assert command.split() == [
-        *("aws", "ecr", "put-registry-scanning-configuration", "--region", "eu-west-1"),
-        *("\\", "--scan-type", "ENHANCED"),
-    ]
-    assert json.loads(rules.strip().strip("'")) == [
-        {
-            "scanFrequency": "SCAN_ON_PUSH",
-            "repositoryFilters": [{"filter": "*", "filterType": "WILDCARD"}],
-        }
-    ]
+    command, rule = pasted(error.fix).splitlines()
+    # The command that writes would replace the other rules of the registry, so it is only named.
+    assert command == "aws ecr get-registry-scanning-configuration --region eu-west-1"
+    assert "put-registry-scanning-configuration, which replaces them all" in error.fix
+    assert json.loads(rule) == {
+        "scanFrequency": "SCAN_ON_PUSH",
+        "repositoryFilters": [{"filter": "team/app", "filterType": "WILDCARD"}],
+    }
 
 
 def test_platforms_missing__names_them_and_the_image_store() -> None:
     error = PlatformsMissing(["linux/arm64", "linux/s390x"])
     assert error.what == "the image that was pushed lacks linux/arm64, linux/s390x"
     (step,) = pasted_yaml(error.fix)
-    assert '{"features": {"containerd-snapshotter": true}}' in step["run"]
+    settings, change, write = step["run"].splitlines()[:3]
+    # What is in the file already stays, and it may be missing or empty.
+    assert settings == 'settings="$({ sudo cat /etc/docker/daemon.json || true; } |'
+    assert """jq --slurp 'add // {} | .features["containerd-snapshotter"] = true')\"""" in change
+    assert write == 'echo "$settings" | sudo tee /etc/docker/daemon.json'
     assert step["run"].endswith("sudo systemctl restart docker")
 
 
