@@ -29,6 +29,8 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 PLACEHOLDERS = ("sha", "short-sha", "branch")
 SHORTEST_SCAN_TIMEOUT, LONGEST_SCAN_TIMEOUT = 10, 6 * 3600
 SHORTEST_SESSION, LONGEST_SESSION = 900, 43_200
+SHORTEST_SCAN_AGE = 300
+"""A scan that has just ended has an age too; with less, no image could ever pass."""
 
 T = TypeVar("T")
 
@@ -198,6 +200,12 @@ def _conflicts(inputs: Inputs) -> list[str]:
             "image-tag-mutability: is used only when this action creates the repository (an "
             "existing one is never changed); add `create-repository: true` or remove it"
         )
+    if inputs.role_to_assume and inputs.scan_timeout >= inputs.role_duration_seconds:
+        problems.append(
+            f"scan-timeout: waits for up to {inputs.scan_timeout} s, but the role's session ends "
+            f"after {inputs.role_duration_seconds} s; raise role-duration-seconds above "
+            "build, scan and promotion together, or lower scan-timeout"
+        )
     host_region = inputs.registry.region if inputs.registry else None
     if host_region and inputs.aws_region and host_region != inputs.aws_region:
         problems.append(
@@ -283,8 +291,8 @@ def _scan_seconds(text: str) -> int:
 def _scan_age(text: str) -> int:
     match = _DURATION.fullmatch(text)
     seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
-    if not seconds:
-        raise ValueError(f"{text!r} is not a duration (90m, 12h, 7d, or seconds)")
+    if seconds < SHORTEST_SCAN_AGE:
+        raise ValueError(f"{text!r} is not a duration of at least 5m (90m, 12h, 7d, or seconds)")
     return seconds
 
 

@@ -256,6 +256,11 @@ def _release_tag(template: str, repository: Repository, context: Context) -> Ful
 def _render(template: str, context: Context) -> str:
     if "{branch}" in template and context.branch is None:
         raise ValueError(f"{template!r} needs a branch, and this run has none (a tag was pushed?)")
+    if "{branch}" in template and context.from_fork:
+        raise ValueError(
+            f"{template!r} would take the branch of a fork, whose owner could name it after any "
+            "tag; use {sha} or {short-sha} on its pull requests"
+        )
     branch = _NOT_IN_A_TAG.sub("-", context.branch or "").strip("-.")
     return (
         template.replace("{sha}", context.sha)

@@ -222,7 +222,10 @@ def test_boolean__refused(name: str, text: str) -> None:
 
 @pytest.mark.parametrize("seconds", [900, 901, 43_199, 43_200])
 def test_role_duration__taken(seconds: int) -> None:
-    assert parsed(role_duration_seconds=str(seconds)).role_duration_seconds == seconds
+    assert (
+        parsed(role_duration_seconds=str(seconds), scan_timeout="10s").role_duration_seconds
+        == seconds
+    )
 
 
 @pytest.mark.parametrize(
@@ -250,7 +253,7 @@ def test_role_duration__refused(text: str) -> None:
     ],
 )
 def test_scan_timeout__taken(text: str, seconds: int) -> None:
-    assert parsed(scan_timeout=text).scan_timeout == seconds
+    assert parsed(scan_timeout=text, role_duration_seconds="43200").scan_timeout == seconds
 
 
 @pytest.mark.parametrize(
@@ -320,8 +323,8 @@ def test_unknown_severity__every_word_is_a_severity() -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("1", 1),
-        ("90s", 90),
+        ("300", 300),
+        ("5m", 300),
         ("90m", 5400),
         ("12h", 43_200),
         ("1d", 86_400),
@@ -333,10 +336,10 @@ def test_max_scan_age__taken(text: str, seconds: int | None) -> None:
     assert parsed(max_scan_age=text).max_scan_age == seconds
 
 
-@pytest.mark.parametrize("text", ["0", "0d", "-1d", "1w", "1.5d", "1 d", "off", "none", "1d12h"])
+@pytest.mark.parametrize("text", ["0", "299s", "4m", "-1d", "1w", "1.5d", "1 d", "off", "1d12h"])
 def test_max_scan_age__refused(text: str) -> None:
     assert problem(max_scan_age=text) == (
-        f"max-scan-age: {text!r} is not a duration (90m, 12h, 7d, or seconds)"
+        f"max-scan-age: {text!r} is not a duration of at least 5m (90m, 12h, 7d, or seconds)"
     )
 
 
@@ -485,6 +488,18 @@ def test_conflict__mutability_without_creation() -> None:
     found = problem(image_tag_mutability="IMMUTABLE")
     assert found.startswith("image-tag-mutability: is used only when")
     assert "add `create-repository: true`" in found
+
+
+@pytest.mark.parametrize("timeout", ["1h", "2h"])
+def test_conflict__session_that_ends_before_the_wait(timeout: str) -> None:
+    found = problem(scan_timeout=timeout)
+    assert found.startswith("scan-timeout: waits for up to ")
+    assert "ends after 3600 s; raise role-duration-seconds" in found
+
+
+def test_conflict__session_that_outlasts_the_wait() -> None:
+    assert parsed(scan_timeout="3599s").scan_timeout == 3599
+    assert parsed(scan_timeout="6h", role_to_assume="").scan_timeout == 21_600
 
 
 def test_conflict__registry_of_another_region() -> None:

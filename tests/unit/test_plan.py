@@ -197,6 +197,10 @@ def test_tags__rendered(template: str, branch: str | None, tag: str) -> None:
     assert tags(template, branch=branch) == (FullTag(Tag(tag)),)
 
 
+def test_tags__fork_without_its_branch() -> None:
+    assert tags("{short-sha}", from_fork=True) == (FullTag(SHORT),)
+
+
 def test_tags__full_reference() -> None:
     assert tags(f"{HOST}/{NAME}:{{short-sha}}") == (FullTag(SHORT, HOST, NAME),)
 
@@ -209,6 +213,7 @@ def test_tags__order_is_kept() -> None:
     ("template", "context", "expected"),
     [
         ("{branch}", {"branch": None}, "'{branch}' needs a branch, and this run has none"),
+        ("v-{branch}", {"from_fork": True}, "'v-{branch}' would take the branch of a fork"),
         ("{branch}", {"branch": "b" * 129}, "is not a tag"),
         ("{branch}", {"branch": "é"}, "'' is not a tag"),
         ("{sha", {}, "'{sha' is not a tag"),
