@@ -56,20 +56,16 @@ class Threshold(Enum):
     INFORMATIONAL = "informational"
     NONE = "none"
 
-    def refuses(self, severity: Severity, unknown: Severity = Severity.UNDEFINED) -> bool:
+    def refuses(self, severity: Severity) -> bool:
         """Whether a finding of this severity refuses the image.
 
-        Args:
-            severity: The finding's.
-            unknown: What a severity without a rank counts as. As long as that has no rank either,
-                it cannot be shown to be below a threshold, so every threshold refuses it.
+        What has no rank cannot be shown to be below a threshold, so every threshold refuses it.
         """
         if self is Threshold.NONE:
             return False
-        ranked = unknown if severity is Severity.UNDEFINED else severity
-        if ranked is Severity.UNDEFINED:
+        if severity is Severity.UNDEFINED:
             return True
-        return _RANKED.index(ranked) >= _RANKED.index(Severity(self.value.upper()))
+        return _RANKED.index(severity) >= _RANKED.index(Severity(self.value.upper()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +128,17 @@ def parse_page(answer: Mapping[str, Any]) -> Page:
         enhanced="enhancedFindings" in body,
         next_token=answer.get("nextToken"),
     )
+
+
+def rank(stated: str, unknown: Severity) -> Severity:
+    """The severity that one of ECR's words counts as.
+
+    Args:
+        stated: The word.
+        unknown: What UNDEFINED and UNTRIAGED count as, which say that nobody has rated it yet. A
+            word that neither ECR nor Inspector has today stays without a rank.
+    """
+    return unknown if stated in ("UNDEFINED", "UNTRIAGED") else Severity.parse(stated)
 
 
 def count(findings: Iterable[Finding]) -> dict[Severity, int]:

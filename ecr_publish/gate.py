@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from ecr_publish.findings import Finding, Severity, Threshold, count, merge
+from ecr_publish.findings import Finding, Severity, Threshold, count, merge, rank
 from ecr_publish.inputs import OnUnjudged
 from ecr_publish.plan import Policy
 from ecr_publish.scan import Result
@@ -25,7 +25,8 @@ class Verdict:
     """What the gate decided and why.
 
     `findings` are all that count, `deciding` those of them that refuse the image, the worst first;
-    `suppressed` are those that Inspector lists and does not count. `waived_by` are the
+    `suppressed` are those that Inspector lists and does not count. `complete` means that these are
+    all: no image was left without a verdict. `waived_by` are the
     settings of the user, such as `report-only`, that let an image have its release tags although
     it did not pass; it is empty where the image passed and where it may not have them.
     """
@@ -37,6 +38,7 @@ class Verdict:
     findings: tuple[Finding, ...]
     deciding: tuple[Finding, ...]
     suppressed: tuple[Finding, ...] = ()
+    complete: bool = True
     waived_by: tuple[str, ...] = ()
 
     @property
@@ -51,11 +53,15 @@ def judge(results: Sequence[Result], policy: Policy) -> Verdict:
         (result.target.platform, finding) for result in results for finding in result.findings
     )
     findings = tuple(item for item in merged if not item.suppressed)
-    refuses = policy.threshold.refuses
-    deciding = tuple(item for item in findings if refuses(item.severity, policy.unknown_severity))
+    deciding = tuple(
+        item
+        for item in findings
+        if policy.threshold.refuses(rank(item.stated_severity, policy.unknown_severity))
+    )
     unjudged = [result for result in results if result.unjudged is not None]
     if deciding:
         decision, reason = Decision.REFUSED, _refusal(deciding, policy.threshold)
+        reason = f"{reason}; {_ignorance(unjudged)}" if unjudged else reason
     elif unjudged or not results:
         decision, reason = Decision.UNKNOWN, _ignorance(unjudged)
     else:
@@ -68,6 +74,7 @@ def judge(results: Sequence[Result], policy: Policy) -> Verdict:
         findings=findings,
         deciding=deciding,
         suppressed=tuple(item for item in merged if item.suppressed),
+        complete=bool(results) and not unjudged,
         waived_by=_waivers(decision, unjudged, policy),
     )
 
@@ -79,9 +86,21 @@ def _waivers(decision: Decision, unjudged: Sequence[Result], policy: Policy) -> 
         return ("report-only: true",)
     kinds = {result.unjudged for result in unjudged if result.unjudged}
     warned = kinds and all(policy.on_unjudged[kind] is OnUnjudged.WARN for kind in kinds)
-    if decision is Decision.UNKNOWN and warned:
+    if decision is Decision.UNKNOWN and warned and not _counted_too_bad(unjudged, policy):
         return tuple(sorted(f"{kind.value}: warn" for kind in kinds))
     return ()
+
+
+def _counted_too_bad(unjudged: Sequence[Result], policy: Policy) -> bool:
+    """Whether ECR counts, of an unjudged image, what would refuse it if it were listed.
+
+    No setting waives that: it lets an image pass of which nothing is known, not a bad one.
+    """
+    return any(
+        number and policy.threshold.refuses(rank(word, policy.unknown_severity))
+        for result in unjudged
+        for word, number in result.counted.items()
+    )
 
 
 def _refusal(deciding: Sequence[Finding], threshold: Threshold) -> str:

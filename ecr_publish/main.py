@@ -11,11 +11,11 @@ from contextlib import contextmanager
 
 from ecr_publish.context import read
 from ecr_publish.edges.ports import Edges, Registry, Workflow
-from ecr_publish.errors import Bug, CallFailed, Cancelled, PlatformsMissing, PublishError
+from ecr_publish.errors import Bug, Cancelled, PlatformsMissing, PublishError
 from ecr_publish.gate import judge
 from ecr_publish.inputs import parse
 from ecr_publish.manifest import Manifest, Target, missing_platforms, targets
-from ecr_publish.outcome import Outcome
+from ecr_publish.outcome import Outcome, Promotion
 from ecr_publish.plan import (
     Build,
     LocalImage,
@@ -27,6 +27,7 @@ from ecr_publish.plan import (
     release_tags,
 )
 from ecr_publish.promote import promoted
+from ecr_publish.reference import Digest
 from ecr_publish.report.log import lines
 from ecr_publish.report.outputs import outputs
 from ecr_publish.report.summary import summary
@@ -101,20 +102,19 @@ def line(environ: Mapping[str, str], edges: Edges, outcome: Outcome) -> None:
         with _room("build", edges, outcome):
             _build(edges, plan, state, context.workspace)
         with _room("push", edges, outcome):
-            pushed = outcome.pushed = _push(edges, registry, plan, state)
+            digest = outcome.digest = _push(edges, registry, plan, state)
+            pushed = registry.manifest(digest)
     with _room("scan", edges, outcome):
-        images = _images(registry, plan, pushed)
-        outcome.results = for_scans(_watch(edges, registry, plan, state), images)
+        watch = _watch(edges, registry, plan, state)
+        outcome.results = for_scans(watch, _images(registry, plan, pushed))
     with _room("gate", edges, outcome):
         verdict = outcome.verdict = judge(outcome.results, plan.policy)
         edges.workflow.say(verdict.reason)
     with _room("promote", edges, outcome):
         if verdict.may_promote:
-            for outcome.promotion in promoted(registry, pushed, tags):
-                edges.workflow.say(f"{outcome.promotion.tags[-1]} is on {pushed.digest}")
+            _promote(edges, outcome, promoted(registry, pushed, tags))
             _remove_candidate(registry, plan, outcome)
-        else:
-            edges.workflow.say(f"No release tag; the candidate {plan.candidate} stays")
+        edges.workflow.say(f"Candidate {plan.candidate} {_left(outcome)}")
 
 
 def report(edges: Edges, outcome: Outcome) -> None:
@@ -194,12 +194,12 @@ def _build(edges: Edges, plan: Plan, state: RepositoryState, workspace: str) -> 
         edges.engine.build(build, f"{state.uri}:{plan.candidate}", workspace, write)
 
 
-def _push(edges: Edges, registry: Registry, plan: Plan, state: RepositoryState) -> Manifest:
+def _push(edges: Edges, registry: Registry, plan: Plan, state: RepositoryState) -> Digest:
     # The token is fetched after the build, however long that took, so that it is fresh.
     login = registry.login()
     digest = edges.engine.push(state, plan.candidate, login, edges.workflow.say)
     edges.workflow.say(f"{state.uri}:{plan.candidate} is {digest}")
-    return registry.manifest(digest)
+    return digest
 
 
 def _images(registry: Registry, plan: Plan, pushed: Manifest) -> tuple[Target, ...]:
@@ -222,9 +222,27 @@ def _watch(edges: Edges, registry: Registry, plan: Plan, state: RepositoryState)
     )
 
 
+def _promote(edges: Edges, outcome: Outcome, steps: Iterator[Promotion]) -> None:
+    """Take one step after the other; a cancel waits until the step is known to have been done."""
+    while True:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            step = next(steps, None)
+            outcome.promotion = step or outcome.promotion
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        if step is None:
+            return
+        edges.workflow.say(f"{step.tags[-1]} is on {outcome.digest}")
+
+
+def _left(outcome: Outcome) -> str:
+    return "stays" if outcome.candidate_kept else "was removed"
+
+
 def _remove_candidate(registry: Registry, plan: Plan, outcome: Outcome) -> None:
     try:
         registry.untag(plan.candidate)
         outcome.candidate_kept = False
-    except CallFailed as error:
+    except PublishError as error:
         outcome.notes.append(f"The candidate tag {plan.candidate} stays: {error.what}")

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 
 from ecr_publish.errors import ExitCode, PublishError
 from ecr_publish.gate import Decision, Verdict
-from ecr_publish.manifest import Manifest
 from ecr_publish.plan import Plan, RepositoryState
-from ecr_publish.reference import Tag
+from ecr_publish.reference import Digest, Tag
 from ecr_publish.scan import Result
 from ecr_publish.scanning import ScanType
 
@@ -35,7 +34,7 @@ class Outcome:
 
     plan: Plan | None = None
     state: RepositoryState | None = None
-    pushed: Manifest | None = None
+    digest: Digest | None = None
     results: tuple[Result, ...] = ()
     verdict: Verdict | None = None
     promotion: Promotion = field(default_factory=Promotion)
@@ -71,7 +70,7 @@ class Outcome:
     @property
     def image(self) -> str:
         """The pushed image as repository@digest; empty before the push."""
-        return f"{self.state.uri}@{self.pushed.digest}" if self.state and self.pushed else ""
+        return f"{self.state.uri}@{self.digest}" if self.state and self.digest else ""
 
     @property
     def scan_status(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
@@ -40,8 +40,6 @@ class Unjudged(Enum):
 @dataclass(frozen=True, kw_only=True)
 class NoScan:
     """ECR has no scan of this image (yet): ScanNotFoundException, ImageNotFoundException."""
-
-    message: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,37 +140,64 @@ def _refusal(page: Page) -> Refused:
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """What Inspector says of an image, apart from its findings (inspector2:ListCoverage)."""
+    """What Inspector says of an image, apart from its findings (inspector2:ListCoverage).
 
-    reason: str
+    `reason` is Inspector's word, empty for an image that it does not list.
+    """
+
+    reason: str = ""
 
 
-_COVERAGE_WAITING = {
+UNLISTED_SECONDS = 60.0
+"""How long an empty answer has to stay the same for an image that Inspector does not list.
+
+Whether it always lists an image by the time that ECR has a result is not established.
+"""
+
+COVERAGE_AGREES = ("SUCCESSFUL", "SCAN_FREQUENCY_SCAN_ON_PUSH")
+COVERAGE_WAITING = {
     "PENDING_INITIAL_SCAN": "Inspector has not scanned this image yet",
     "PENDING_REVIVAL_SCAN": "Inspector is about to scan this image again",
     "SCAN_IN_PROGRESS": "Inspector is scanning this image",
 }
-_COVERAGE_UNSUPPORTED = {
+COVERAGE_UNSUPPORTED = {
     "UNSUPPORTED_OS": "Inspector does not support the image's operating system",
     "UNSUPPORTED_MEDIA_TYPE": "Inspector does not support the image's media type",
     "IMAGE_SIZE_EXCEEDED": "the image is too large for Inspector",
 }
 
 
-def confirm(coverage: Coverage | None) -> Waiting | Refused | None:
-    """Whether Inspector's coverage contradicts a final answer; None where it does not.
-
-    Reasons that say neither (an on-push image is INACTIVE after its one scan, for example) and a
-    coverage that may not be asked for leave it to the settling.
-    """
+def explain(coverage: Coverage | None) -> Waiting | Refused | None:
+    """What Inspector's coverage says of a scan that is not over; None where it says nothing."""
     reason = coverage.reason if coverage else ""
-    if reason in _COVERAGE_WAITING:
-        return Waiting(why=f"{_COVERAGE_WAITING[reason]} ({reason})")
-    if reason in _COVERAGE_UNSUPPORTED:
+    if reason in COVERAGE_WAITING:
+        return Waiting(why=f"{COVERAGE_WAITING[reason]} ({reason})")
+    if reason in COVERAGE_UNSUPPORTED:
         return Refused(
-            kind=Unjudged.UNSUPPORTED, reason=f"{_COVERAGE_UNSUPPORTED[reason]} ({reason})"
+            kind=Unjudged.UNSUPPORTED, reason=f"{COVERAGE_UNSUPPORTED[reason]} ({reason})"
         )
     return None
+
+
+def confirm(coverage: Coverage | None, page: Page, quiet: float) -> Waiting | Refused | None:
+    """Whether Inspector's coverage contradicts a final answer; None where it does not.
+
+    Only a coverage that may not be asked for leaves the verdict to the settling alone; a reason
+    that is not known to agree does not.
+
+    Args:
+        coverage: None where the role may not ask for it.
+        page: The first page of the answer.
+        quiet: Seconds for which the answer has been the same.
+    """
+    if coverage is None or coverage.reason in COVERAGE_AGREES:
+        return None
+    if not coverage.reason:
+        listed = page.findings or quiet >= UNLISTED_SECONDS
+        return None if listed else Waiting(why="Inspector does not list this image yet")
+    return explain(coverage) or Waiting(
+        why=f"Inspector's coverage says {coverage.reason}", kind=Unjudged.ERROR
+    )
 
 
 class Start(Enum):
@@ -181,19 +206,21 @@ class Start(Enum):
     STARTED = "a new scan was asked for"
     QUOTA = "ECR scans an image only once in 24 hours, and has done so"
     DISABLED = "an enhanced scan cannot be asked for"
-    REFUSED = "asking for a scan was refused (the role may lack ecr:StartImageScan)"
+    REFUSED = "the role may not ask for one (ecr:StartImageScan)"
+    UNSUPPORTED = "ECR does not scan this kind of image"
     FAILED = "asking for a scan failed"
 
 
 def without_scan(scanning: Scanning, start: Start | None) -> Waiting | Refused:
     """What it means that ECR has no scan of an image, after one was asked for or not."""
-    why = _NO_SCAN
     if start is None:
-        return Waiting(why=why)
+        return Waiting(why=_NO_SCAN)
+    if start is Start.UNSUPPORTED:
+        return Refused(kind=Unjudged.UNSUPPORTED, reason=start.value)
     if scanning.frequency is Frequency.MANUAL and start in (Start.DISABLED, Start.REFUSED):
         never = "the repository is not scanned by itself"
         return Refused(kind=Unjudged.ERROR, reason=f"{never}, and {start.value}")
-    return Waiting(why=f"{why}; {start.value}")
+    return Waiting(why=f"{_NO_SCAN}; {start.value}")
 
 
 def outdated(age: float, start: Start) -> Waiting | Refused:
@@ -308,7 +335,8 @@ class Result:
 
     `unjudged` is None where the scan is settled; otherwise `findings` are all that ECR named during
     the wait, on whichever page, which can refuse the image but never pass it. `age` is how many
-    seconds ago ECR's scan was over, where it says so.
+    seconds ago ECR's scan was over, where it says so. `counted` are the highest counts that ECR
+    named for each severity, whether it listed the findings or not.
     """
 
     target: Target
@@ -318,3 +346,4 @@ class Result:
     reason: str = ""
     engine: ScanType = ScanType.UNKNOWN
     age: float | None = None
+    counted: Mapping[str, int] = field(default_factory=dict)

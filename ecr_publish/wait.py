@@ -22,6 +22,7 @@ from ecr_publish.scan import (
     Waiting,
     confirm,
     disagreement,
+    explain,
     interpret,
     outdated,
     poll_delay,
@@ -33,6 +34,7 @@ from ecr_publish.scan import (
 from ecr_publish.scanning import START_GRACE_SECONDS, Scanning, ScanType, should_start
 
 REMIND_SECONDS = 30.0
+START_AGAIN_SECONDS = 30.0
 MOST_READS = 6
 """How often all pages are read before an answer that contradicts itself is given up: a minute."""
 LAST_ROUND_SECONDS = 10.0
@@ -104,7 +106,9 @@ class _Wait:
         self._read: list[Page] = []
         self._problem = ""
         self._failed_reads = 0
+        self._counted: dict[str, int] = {}
         self._start: Start | None = None
+        self._start_again = 0.0
         self._age = 0.0
         self._said = ("", float("-inf"))
 
@@ -137,6 +141,8 @@ class _Wait:
         if isinstance(answer, Page):
             self._status = answer.status
             self._seen.update(dict.fromkeys(answer.findings))
+            for severity, number in (answer.counts or {}).items():
+                self._counted[severity] = max(number, self._counted.get(severity, 0))
         return answer
 
     def _judge(self, answer: Answer) -> Waiting | Refused | Result:
@@ -154,13 +160,18 @@ class _Wait:
         state = without_scan(self._watch.scanning, self._start)
         if waited < START_GRACE_SECONDS or self._start not in (None, Start.DISABLED):
             return state
-        return confirm(self._coverage()) or state
+        return explain(self._coverage()) or state
 
     def _ask_for_a_scan(self) -> Start:
-        """Ask for a scan, once; only where the call itself failed, again."""
-        if self._start is None or self._start is Start.FAILED:
+        """Ask for a scan, once; where the call itself failed, again after a while."""
+        now = self._watch.clock.now()
+        if self._start is None or (self._start is Start.FAILED and now >= self._start_again):
             self.calls += 1
-            self._start = self._watch.scans.start_scan(self._target.digest)
+            answer = self._watch.scans.start_scan(self._target.digest)
+            # A call that failed may have started one all the same, which the quota then tells.
+            worked = self._start is Start.FAILED and answer is Start.QUOTA
+            self._start = Start.STARTED if worked else answer
+            self._start_again = now + START_AGAIN_SECONDS
         return self._start
 
     def _finish(self, final: Final) -> Waiting | Refused | Result:
@@ -185,7 +196,8 @@ class _Wait:
         # Every further full read costs as many calls as there are pages, so it has to be earned.
         if now - self._quiet.since < (SETTLE_SECONDS if self._failed_reads else settling):
             return self._unsettled(page)
-        return confirm(self._coverage()) if settling else None
+        quiet = now - self._quiet.since
+        return confirm(self._coverage(), page, quiet) if settling else None
 
     def _judged(self, page: Page) -> Waiting | Refused | Result:
         before, self._read = self._read, self._read_on(page)
@@ -251,6 +263,7 @@ class _Wait:
             unjudged=kind,
             reason=reason,
             engine=self._watch.scanning.engine,
+            counted=self._counted,
         )
 
 

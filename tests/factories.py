@@ -298,7 +298,7 @@ def make_outcome(**over: Any) -> Outcome:
     plain = Outcome(
         plan=make_plan(),
         state=make_state(),
-        pushed=make_manifest(),
+        digest=make_manifest().digest,
         results=(make_result(),),
         verdict=make_verdict(),
         promotion=Promotion(applied=(Tag(SHA[:7]),), unchanged=(Tag("latest"),)),

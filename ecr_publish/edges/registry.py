@@ -52,6 +52,7 @@ _TRANSIENT = frozenset(
     }
 )
 _HTTP_SERVER_ERROR = 500
+_ONCE = Config(read_timeout=10, retries={"mode": "standard", "total_max_attempts": 1})
 _ENGINES = {"BASIC": ScanType.BASIC, "ENHANCED": ScanType.ENHANCED}
 
 
@@ -70,14 +71,13 @@ class Clients:
 
     @cached_property
     def ecr_once(self) -> ECRClient:
-        """Amazon ECR without any retry."""
-        once = Config(retries={"mode": "standard", "total_max_attempts": 1})
-        return self._session.client("ecr", config=self._config.merge(once))
+        """Amazon ECR for what the wait repeats by itself: no retry, and a short patience."""
+        return self._session.client("ecr", config=self._config.merge(_ONCE))
 
     @cached_property
     def inspector(self) -> Inspector2Client:
         """Amazon Inspector."""
-        return self._session.client("inspector2", config=self._config)
+        return self._session.client("inspector2", config=self._config.merge(_ONCE))
 
 
 class EcrRegistry:
@@ -155,8 +155,10 @@ class EcrRegistry:
         """One page of an image's scan; a fault that may pass is an answer, not an error."""
         try:
             with _translated("DescribeImageScanFindings", self._arn):
+                # The wait repeats the first page by itself; a further one has to be read through.
+                client = self._ecr if token else self._clients.ecr_once
                 return parse_page(
-                    self._ecr.describe_image_scan_findings(
+                    client.describe_image_scan_findings(
                         repositoryName=self._name,
                         imageId={"imageDigest": str(digest)},
                         maxResults=PAGE_SIZE,
@@ -166,7 +168,7 @@ class EcrRegistry:
                 )
         except CallFailed as error:
             if error.code in ("ScanNotFoundException", "ImageNotFoundException"):
-                return NoScan(message=error.what)
+                return NoScan()
             if error.transient:
                 return Unreachable(message=error.what)
             raise
@@ -185,7 +187,7 @@ class EcrRegistry:
         return Start.STARTED
 
     def coverage(self, digest: Digest) -> Coverage | None:
-        """What Inspector says of an image; None where it says nothing or may not be asked."""
+        """What Inspector says of an image; None where it may not be asked."""
         if self._coverage_denied:
             return None
         resource = f"{self._arn}/{digest}"
@@ -196,11 +198,10 @@ class EcrRegistry:
                 )
         except CallFailed as error:
             self._coverage_denied = not error.transient
-            return None
-        reasons = [
-            item.get("scanStatus", {}).get("reason", "") for item in answer["coveredResources"]
-        ]
-        return Coverage(reason=reasons[0]) if reasons else None
+            return Coverage(reason=f"nothing now ({error.code})") if error.transient else None
+        for item in answer["coveredResources"]:
+            return Coverage(reason=item.get("scanStatus", {}).get("reason", "an unknown word"))
+        return Coverage()
 
     def put(self, manifest: Manifest, tag: Tag) -> bool:
         """Put a tag on a manifest; False where it was there already; raises TagTaken.
@@ -330,7 +331,9 @@ def _start_answer(error: CallFailed) -> Start:
         return Start.QUOTA
     if "This feature is disabled" in error.what:
         return Start.DISABLED
-    return Start.FAILED if error.transient else Start.REFUSED
+    if error.code == "UnsupportedImageTypeException":
+        return Start.UNSUPPORTED
+    return Start.REFUSED if "AccessDenied" in error.code else Start.FAILED
 
 
 @contextmanager

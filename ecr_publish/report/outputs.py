@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ecr_publish.findings import Severity
-from ecr_publish.gate import Decision
 from ecr_publish.outcome import Outcome
 
 
@@ -11,16 +10,16 @@ def outputs(outcome: Outcome) -> dict[str, str]:
     """Every output by name; empty where the run did not get that far."""
     verdict, state, plan = outcome.verdict, outcome.state, outcome.plan
     uri = state.uri if state else ""
-    candidate = f"{uri}:{plan.candidate}" if plan and outcome.pushed else ""
+    candidate = f"{uri}:{plan.candidate}" if plan and outcome.digest else ""
     # Counts of a scan that is not over would read as «none found».
-    known = verdict if outcome.decision is not Decision.UNKNOWN else None
+    known = verdict if verdict and verdict.complete else None
     counts = {
         severity.value.lower(): str(known.counts[severity]) if known else ""
         for severity in Severity
     }
     return {
         "image": outcome.image,
-        "digest": str(outcome.pushed.digest) if outcome.pushed else "",
+        "digest": str(outcome.digest) if outcome.digest else "",
         "tags": "\n".join(f"{uri}:{tag}" for tag in outcome.promotion.tags),
         "candidate": candidate if outcome.candidate_kept else "",
         "registry": state.host if state else "",

@@ -68,14 +68,14 @@ def _facts(outcome: Outcome) -> str:
         "Release tags": tags or "none",
         "Scan": cell(scan(outcome)) or "none",
     }
-    if outcome.plan and outcome.pushed and outcome.candidate_kept:
+    if outcome.plan and outcome.digest and outcome.candidate_kept:
         rows["Candidate"] = code(str(outcome.plan.candidate))
     lines = (f"| {name} | {value} |" for name, value in rows.items())
     return "| | |\n|---|---|\n" + "\n".join(lines)
 
 
 def _judged(verdict: Verdict) -> Iterator[str]:
-    if verdict.decision is Decision.UNKNOWN:
+    if not verdict.complete:
         yield "What ECR has named so far, which is not known to be all:"
     counts = {severity.value.capitalize(): number for severity, number in verdict.counts.items()}
     yield (

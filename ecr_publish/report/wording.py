@@ -20,7 +20,8 @@ _OR_ACCEPT_IT = (
 def headline(outcome: Outcome) -> str:
     """The end of the run in one line."""
     if outcome.error:
-        return f"Not published: {outcome.error.what}"
+        done = "Published in part" if outcome.promotion.tags else "Not published"
+        return f"{done}: {outcome.error.what}"
     words = {
         Decision.PASSED: "Passed",
         Decision.REFUSED: "Refused",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -14,6 +15,7 @@ from ecr_publish.errors import (
     BuildFailed,
     CallFailed,
     ImageMissing,
+    NoCredentials,
     OidcUnavailable,
     PublishError,
     PushFailed,
@@ -24,7 +26,7 @@ from ecr_publish.findings import Finding, Page, Severity
 from ecr_publish.main import run
 from ecr_publish.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
 from ecr_publish.plan import RepositoryState
-from ecr_publish.reference import Digest
+from ecr_publish.reference import Digest, Tag
 from ecr_publish.scan import Answer, NoScan, Unreachable
 from ecr_publish.scanning import Frequency, Scanning, ScanType
 from tests.fakes import FakeClock, FakeCloud, FakeEngine, FakeRegistry, FakeWorkflow, denied, edges
@@ -488,6 +490,63 @@ def test_s6__nothing_interrupts_the_report() -> None:
 
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+
+def test_s6__what_was_pushed_is_named_although_it_cannot_be_read_back() -> None:
+    one = prepare(page())
+    one.registry.refused["manifest"] = denied("BatchGetImage")
+
+    assert one.walk() == 6
+
+    assert one.workflow.outputs["digest"] == str(one.engine.digest)
+    assert one.workflow.outputs["candidate"].startswith(f"{URI}:candidate-42-2-")
+
+
+def test_s6__a_tag_that_was_put_during_a_cancel_is_stated() -> None:
+    one = prepare(page())
+    put = one.registry.put
+
+    def cancelled(manifest: Manifest, tag: Tag) -> bool:
+        os.kill(os.getpid(), signal.SIGINT)
+        return put(manifest, tag)
+
+    one.registry.put = cancelled  # type: ignore[method-assign]
+
+    assert one.walk() == 130
+
+    assert one.workflow.outputs["tags"] == f"{URI}:0123456"
+    assert one.workflow.markdown.startswith("## ❌ Published in part")
+
+
+def test_candidate__credentials_lost_while_it_is_removed_are_a_note() -> None:
+    one = prepare(page())
+    one.registry.refused["untag"] = NoCredentials()
+
+    assert one.walk() == 0
+
+    assert "stays" in one.workflow.markdown
+
+
+def test_s2__counts_are_left_out_where_a_platform_was_not_judged() -> None:
+    amd64, arm64 = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+    children = [
+        {
+            "mediaType": OCI_MANIFEST,
+            "digest": digest,
+            "platform": {"os": "linux", "architecture": name},
+        }
+        for name, digest in (("amd64", amd64), ("arm64", arm64))
+    ]
+    one = prepare(
+        page("HIGH"),
+        page(status="UNSUPPORTED_IMAGE"),
+        pushed=manifest(json.dumps({"manifests": children}), OCI_INDEX),
+    )
+
+    assert one.walk() == 9
+
+    assert one.workflow.outputs["total"] == ""
+    assert "linux/arm64" in one.workflow.outputs["reason"]
 
 
 @pytest.mark.parametrize("fails", ["output", "summary"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from local_ecr.presets import PRESETS
@@ -233,6 +235,71 @@ def test_suppressed__never_decide(prepare: Prepare, switches: dict[str, bool]) -
     assert ("suppressed in Inspector" in one.workflow.markdown) is (
         "suppressed_listed" not in switches
     )
+
+
+LATE = [
+    {"after": 0, "status": "ACTIVE", "counts": {}, "completed": True},
+    {"after": 40, "status": "ACTIVE", "counts": {"CRITICAL": 2}, "completed": True},
+]
+"""Inspector reports an end at once and has its findings after 40 seconds only."""
+
+
+def late(coverage: object) -> dict[str, Any]:
+    """Findings that are late, and what Inspector's coverage says until they come."""
+    first, second = LATE
+    return {"default": [{**first, "coverage": coverage}, {**second, "coverage": "SUCCESSFUL"}]}
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["PENDING_INITIAL_SCAN", "SCAN_IN_PROGRESS", "INTERNAL_ERROR", "ACCESS_DENIED", "A_NEW_WORD"],
+)
+def test_s1_coverage__that_does_not_agree_keeps_an_image_from_passing(
+    prepare: Prepare, reason: str
+) -> None:
+    one = prepare(late(reason), "enhanced")
+
+    assert one.publish() == 9
+
+    assert one.workflow.outputs["critical"] == "2"
+
+
+def test_s1_coverage__an_unlisted_image_with_nothing_in_it_settles_longer(
+    prepare: Prepare,
+) -> None:
+    one = prepare(late({"reason": "SUCCESSFUL", "listed": False}), "enhanced")
+
+    assert one.publish() == 9
+
+
+def test_s1_coverage__a_passing_fault_is_not_taken_for_agreement(prepare: Prepare) -> None:
+    one = prepare(late("PENDING_INITIAL_SCAN"), "enhanced")
+    one.ecr.fail_next("ListCoverage", "ThrottlingException", times=3)
+
+    assert one.publish() == 9
+
+
+def test_s1_warn__never_waives_what_ecr_counts_without_listing_it(prepare: Prepare) -> None:
+    one = prepare("counts-disagree-forever")
+
+    assert one.publish(on_scan_error="warn", on_timeout="warn", on_unsupported="warn") == 7
+
+    assert not one.released
+
+
+def test_warn__waives_counts_below_the_threshold(prepare: Prepare) -> None:
+    one = prepare("counts-disagree-forever")
+
+    assert one.publish(on_scan_error="warn", severity_threshold="none") == 0
+
+
+@pytest.mark.parametrize("rank", ["informational", "low"])
+def test_s2_unknown_severity__no_rank_for_a_word_that_nobody_has(
+    prepare: Prepare, rank: str
+) -> None:
+    one = prepare("unknown-severity")
+
+    assert one.publish(unknown_severity=rank) == 9
 
 
 @pytest.mark.parametrize("per", ["per-scan", "per-page"])

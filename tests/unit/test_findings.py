@@ -17,6 +17,7 @@ from ecr_publish.findings import (
     count,
     merge,
     parse_page,
+    rank,
 )
 from tests.factories import make_finding, make_findings, make_package, make_page
 
@@ -112,25 +113,21 @@ def test_threshold__table_is_whole() -> None:
     assert {*RANKED, "UNDEFINED"} == {severity.value for severity in Severity}
 
 
-@pytest.mark.parametrize("threshold", Threshold)
-@pytest.mark.parametrize("unknown", RANKED)
-def test_s1_threshold__severity_without_a_rank_counts_as_the_one_given(
-    threshold: Threshold, unknown: str
-) -> None:
-    ranked = Severity(unknown)
-
-    assert threshold.refuses(Severity.UNDEFINED, ranked) is threshold.refuses(ranked)
-
-
-@pytest.mark.parametrize("threshold", Threshold)
-@pytest.mark.parametrize("severity", RANKED)
+@pytest.mark.parametrize("word", ["UNDEFINED", "UNTRIAGED"])
 @pytest.mark.parametrize("unknown", Severity)
-def test_s1_threshold__severity_with_a_rank_keeps_it(
-    threshold: Threshold, severity: str, unknown: Severity
-) -> None:
-    ranked = Severity(severity)
+def test_rank__what_nobody_has_rated_counts_as_the_one_given(word: str, unknown: Severity) -> None:
+    assert rank(word, unknown) is unknown
 
-    assert threshold.refuses(ranked, unknown) is threshold.refuses(ranked)
+
+@pytest.mark.parametrize("word", ["SEVERE", "", "critical", "undefined"])
+def test_s2_rank__a_word_that_nobody_has_stays_without_one(word: str) -> None:
+    assert rank(word, Severity.INFORMATIONAL) is Severity.UNDEFINED
+
+
+@pytest.mark.parametrize("word", RANKED)
+@pytest.mark.parametrize("unknown", Severity)
+def test_s1_rank__a_severity_keeps_its_own(word: str, unknown: Severity) -> None:
+    assert rank(word, unknown) is Severity(word)
 
 
 def test_parse_page__basic() -> None:

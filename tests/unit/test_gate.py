@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecr_publish.findings import Finding, Severity, Threshold
+from ecr_publish.findings import Finding, Severity, Threshold, rank
 from ecr_publish.gate import Decision, Verdict, judge
 from ecr_publish.inputs import OnUnjudged
 from ecr_publish.plan import Policy
@@ -396,7 +396,8 @@ def test_s2_judge__passed_means_judged_and_below_the_threshold(
         item
         for result in results
         for item in result.findings
-        if not item.suppressed and policy.threshold.refuses(item.severity, policy.unknown_severity)
+        if not item.suppressed
+        and policy.threshold.refuses(rank(item.stated_severity, policy.unknown_severity))
     ]
 
     judged = bool(results) and all(result.unjudged is None for result in results)

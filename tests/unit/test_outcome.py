@@ -100,10 +100,10 @@ def test_s2_exit_code__no_error_has_the_code_of_success() -> None:
 def test_image__is_named_by_digest() -> None:
     manifest = make_manifest()
 
-    assert make_outcome(pushed=manifest).image == f"{URI}@{manifest.digest}"
+    assert make_outcome(digest=manifest.digest).image == f"{URI}@{manifest.digest}"
 
 
-@pytest.mark.parametrize("missing", ["state", "pushed"])
+@pytest.mark.parametrize("missing", ["state", "digest"])
 def test_image__is_empty_before_the_push(missing: str) -> None:
     assert make_outcome(**{missing: None}).image == ""
 

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from ecr_publish.findings import Finding, Page
 from ecr_publish.scan import (
+    COVERAGE_AGREES,
     SETTLE_SECONDS,
+    UNLISTED_SECONDS,
     Coverage,
     Final,
     NoScan,
@@ -22,6 +24,7 @@ from ecr_publish.scan import (
     Waiting,
     confirm,
     disagreement,
+    explain,
     in_words,
     interpret,
     outdated,
@@ -141,7 +144,7 @@ def test_interpret__failed_without_description() -> None:
 
 
 def test_s2_interpret__no_scan_is_what_ecr_left_open() -> None:
-    assert interpret(NoScan(message="ScanNotFoundException")) == Waiting(
+    assert interpret(NoScan()) == Waiting(
         why="ECR has no scan of this image yet", kind=Unjudged.TIMEOUT
     )
 
@@ -179,23 +182,52 @@ COVERAGE = {
 
 @pytest.mark.parametrize("reason", COVERAGE)
 def test_s2_confirm__contradicts_a_final_answer(reason: str) -> None:
-    assert confirm(Coverage(reason=reason)) == COVERAGE[reason]
+    assert confirm(Coverage(reason=reason), make_page(), 999) == COVERAGE[reason]
+    assert explain(Coverage(reason=reason)) == COVERAGE[reason]
 
 
-@pytest.mark.parametrize("reason", ["SUCCESSFUL", "", "successful", "SCAN_ELIGIBILITY_EXPIRED"])
-def test_confirm__leaves_the_rest_to_the_settling(reason: str) -> None:
-    assert confirm(Coverage(reason=reason)) is None
+@pytest.mark.parametrize("reason", COVERAGE_AGREES)
+def test_confirm__agrees(reason: str) -> None:
+    assert confirm(Coverage(reason=reason), make_page(), 0) is None
+
+
+@pytest.mark.parametrize("reason", ["INTERNAL_ERROR", "ACCESS_DENIED", "successful", "A_NEW_WORD"])
+def test_s2_confirm__a_reason_that_does_not_agree_is_no_pass(reason: str) -> None:
+    state = confirm(Coverage(reason=reason), make_page(make_finding()), 999)
+
+    assert isinstance(state, Waiting)
+    assert state.kind is Unjudged.ERROR
+    assert reason in state.why
+    assert explain(Coverage(reason=reason)) is None
 
 
 def test_confirm__no_coverage_is_no_contradiction() -> None:
-    assert confirm(None) is None
+    assert confirm(None, make_page(), 0) is None
+    assert explain(None) is None
+
+
+@pytest.mark.parametrize(
+    ("findings", "quiet", "waits"),
+    [
+        ((), UNLISTED_SECONDS - 1, True),
+        ((), UNLISTED_SECONDS, False),
+        ((make_finding(),), 0, False),
+    ],
+)
+def test_s2_confirm__unlisted_and_empty_has_to_stay_so_for_longer(
+    findings: tuple[Finding, ...], quiet: float, *, waits: bool
+) -> None:
+    state = confirm(Coverage(), make_page(*findings), quiet)
+
+    assert isinstance(state, Waiting) is waits
 
 
 def test_confirm__every_reason_is_one_of_inspector() -> None:
     model = botocore.session.get_session().get_service_model("inspector2")
     reasons = set(model.shape_for("ScanStatusReason").enum)  # type: ignore[attr-defined]
 
-    assert set(COVERAGE) <= reasons
+    # Every other reason keeps an image from passing, so a new one asks for a decision here.
+    assert {*COVERAGE, *COVERAGE_AGREES} <= reasons
 
 
 # Scans that are missing or old --------------------------------------------------------------
@@ -217,7 +249,9 @@ def test_s2_without_scan__is_refused_only_where_none_can_come(
 ) -> None:
     state = without_scan(make_scanning(frequency=frequency), start)
 
-    if frequency is Frequency.MANUAL and start in (Start.DISABLED, Start.REFUSED):
+    if start is Start.UNSUPPORTED:
+        assert state == Refused(kind=Unjudged.UNSUPPORTED, reason=start.value)
+    elif frequency is Frequency.MANUAL and start in (Start.DISABLED, Start.REFUSED):
         assert state == Refused(
             kind=Unjudged.ERROR,
             reason=f"the repository is not scanned by itself, and {start.value}",
@@ -238,7 +272,7 @@ def test_s1_outdated__never_counts(start: Start) -> None:
 
 
 def test_start__each_answer_has_words_of_its_own() -> None:
-    assert len({start.value for start in Start}) == len(Start) == 5
+    assert len({start.value for start in Start}) == len(Start) == 6
     assert "24 hours" in Start.QUOTA.value
     assert "enhanced" in Start.DISABLED.value
     assert "ecr:StartImageScan" in Start.REFUSED.value

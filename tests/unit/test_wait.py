@@ -28,7 +28,14 @@ from ecr_publish.scan import (
     Unreachable,
 )
 from ecr_publish.scanning import START_GRACE_SECONDS, Frequency, Scanning, ScanType
-from ecr_publish.wait import LAST_ROUND_SECONDS, MOST_READS, REMIND_SECONDS, Watch, for_scans
+from ecr_publish.wait import (
+    LAST_ROUND_SECONDS,
+    MOST_READS,
+    REMIND_SECONDS,
+    START_AGAIN_SECONDS,
+    Watch,
+    for_scans,
+)
 from tests.factories import (
     COMPLETED_AT,
     make_findings,
@@ -48,7 +55,7 @@ ENDLESS = 20_000
 
 CRITICAL = make_findings(critical=1)
 MEDIUM = make_findings(medium=2)
-NO_SCAN = NoScan(message="ScanNotFoundException")
+NO_SCAN = NoScan()
 CUT = Unreachable(message="connection reset")
 PENDING = Page(status="PENDING", findings=(), enhanced=True)
 RUNNING = Page(status="IN_PROGRESS")
@@ -425,15 +432,23 @@ def test_start__only_where_there_is_no_scan(answer: Answer, scanning: Scanning) 
 
 @pytest.mark.parametrize("last", [Start.STARTED, Start.QUOTA])
 def test_start__is_repeated_only_where_the_call_itself_failed(last: Start) -> None:
+    """The quota after a failed call tells that the call had started one all the same."""
     ecr = Ecr([(0, NO_SCAN)], starts=[Start.FAILED, Start.FAILED, last])
-    result = ecr.wait(MANUAL, 60)
+    result = ecr.wait(MANUAL, 120)
 
     assert len(ecr.started) == 3
     assert result.unjudged is Unjudged.TIMEOUT
     assert result.reason == (
-        f"no verdict within scan-timeout: ECR has no scan of this image yet; {last.value}"
+        f"no verdict within scan-timeout: ECR has no scan of this image yet; {Start.STARTED.value}"
     )
     assert f"ECR has no scan of this image yet; {Start.FAILED.value}" in ecr.log[0]
+
+
+def test_start__that_fails_is_no_storm() -> None:
+    ecr = Ecr([(0, NO_SCAN)], starts=[Start.FAILED])
+    ecr.wait(MANUAL, 900)
+
+    assert 25 <= len(ecr.started) <= 900 / START_AGAIN_SECONDS + 1
 
 
 @pytest.mark.parametrize("start", [Start.DISABLED, Start.REFUSED])

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecr_publish.findings import Finding, Page, Threshold
+from ecr_publish.findings import Finding, Page, Threshold, rank
 from ecr_publish.gate import Decision, Verdict, judge
 from ecr_publish.inputs import OnUnjudged
 from ecr_publish.manifest import Target
@@ -139,7 +139,8 @@ def reached(findings: Sequence[Finding], policy: Policy) -> list[Finding]:
     return [
         item
         for item in findings
-        if not item.suppressed and policy.threshold.refuses(item.severity, policy.unknown_severity)
+        if not item.suppressed
+        and policy.threshold.refuses(rank(item.stated_severity, policy.unknown_severity))
     ]
 
 
@@ -150,7 +151,7 @@ SEVERITIES = st.sampled_from(
 )
 NOT_FINAL: st.SearchStrategy[Answer] = st.sampled_from(
     [
-        NoScan(message="ScanNotFoundException"),
+        NoScan(),
         Unreachable(message="connection reset"),
         Page(status="PENDING", enhanced=True),
         Page(status="IN_PROGRESS"),
@@ -162,7 +163,7 @@ NOT_FINAL: st.SearchStrategy[Answer] = st.sampled_from(
 )
 NEVER_FINAL: st.SearchStrategy[Answer] = st.sampled_from(
     [
-        NoScan(message="ScanNotFoundException"),
+        NoScan(),
         Unreachable(message="connection reset"),
         Page(status="IN_PROGRESS"),
         Page(status="COMPLETE"),

@@ -22,10 +22,10 @@ from tests.factories import (
 
 def test_lines__passed() -> None:
     outcome = make_outcome(notes=["The candidate stays.", "Another."], seconds={"plan": 0.1})
-    assert outcome.pushed
+    assert outcome.digest
     assert list(lines(outcome)) == [
         "Passed: no findings",
-        f"Image: {URI}@{outcome.pushed.digest}",
+        f"Image: {URI}@{outcome.digest}",
         "Release tags: 0123456, latest",
         "Scan: basic, COMPLETE",
         "Note: The candidate stays.",
@@ -45,13 +45,13 @@ def test_lines__refused() -> None:
         promotion=Promotion(),
         seconds={},
     )
-    assert outcome.pushed
+    assert outcome.digest
     assert list(lines(outcome)) == [
         "Refused: 1 HIGH: at or above the threshold high",
         "  CRITICAL      CVE-1 in zlib 1, fixed in 2",
         "  INFORMATIONAL CVE-2",
         "                (no name)",
-        f"Image: {URI}@{outcome.pushed.digest}",
+        f"Image: {URI}@{outcome.digest}",
         "Release tags: none",
         "Scan: basic, COMPLETE",
         advice(outcome),
@@ -128,7 +128,7 @@ def test_lines__error_leaves_out_what_it_does_not_know() -> None:
 def test_lines__error_after_the_verdict_gives_its_own_advice_only() -> None:
     verdict = make_refusal(make_finding(), waived_by=("report-only: true",))
     said = list(lines(make_outcome(verdict=verdict, error=BuildFailed(1))))
-    assert said[0] == "Not published: docker buildx build exited with 1"
+    assert said[0] == "Published in part: docker buildx build exited with 1"
     assert not any(line.startswith("Update the base image") for line in said)
 
 

@@ -39,10 +39,10 @@ def test_outputs__nothing_happened() -> None:
 
 def test_outputs__passed() -> None:
     outcome = make_outcome()
-    assert outcome.pushed
+    assert outcome.digest
     assert outputs(outcome) == {
-        "image": f"{URI}@{outcome.pushed.digest}",
-        "digest": str(outcome.pushed.digest),
+        "image": f"{URI}@{outcome.digest}",
+        "digest": str(outcome.digest),
         "tags": f"{URI}:0123456\n{URI}:latest",
         "candidate": "",
         "registry": HOST,
@@ -73,7 +73,7 @@ def test_outputs__refused_keeps_its_candidate() -> None:
 
 
 def test_outputs__unknown() -> None:
-    verdict = make_verdict(decision=Decision.UNKNOWN, reason="no answer")
+    verdict = make_verdict(decision=Decision.UNKNOWN, reason="no answer", complete=False)
     results = (make_result(status="", engine=ScanType.UNKNOWN),)
     values = outputs(make_outcome(verdict=verdict, results=results))
     assert (values["verdict"], values["reason"]) == ("unknown", "no answer")

@@ -1,8 +1,9 @@
 import pytest
 
-from ecr_publish.errors import BuildFailed
+from ecr_publish.errors import BuildFailed, Cancelled
 from ecr_publish.gate import Decision
 from ecr_publish.outcome import Outcome, Promotion
+from ecr_publish.reference import Tag
 from ecr_publish.report.wording import (
     advice,
     durations,
@@ -44,9 +45,13 @@ def test_headline__verdict(decision: Decision, line: str) -> None:
 
 
 def test_headline__error_goes_before_the_verdict() -> None:
-    assert headline(make_outcome(error=BuildFailed(1))) == (
-        "Not published: docker buildx build exited with 1"
-    )
+    failed = make_outcome(error=BuildFailed(1), promotion=Promotion())
+    assert headline(failed) == "Not published: docker buildx build exited with 1"
+
+
+def test_s6_headline__release_tags_that_are_on_are_not_denied() -> None:
+    cancelled = make_outcome(error=Cancelled(), promotion=Promotion(applied=(Tag("1.0"),)))
+    assert headline(cancelled) == "Published in part: the step was cancelled"
 
 
 def test_headline__neither() -> None:
