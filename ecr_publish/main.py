@@ -128,7 +128,7 @@ def report(edges: Edges, outcome: Outcome) -> None:
         try:
             write(edges.workflow, outcome)
         except Exception as error:  # noqa: BLE001 - whatever it is, the others still count
-            edges.workflow.say(f"A report could not be written: {error}")
+            edges.workflow.warning("ecr-publish", f"A report could not be written: {error}")
 
 
 def _cancel(*_: object) -> None:

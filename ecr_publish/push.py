@@ -138,7 +138,7 @@ _CAUSES = (
         "Check aws-region and registry.",
     ),
     (
-        r"name unknown|does not exist in the registry|(repository .*|404 )not found|(?-i:\bEOF\b)",
+        r"name unknown|does not exist in the registry|(repository .*|404 )not found",
         "The repository does not exist in this registry (it was removed during the run?).",
         "Create it, or set `create-repository: true`.",
     ),
@@ -148,8 +148,9 @@ _CAUSES = (
         "Run the job again; let fewer jobs push at once (`concurrency`).",
     ),
     (
-        r"connection (refused|reset)|no such host|i/o timeout|TLS handshake",
-        "The engine could not reach the registry.",
+        r"connection (refused|reset)|closed network connection|no such host|i/o timeout"
+        r"|TLS handshake|(?-i:\bEOF\b)",
+        "The engine could not reach the registry, or the connection was cut.",
         "Check the runner's network, proxy and VPC endpoints; then run the job again.",
     ),
     # The last, because a repository's name may hold these words.

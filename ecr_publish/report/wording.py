@@ -12,8 +12,8 @@ NAMELESS = "(no name)"
 
 _FIX_IT = "Update the base image and the packages named here, then run the job again."
 _OR_ACCEPT_IT = (
-    "To see findings without failing, set `report-only: true`; to accept more, raise "
-    "`severity-threshold`."
+    "To accept more, raise `severity-threshold`; `report-only: true` releases the image whatever "
+    "is found, and says so."
 )
 
 
@@ -46,8 +46,8 @@ def advice(outcome: Outcome) -> str:
     if outcome.decision is Decision.UNKNOWN:
         return (
             "ECR gave no complete verdict, so the image does not count as passed. Look at the "
-            "image in the ECR console; see scan-timeout, on-timeout, on-unsupported and "
-            "on-scan-error for what this step does then."
+            "image in the ECR console. If the scan only needs longer, raise `scan-timeout`; see "
+            "`on-timeout`, `on-unsupported` and `on-scan-error` for letting such images through."
         )
     # Whoever has waived the verdict need not be told how to.
     accept = "" if waiver(outcome) else f" {_OR_ACCEPT_IT}"

@@ -178,8 +178,6 @@ CAUSES = {
         "name unknown: The repository with name 'app' does not exist in the registry with id '1'",
         f"unexpected status from POST request to {_UPLOAD}: 404 Not Found",
         f"unexpected status from POST request to {_UPLOAD}: 404 NOT FOUND",
-        "EOF",
-        f'Put "{_UPLOAD}": EOF',
         "name unknown: The repository with name 'access-denied' does not exist in the registry",
         (
             f"unexpected status from POST request to {_UPLOAD.replace('app', 'forbidden')}: "
@@ -231,6 +229,10 @@ CAUSES = {
         "read tcp 10.0.0.2:5123->10.0.0.1:443: read: connection reset by peer",
         "dial tcp 10.0.0.1:443: i/o timeout",
         "net/http: TLS handshake timeout",
+        # Long ago also of a missing repository, which the run has seen by now (section 2.1).
+        "EOF",
+        f'Put "{_UPLOAD}": EOF',
+        "write tcp 10.0.0.2:5123->10.0.0.1:443: use of closed network connection",
     ),
     "not known": (
         (
@@ -250,7 +252,7 @@ WHY = {
     "login": "The token does not belong to this registry",
     "immutable": "The repository's tags are immutable",
     "throttled": "ECR throttled the push",
-    "network": "The engine could not reach the registry.",
+    "network": "The engine could not reach the registry",
     "not known": "The engine gave no cause that is known here.",
 }
 

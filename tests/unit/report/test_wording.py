@@ -27,8 +27,8 @@ from tests.factories import (
 
 FIX = "Update the base image and the packages named here, then run the job again."
 ACCEPT = (
-    "To see findings without failing, set `report-only: true`; to accept more, raise "
-    "`severity-threshold`."
+    "To accept more, raise `severity-threshold`; `report-only: true` releases the image whatever "
+    "is found, and says so."
 )
 
 
