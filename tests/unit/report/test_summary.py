@@ -197,8 +197,8 @@ def test_summary__nothing_happened() -> None:
         "## ⚠️ Not judged: the run ended early\n\n"
         "### What to do next\n\n"
         "ECR gave no complete verdict, so the image does not count as passed. Look at the image "
-        "in the ECR console. If the scan only needs longer, raise `scan-timeout`; see `on-timeout`, "
-        "`on-unsupported` and `on-scan-error` for letting such images through.\n"
+        "in the ECR console. If the scan only needs longer, raise `scan-timeout`; see "
+        "`on-timeout`, `on-unsupported` and `on-scan-error` for letting such images through.\n"
     )
 
 
