@@ -28,3 +28,10 @@ def command(build: Build, reference: str) -> list[str]:
         *(() if build.provenance else ("--provenance=false",)),
         *("--", build.context),
     ]
+
+
+def stated_error(output: bytes) -> str:
+    """What buildx says in the end of why it failed; empty where it says nothing."""
+    lines = output.decode(errors="replace").splitlines()
+    stated = [line for line in lines if line.startswith("ERROR: ")]
+    return stated[-1].removeprefix("ERROR: ") if stated else ""

@@ -410,11 +410,14 @@ class BuildFailed(PublishError):
 
     exit_code = ExitCode.BUILD
 
-    def __init__(self, status: int, *, platforms: Sequence[str] = ()) -> None:
-        fix = "Run the same build on your own machine: docker buildx build ."
+    def __init__(self, status: int, *, said: str = "", platforms: Sequence[str] = ()) -> None:
+        fix = (
+            "If files are missing, check `context` and `file`, and that actions/checkout ran "
+            "before. Otherwise run the same build on your own machine."
+        )
         super().__init__(
-            f"docker buildx build exited with {status}",
-            why="The cause stands in the log, in the group «Build», most often in its last lines.",
+            f"docker buildx build exited with {status}{said and f': {said}'}",
+            why="The whole cause stands in the log, in the group «Build».",
             fix=f"{fix}\n{_CONTAINERD_STORE}" if len(platforms) > 1 else fix,
         )
 

@@ -148,7 +148,10 @@ _CAUSES = (
         "Run the job again; let fewer jobs push at once (`concurrency`).",
     ),
     (
-        r"connection (refused|reset)|closed network|no such host|i/o timeout|TLS hands|(?-i:\bEOF\b)",
+        (
+            r"connection (refused|reset)|closed network connection|no such host|i/o timeout"
+            r"|TLS handshake|(?-i:\bEOF\b)"
+        ),
         "The engine could not reach the registry, or the connection was cut.",
         "Check the runner's network, proxy and VPC endpoints; then run the job again.",
     ),

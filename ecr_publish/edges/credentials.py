@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from ecr_publish.edges.registry import Clients, EcrRegistry
+from ecr_publish.edges.registry import TRANSIENT, Clients, EcrRegistry
 from ecr_publish.errors import NoCredentials, OidcFailed, OidcUnavailable, RoleRefused, StsFailed
 from ecr_publish.plan import Plan, Role
 
@@ -88,6 +88,8 @@ class Aws:
             )["Credentials"]
         except ClientError as error:
             said = error.response["Error"]
+            if said.get("Code", "") in TRANSIENT:
+                raise StsFailed(role.arn, said.get("Message", "")) from error
             raise RoleRefused(
                 role.arn, said.get("Code", ""), said.get("Message", ""), _claims(token)
             ) from error

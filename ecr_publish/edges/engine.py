@@ -29,6 +29,7 @@ _STREAM_TIMEOUT = 900
 _END_SECONDS = 5
 """How long a cancelled build may take to end; GitHub's runner kills 10 s after it cancelled."""
 _CHUNK = 65536
+_TAIL = 4096
 _BROKEN_OFF = (requests.RequestException, HTTPError, StreamParseError)
 """What docker-py lets through when an engine refuses a push or dies in the middle of one."""
 
@@ -46,7 +47,7 @@ class DockerEngine:
         self, build: Build, reference: str, workspace: str, write: Callable[[bytes], None]
     ) -> None:
         """Build and load under a name; raises EngineMissing or BuildFailed."""
-        self._check_buildx()
+        self._check()
         with subprocess.Popen(
             building.command(build, reference),
             cwd=workspace,
@@ -57,12 +58,13 @@ class DockerEngine:
             bufsize=0,
         ) as process:
             try:
-                _copy(process, write)
+                tail = _copy(process, write)
             except BaseException:
                 _end(process)
                 raise
         if process.returncode:
-            raise BuildFailed(process.returncode, platforms=build.platforms)
+            said = building.stated_error(tail)
+            raise BuildFailed(process.returncode, said=said, platforms=build.platforms)
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
         """Give a local image a name in the repository; raises ImageMissing or InvalidInputs."""
@@ -123,7 +125,7 @@ class DockerEngine:
                 say(str(progress))
         return progress
 
-    def _check_buildx(self) -> None:
+    def _check(self) -> None:
         try:
             check = subprocess.run(
                 ["docker", "buildx", "inspect"],
@@ -136,6 +138,9 @@ class DockerEngine:
             raise EngineMissing("there is no docker command on PATH") from None
         if check.returncode:
             raise EngineMissing(check.stderr.strip() or "docker buildx does not answer")
+        # buildx is content without an engine, and its build would then seem to be at fault.
+        with self._connected() as api:
+            api.ping()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -146,6 +151,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-def _copy(process: subprocess.Popen[bytes], write: Callable[[bytes], None]) -> None:
+def _copy(process: subprocess.Popen[bytes], write: Callable[[bytes], None]) -> bytes:
+    """Hand the output on as it comes; gives its end."""
+    tail = b""
     while process.stdout and (data := process.stdout.read(_CHUNK)):
         write(data)
+        tail = (tail + data)[-_TAIL:]
+    return tail

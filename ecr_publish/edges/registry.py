@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 PAGE_SIZE = 1000
 """The most findings that DescribeImageScanFindings gives at once (ECR API reference)."""
 
-_TRANSIENT = frozenset(
+TRANSIENT = frozenset(
     {
         "InternalFailure",
         "RequestLimitExceeded",
@@ -242,9 +242,10 @@ class EcrRegistry:
     def _describe(self) -> RepositoryTypeDef | None:
         try:
             with _translated("DescribeRepositories", self._guessed_arn()):
-                return self._ecr.describe_repositories(
+                answer = self._ecr.describe_repositories(
                     repositoryNames=[self._name], **self._registry
-                )["repositories"][0]
+                )
+                return next(iter(answer["repositories"]), None)
         except CallFailed as error:
             if error.code == "RepositoryNotFoundException":
                 return None
@@ -350,7 +351,7 @@ def _translated(operation: str, resource: str = "*") -> Iterator[None]:
             code,
             said.get("Message", ""),
             resource=resource,
-            transient=code in _TRANSIENT or status["HTTPStatusCode"] >= _HTTP_SERVER_ERROR,
+            transient=code in TRANSIENT or status["HTTPStatusCode"] >= _HTTP_SERVER_ERROR,
         ) from error
     except BotoCoreError as error:
         raise CallFailed(

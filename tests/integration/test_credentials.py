@@ -194,6 +194,15 @@ def test_role__session_longer_than_the_role_allows(ecr: LocalEcr) -> None:
     assert "role-duration-seconds" in caught.value.why
 
 
+def test_role__throttled_sts_is_no_refusal(ecr: LocalEcr) -> None:
+    ecr.fail_next("AssumeRoleWithWebIdentity", "Throttling", times=99, status=400)
+
+    with pytest.raises(StsFailed):
+        connected(ecr, make_plan(), [])
+
+    assert len(ecr.calls("AssumeRoleWithWebIdentity")) == 5
+
+
 def test_role__sts_out_of_reach(ecr: LocalEcr, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
 

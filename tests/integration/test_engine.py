@@ -176,7 +176,7 @@ def test_build__error_in_the_dockerfile(docker_engine: DockerEngine, workspace: 
     (workspace / "Dockerfile").write_text("FROM scratch\nCOPY missing /\n")
     output = bytearray()
 
-    with pytest.raises(BuildFailed):
+    with pytest.raises(BuildFailed, match="exited with 1: .*missing"):
         docker_engine.build(make_build(), "x:1", str(workspace), output.extend)
 
     assert b"missing" in output
@@ -337,8 +337,8 @@ def test_build__no_buildx(workspace: Path, script: str, shown: str) -> None:
         )
 
 
-def test_s6__interrupted_build_takes_its_process_along(workspace: Path) -> None:
-    environ = stand_in(
+def test_s6__interrupted_build_takes_its_process_along(workspace: Path, engine: Engine) -> None:
+    environ = engine.environment() | stand_in(
         workspace,
         f'[ "$2" = build ] || exit 0\necho $$ > {workspace}/pid\necho started\nexec sleep 60',
     )
@@ -354,10 +354,10 @@ def test_s6__interrupted_build_takes_its_process_along(workspace: Path) -> None:
 
 
 def test_s6__interrupted_build_that_does_not_end_is_killed(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ecr_publish.edges.engine._END_SECONDS", 0.1)
-    environ = stand_in(
+    environ = engine.environment() | stand_in(
         workspace,
         '[ "$2" = build ] || exit 0\ntrap "" TERM\n'
         f"echo $$ > {workspace}/pid\necho started\nexec sleep 60",
@@ -375,8 +375,11 @@ def test_s6__interrupted_build_that_does_not_end_is_killed(
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:Exception ignored in")
 def test_engine__that_does_not_run(workspace: Path) -> None:
-    engine = DockerEngine({"DOCKER_HOST": f"unix://{workspace}/nobody.sock"}, FakeClock())
+    nobody = {"DOCKER_HOST": f"unix://{workspace}/nobody.sock", "PATH": os.environ["PATH"]}
+    engine = DockerEngine(nobody, FakeClock())
 
+    with pytest.raises(EngineMissing):
+        engine.build(make_build(), "x:1", str(workspace), lambda _: None)
     with pytest.raises(EngineMissing):
         engine.tag("x:1", make_state(), CANDIDATE)
     with pytest.raises(EngineMissing):

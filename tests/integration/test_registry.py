@@ -208,6 +208,14 @@ DESCRIBED = {
 }
 
 
+def test_repository__empty_answer_is_a_missing_one(client: ECRClient) -> None:
+    with Stubber(client) as stubber:
+        stubber.add_response("describe_repositories", {"repositories": []})
+
+        with pytest.raises(RepositoryMissing):
+            opened(client).repository()
+
+
 @pytest.fixture
 def stub(client: ECRClient) -> Iterator[Stubber]:
     with Stubber(client) as stubber:

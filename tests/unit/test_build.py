@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from ecr_publish.build import command
+from ecr_publish.build import command, stated_error
 from tests.factories import make_build
 
 PLAIN = ["docker", "buildx", "build", "--load", "--progress", "plain", "--tag", "r/app:candidate"]
@@ -49,3 +49,19 @@ def test_command__everything() -> None:
 
 def test_command__context_is_never_an_option() -> None:
     assert command(make_build(context="--push"), "r")[-2:] == ["--", "--push"]
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        (b"", ""),
+        (b"#5 DONE 0.1s\n", ""),
+        (
+            b"#5 ERROR: not this\nERROR: failed to solve: no such file\n",
+            "failed to solve: no such file",
+        ),
+        (b"ERROR: first\nERROR: last\xff", "last\ufffd"),
+    ],
+)
+def test_stated_error__last_line_of_buildx(output: bytes, said: str) -> None:
+    assert stated_error(output) == said
