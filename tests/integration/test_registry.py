@@ -20,7 +20,7 @@ from ecr_publish.scan import NoScan, Start, Unreachable
 from ecr_publish.scanning import Frequency, Scanning, ScanType
 from local_ecr.server import LocalEcr
 from tests.factories import ACCOUNT, ARN, NAME, make_digest, make_manifest, make_plan, make_scanning
-from tests.images import push_image
+from tests.images import push_image, push_index
 
 pytestmark = pytest.mark.usefixtures("ambient", "no_waiting")
 
@@ -391,9 +391,20 @@ def test_start_scan__of_an_enhanced_registry(client: ECRClient, ecr: LocalEcr) -
     assert opened(client).start_scan(pushed.digest) is Start.DISABLED
 
 
+def test_start_scan__of_an_index(client: ECRClient, ecr: LocalEcr) -> None:
+    client.create_repository(repositoryName=NAME)
+    index = push_index(ecr, NAME, "several", ("linux/amd64", "linux/arm64"))
+
+    assert opened(client).start_scan(index.digest) is Start.UNSUPPORTED
+
+
 @pytest.mark.parametrize(
     ("code", "answer"),
-    [("AccessDeniedException", Start.REFUSED), ("ThrottlingException", Start.FAILED)],
+    [
+        ("AccessDeniedException", Start.REFUSED),
+        ("ThrottlingException", Start.FAILED),
+        ("ImageNotFoundException", Start.FAILED),
+    ],
 )
 def test_start_scan__that_fails_is_an_answer(
     client: ECRClient, repository: str, ecr: LocalEcr, code: str, answer: Start
