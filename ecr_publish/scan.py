@@ -142,10 +142,12 @@ def _refusal(page: Page) -> Refused:
 class Coverage:
     """What Inspector says of an image, apart from its findings (inspector2:ListCoverage).
 
-    `reason` is Inspector's word, empty for an image that it does not list.
+    `reason` is Inspector's word, empty for an image that it does not list; `scanned` whether it
+    says when it scanned the image last.
     """
 
     reason: str = ""
+    scanned: bool = False
 
 
 UNLISTED_SECONDS = 60.0
@@ -154,6 +156,7 @@ UNLISTED_SECONDS = 60.0
 Whether it always lists an image by the time that ECR has a result is not established.
 """
 
+_NEVER = ", and not that it has scanned this image"
 COVERAGE_AGREES = ("SUCCESSFUL", "SCAN_FREQUENCY_SCAN_ON_PUSH")
 COVERAGE_WAITING = {
     "PENDING_INITIAL_SCAN": "Inspector has not scanned this image yet",
@@ -190,13 +193,14 @@ def confirm(coverage: Coverage | None, page: Page, quiet: float) -> Waiting | Re
         page: The first page of the answer.
         quiet: Seconds for which the answer has been the same.
     """
-    if coverage is None or coverage.reason in COVERAGE_AGREES:
+    if coverage is None or (coverage.reason in COVERAGE_AGREES and coverage.scanned):
         return None
     if not coverage.reason:
         listed = page.findings or quiet >= UNLISTED_SECONDS
         return None if listed else Waiting(why="Inspector does not list this image yet")
     return explain(coverage) or Waiting(
-        why=f"Inspector's coverage says {coverage.reason}", kind=Unjudged.ERROR
+        why=f"Inspector's coverage says {coverage.reason}{'' if coverage.scanned else _NEVER}",
+        kind=Unjudged.ERROR,
     )
 
 

@@ -200,7 +200,8 @@ class EcrRegistry:
             self._coverage_denied = not error.transient
             return Coverage(reason=f"nothing now ({error.code})") if error.transient else None
         for item in answer["coveredResources"]:
-            return Coverage(reason=item.get("scanStatus", {}).get("reason", "an unknown word"))
+            reason = item.get("scanStatus", {}).get("reason", "an unknown word")
+            return Coverage(reason=reason, scanned="lastScannedAt" in item)
         return Coverage()
 
     def put(self, manifest: Manifest, tag: Tag) -> bool:

@@ -188,7 +188,17 @@ def test_s2_confirm__contradicts_a_final_answer(reason: str) -> None:
 
 @pytest.mark.parametrize("reason", COVERAGE_AGREES)
 def test_confirm__agrees(reason: str) -> None:
-    assert confirm(Coverage(reason=reason), make_page(), 0) is None
+    assert confirm(Coverage(reason=reason, scanned=True), make_page(), 0) is None
+
+
+@pytest.mark.parametrize("reason", COVERAGE_AGREES)
+def test_s2_confirm__agrees_only_to_a_scan_that_was(reason: str) -> None:
+    state = confirm(Coverage(reason=reason), make_page(), 999)
+
+    assert isinstance(state, Waiting)
+    assert state.why == (
+        f"Inspector's coverage says {reason}, and not that it has scanned this image"
+    )
 
 
 @pytest.mark.parametrize("reason", ["INTERNAL_ERROR", "ACCESS_DENIED", "successful", "A_NEW_WORD"])

@@ -114,7 +114,7 @@ class Ecr:
     def coverage(self, digest: Digest) -> Coverage | None:
         self._called("coverage")
         said = [reason for since, reason in self.coverages if since <= self.clock.time]
-        return Coverage(reason=said[-1]) if said else None
+        return Coverage(reason=said[-1], scanned=True) if said else None
 
     def times(self, name: str) -> list[float]:
         """When the calls of this name were made."""

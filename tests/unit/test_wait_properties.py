@@ -98,7 +98,7 @@ class Ecr:
 
     def coverage(self, digest: Digest) -> Coverage | None:
         self._called("coverage", digest)
-        return Coverage(reason=self.covered) if self.covered else None
+        return Coverage(reason=self.covered, scanned=True) if self.covered else None
 
     def wait(
         self,
