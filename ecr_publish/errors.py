@@ -416,8 +416,9 @@ class BuildFailed(PublishError):
             "before. Otherwise run the same build on your own machine."
         )
         super().__init__(
-            f"docker buildx build exited with {status}{said and f': {said}'}",
-            why="The whole cause stands in the log, in the group «Build».",
+            f"docker buildx build exited with {status}",
+            why=f"{said and f'It says: {said}. '}The whole cause stands in the log, in the group "
+            "«Build».",
             fix=f"{fix}\n{_CONTAINERD_STORE}" if len(platforms) > 1 else fix,
         )
 
