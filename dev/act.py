@@ -253,6 +253,9 @@ def _arguments(call: Run, scratch: Path) -> list[str]:
         call.event, "--json", "--rm", "--directory", str(call.consumer),
         "--workflows", call.workflow, "--eventpath", str(payload),
         "--platform", "ubuntu-latest=-self-hosted", "--no-cache-server",
+        # One job after the other: they share an engine, and where two build the same image with the
+        # classic store, the one that forgets its name first takes the image from the other.
+        "--concurrent-jobs", "1",
         "--local-repository", f"{ACTION}={action}",
         # A machine's owner may keep .env and the like in the consumer; none of it is meant.
         *(f"--{kind}-file={os.devnull}" for kind in ("env", "secret", "var", "input")),
