@@ -281,10 +281,10 @@ def dying_engine(request: pytest.FixtureRequest) -> Iterator[str]:
                 connection.recv(65536)
                 connection.sendall(data)
 
-    thread = threading.Thread(target=serve)
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
-    thread.join()
+    thread.join(timeout=5)
     listener.close()
 
 
