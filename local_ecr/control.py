@@ -94,7 +94,8 @@ def batch_delete_image(registry: Registry, body: Body) -> dict[str, Any]:
     """Remove tags or images; see ImageStore.remove."""
     repository = _repository(registry, body)
     ids = [(entry.get("imageDigest"), entry.get("imageTag")) for entry in body["imageIds"]]
-    removed = registry.images.remove(repository, ids)
+    untag = registry.scenario.switches.last_tag_of_child == "untag"
+    removed = registry.images.remove(repository, ids, untag_children=untag)
     _forget_scans(registry, repository, removed)
     return {
         "imageIds": [_id(line.digest, line.tag) for line in removed if not line.failure],

@@ -106,6 +106,15 @@ class Put:
     platform: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Removal:
+    """One id of a BatchDeleteImage call, and what it may do to a child of an index."""
+
+    digest: str | None
+    tag: str | None
+    untag_children: bool
+
+
 class ImageStore:
     """All shelves of one registry."""
 
@@ -178,14 +187,25 @@ class ImageStore:
         return shelf.images[digest], is_new
 
     def remove(
-        self, repository: str, ids: Iterable[tuple[str | None, str | None]]
+        self,
+        repository: str,
+        ids: Iterable[tuple[str | None, str | None]],
+        *,
+        untag_children: bool = False,
     ) -> list[Removed]:
-        """BatchDeleteImage: (digest, tag) pairs; references count as they were before the call."""
+        """BatchDeleteImage: (digest, tag) pairs; references count as they were before the call.
+
+        Args:
+            repository: One that exists.
+            ids: What to remove: an image, with all its tags, or one tag.
+            untag_children: What an index lists may lose its last tag, and stays without one.
+        """
         shelf = self.shelf(repository)
         referenced = {c.digest for image in shelf.images.values() for c in image.manifest.children}
         answers: list[Removed] = []
         for digest, tag in ids:
-            answers += _remove_one(shelf, digest, tag, referenced)
+            removal = _Removal(digest=digest, tag=tag, untag_children=untag_children)
+            answers += _remove_one(shelf, removal, referenced)
         return answers
 
 
@@ -209,20 +229,17 @@ def _size(manifest: Manifest, shelf: Shelf) -> int:
     return config + sum(layer.size for layer in manifest.layers)
 
 
-def _remove_one(
-    shelf: Shelf, digest: str | None, tag: str | None, referenced: set[str]
-) -> list[Removed]:
-    refusal = _removal_refusal(shelf, digest, tag, referenced)
+def _remove_one(shelf: Shelf, removal: _Removal, referenced: set[str]) -> list[Removed]:
+    refusal = _removal_refusal(shelf, removal, referenced)
     if refusal:
-        return [replace(refusal, digest=digest, tag=tag)]
-    if tag is not None:
-        return [_remove_tag(shelf, tag)]
-    return _remove_digest(shelf, digest or "")
+        return [replace(refusal, digest=removal.digest, tag=removal.tag)]
+    if removal.tag is not None:
+        return [_remove_tag(shelf, removal.tag, referenced)]
+    return _remove_digest(shelf, removal.digest or "")
 
 
-def _removal_refusal(
-    shelf: Shelf, digest: str | None, tag: str | None, referenced: set[str]
-) -> Removed | None:
+def _removal_refusal(shelf: Shelf, removal: _Removal, referenced: set[str]) -> Removed | None:
+    digest, tag = removal.digest, removal.tag
     if digest is None and tag is None:
         return _failure(
             "MissingDigestAndTag", "Invalid request parameters: both tag and digest cannot be null"
@@ -238,21 +255,26 @@ def _removal_refusal(
         return _failure("ImageNotFound", "Requested image not found")
     if digest is not None and digest != target:
         return _failure("ImageTagDoesNotMatchDigest", "Requested tag does not match the digest")
-    goes = tag is None or len(shelf.tags_of(target)) == 1
-    if goes and target in referenced:
+    if target in referenced and _takes_image(shelf, removal, target):
         return _failure(
             "ImageReferencedByManifestList", "Requested image referenced by manifest list"
         )
     return None
 
 
+def _takes_image(shelf: Shelf, removal: _Removal, target: str) -> bool:
+    if removal.tag is None:
+        return True
+    return not removal.untag_children and len(shelf.tags_of(target)) == 1
+
+
 def _failure(code: str, reason: str) -> Removed:
     return Removed(digest=None, tag=None, failure=code, reason=reason)
 
 
-def _remove_tag(shelf: Shelf, tag: str) -> Removed:
+def _remove_tag(shelf: Shelf, tag: str, referenced: set[str]) -> Removed:
     digest = shelf.tags.pop(tag)
-    if not shelf.tags_of(digest):
+    if not shelf.tags_of(digest) and digest not in referenced:
         del shelf.images[digest]
     return Removed(digest=digest, tag=tag)
 

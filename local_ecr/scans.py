@@ -92,6 +92,8 @@ class Switches:
         missing_repository: Push to none: `not-found` (404) or `connection-closed` (until 2024).
         enhanced_index: Scan of an index, enhanced: `not-found` or `unsupported`.
         type_not_accepted: BatchGetImage by tag, type not accepted: `not-found` or `return`.
+        last_tag_of_child: BatchDeleteImage by the last tag of what an index lists: `refuse`
+            (failure ImageReferencedByManifestList) or `untag` (the tag goes, the image stays).
         untagged_scanned: Whether scan on push covers manifests pushed without a tag (children).
         inspector_denied: The role lacks inspector2 permissions: no enhanced findings for it. A
             string is the action that is named, such as `ListFindings`.
@@ -111,6 +113,7 @@ class Switches:
     missing_repository: str = "not-found"
     enhanced_index: str = "not-found"
     type_not_accepted: str = "not-found"
+    last_tag_of_child: str = "refuse"
     untagged_scanned: bool = True
     inspector_denied: bool | str = False
     coverage_denied: bool = False
@@ -165,6 +168,7 @@ _CHOICES = {
     "missing_repository": ("not-found", "connection-closed"),
     "enhanced_index": ("not-found", "unsupported"),
     "type_not_accepted": ("not-found", "return"),
+    "last_tag_of_child": ("refuse", "untag"),
     "coverage_on_push": ("SCAN_FREQUENCY_SCAN_ON_PUSH", "SUCCESSFUL"),
     "counts": ("per-scan", "per-page"),
 }

@@ -193,6 +193,55 @@ def test_lifecycle_and_tags__are_moto_s(lab: Lab) -> None:
     assert tags == [{"Key": "team", "Value": "a"}]
 
 
+def test_lifecycle__from_none_to_one_and_back(lab: Lab) -> None:
+    selection = {
+        "tagStatus": "tagged",
+        "tagPatternList": ["candidate-*"],
+        "countType": "sinceImagePushed",
+        "countUnit": "days",
+        "countNumber": 3,
+    }
+    rule = {"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}
+    text = json.dumps({"rules": [rule]})
+    missing = (
+        "Lifecycle policy does not exist for the repository with name 'app' "
+        "in the registry with id '123456789012'"
+    )
+    with refused("LifecyclePolicyNotFoundException", missing):
+        lab.client.get_lifecycle_policy(repositoryName="app")
+    put = lab.client.put_lifecycle_policy(repositoryName="app", lifecyclePolicyText=text)
+    got = lab.client.get_lifecycle_policy(repositoryName="app")
+    assert put["lifecyclePolicyText"] == got["lifecyclePolicyText"] == text
+    assert (got["repositoryName"], got["registryId"]) == ("app", "123456789012")
+    unmodelled("GetLifecyclePolicy", call_raw(lab, "GetLifecyclePolicy", {}))
+    lab.client.delete_lifecycle_policy(repositoryName="app")
+    with refused("LifecyclePolicyNotFoundException", missing):
+        lab.client.get_lifecycle_policy(repositoryName="app")
+
+
+def test_lifecycle__refusals(lab: Lab) -> None:
+    padding = " " * 100  # botocore itself refuses what is shorter
+    with refused("InvalidParameterException", "'LifecyclePolicyText' failed to satisfy"):
+        lab.client.put_lifecycle_policy(
+            repositoryName="app", lifecyclePolicyText='{"rules": 1}' + padding
+        )
+    no_repository = "The repository with name 'nope' does not exist in the registry"
+    with refused("RepositoryNotFoundException", no_repository):
+        lab.client.get_lifecycle_policy(repositoryName="nope")
+    with refused("RepositoryNotFoundException", no_repository):
+        lab.client.put_lifecycle_policy(repositoryName="nope", lifecyclePolicyText="{}" + padding)
+    lab.ecr.fail_next("PutLifecyclePolicy", "AccessDeniedException")
+    with refused("AccessDeniedException", "ecr:PutLifecyclePolicy on resource: arn:aws:ecr:"):
+        lab.client.put_lifecycle_policy(repositoryName="app", lifecyclePolicyText="{}" + padding)
+    calls = [(call.operation, call.error) for call in lab.ecr.calls("*LifecyclePolicy")]
+    assert calls == [
+        ("PutLifecyclePolicy", "InvalidParameterException"),
+        ("GetLifecyclePolicy", "RepositoryNotFoundException"),
+        ("PutLifecyclePolicy", "RepositoryNotFoundException"),
+        ("PutLifecyclePolicy", "AccessDeniedException"),
+    ]
+
+
 def test_servers__share_nothing(lab: Lab) -> None:
     with LocalEcr() as other, contextlib.closing(ecr_client(other)) as client:
         assert client.describe_repositories()["repositories"] == []
@@ -317,6 +366,29 @@ def test_batch_get_image__by_tag_only_accepted_types(lab: Lab) -> None:
     assert got["images"][0]["imageId"]["imageTag"] == "v1"
 
 
+def test_batch_get_image__several_tags_and_some_are_missing(lab: Lab) -> None:
+    first, manifest = lab.push("app", "v1"), lab.manifest("app", "arm64")
+    second = digest_of(manifest.encode())
+    for tag in ("v2", "latest"):
+        lab.put("app", tag, manifest)
+    asked = ("latest", "nope", "v1", "v3", "v2")
+    got = lab.client.batch_get_image(
+        repositoryName="app",
+        imageIds=[{"imageTag": tag} for tag in asked],
+        acceptedMediaTypes=[OCI_INDEX, OCI_MANIFEST],
+    )
+    assert [image["imageId"] for image in got["images"]] == [
+        {"imageDigest": second, "imageTag": "latest"},
+        {"imageDigest": first, "imageTag": "v1"},
+        {"imageDigest": second, "imageTag": "v2"},
+    ]
+    assert got["images"][0]["imageManifest"] == got["images"][2]["imageManifest"] == manifest
+    assert [(f["imageId"], f["failureCode"]) for f in got["failures"]] == [
+        ({"imageTag": "nope"}, "ImageNotFound"),
+        ({"imageTag": "v3"}, "ImageNotFound"),
+    ]
+
+
 def test_batch_delete_image__index_first_then_its_children(lab: Lab) -> None:
     index, (child,) = lab.push_index("app", "v1", "amd64")
     both: list[ImageIdentifierTypeDef] = [{"imageDigest": index}, {"imageDigest": child}]
@@ -335,6 +407,44 @@ def test_batch_delete_image__by_tag_spares_the_release(lab: Lab) -> None:
     lab.client.batch_delete_image(repositoryName="app", imageIds=[{"imageTag": "candidate"}])
     details = lab.client.describe_images(repositoryName="app")["imageDetails"]
     assert [detail["imageTags"] for detail in details] == [["v1"]]
+
+
+def test_batch_delete_image__last_tag_of_an_index_leaves_its_children(lab: Lab) -> None:
+    index, children = lab.push_index("app", "v1", "amd64", "arm64")
+    gone = lab.client.batch_delete_image(repositoryName="app", imageIds=[{"imageTag": "v1"}])
+    assert gone["imageIds"] == [{"imageDigest": index, "imageTag": "v1"}]
+    left = lab.client.list_images(repositoryName="app")["imageIds"]
+    assert left == [{"imageDigest": child} for child in children]
+    with refused("ImageNotFoundException", "does not exist within the repository"):
+        lab.client.describe_images(repositoryName="app", imageIds=[{"imageDigest": index}])
+    lab.clock.now += 10
+    assert {lab.findings(child)["imageScanStatus"]["status"] for child in children} == {"COMPLETE"}
+    rest: list[ImageIdentifierTypeDef] = [{"imageDigest": child} for child in children]
+    last = lab.client.batch_delete_image(repositoryName="app", imageIds=rest)
+    assert (last["imageIds"], last["failures"]) == (rest, [])
+
+
+def test_batch_delete_image__last_tag_of_a_child_is_a_switch(lab: Lab) -> None:
+    _, (child,) = lab.push_index("app", "v1", "amd64")
+    assert lab.push("app", "amd64") == child
+    tag: list[ImageIdentifierTypeDef] = [{"imageTag": "amd64"}]
+    kept = lab.client.batch_delete_image(repositoryName="app", imageIds=tag)
+    assert kept["imageIds"] == []
+    assert kept["failures"] == [
+        {
+            "imageId": {"imageTag": "amd64"},
+            "failureCode": "ImageReferencedByManifestList",
+            "failureReason": "Requested image referenced by manifest list",
+        }
+    ]
+    lab.ecr.set_scenario({"switches": {"last_tag_of_child": "untag"}})
+    gone = lab.client.batch_delete_image(repositoryName="app", imageIds=tag)
+    assert gone["imageIds"] == [{"imageDigest": child, "imageTag": "amd64"}]
+    details = lab.client.describe_images(repositoryName="app", imageIds=[{"imageDigest": child}])[
+        "imageDetails"
+    ]
+    assert "imageTags" not in details[0]
+    assert lab.findings(child)["imageScanStatus"]["status"] == "IN_PROGRESS"
 
 
 def test_describe_images__by_id_and_missing(lab: Lab) -> None:

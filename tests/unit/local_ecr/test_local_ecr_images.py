@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_ecr.errors import EcrError
-from local_ecr.images import ImageStore, Mutability, Put, check_tag, type_is_accepted
+from local_ecr.images import ImageStore, Mutability, Put, Removed, check_tag, type_is_accepted
 from local_ecr.manifest import (
     DOCKER_MANIFEST,
     OCI_INDEX,
@@ -183,6 +183,44 @@ def test_remove__child_of_an_index_in_the_same_call_is_refused() -> None:
     assert store.remove("app", [(child.digest, None)])[0].failure is None
 
 
+def test_remove__last_tag_of_an_index_leaves_its_children_without_a_tag() -> None:
+    child, tagged = make_manifest(1), make_manifest(2)
+    index = make_index(child, tagged)
+    store = make_store((child, None), (tagged, "arm64"), (index, "v1"), (index, "v1.2"))
+    shelf = store.shelf("app")
+    store.remove("app", [(None, "v1")])
+    assert index.digest in shelf.images
+    store.remove("app", [(None, "v1.2")])
+    assert set(shelf.images) == {child.digest, tagged.digest}
+    assert shelf.tags == {"arm64": tagged.digest}
+    assert store.remove("app", [(None, "arm64")])[0].failure is None
+
+
+@pytest.mark.parametrize("by_digest_too", [False, True])
+def test_remove__last_tag_of_a_child_is_refused_or_goes_alone(*, by_digest_too: bool) -> None:
+    child = make_manifest()
+    store = make_store((child, "a"), (child, "b"), (make_index(child), "v1"))
+    shelf = store.shelf("app")
+    digest = child.digest if by_digest_too else None
+    assert store.remove("app", [(digest, "a")])[0].failure is None
+    refused = store.remove("app", [(digest, "b")])
+    assert refused[0].failure == "ImageReferencedByManifestList"
+    assert shelf.tags_of(child.digest) == ["b"]
+    untagged = store.remove("app", [(digest, "b")], untag_children=True)
+    assert untagged == [Removed(digest=child.digest, tag="b")]
+    assert shelf.tags_of(child.digest) == []
+    assert child.digest in shelf.images
+
+
+def test_remove__untagged_or_not_a_child_stays_as_long_as_its_index() -> None:
+    child, alone = make_manifest(1), make_manifest(2)
+    index = make_index(child)
+    store = make_store((child, "a"), (alone, "b"), (index, "v1"))
+    removed = store.remove("app", [(child.digest, None), (None, "b")], untag_children=True)
+    assert [line.failure for line in removed] == ["ImageReferencedByManifestList", None]
+    assert set(store.shelf("app").images) == {child.digest, index.digest}
+
+
 @pytest.mark.parametrize(
     ("digest", "tag", "failure"),
     [
@@ -224,9 +262,10 @@ PUTS = st.tuples(st.just("put"), st.sampled_from(EVERYTHING), TAGS)
 REMOVALS = st.tuples(st.just("remove"), st.sampled_from([*EVERYTHING, None]), TAGS)
 
 
-@given(st.lists(st.one_of(PUTS, REMOVALS), max_size=25))
+@given(st.lists(st.one_of(PUTS, REMOVALS), max_size=25), st.booleans())
 def test_store__never_points_to_what_is_not_there(
     operations: list[tuple[str, Manifest | None, str | None]],
+    untag: bool,  # noqa: FBT001 - as hypothesis gives it
 ) -> None:
     store = make_store()
     shelf = store.shelf("app")
@@ -234,7 +273,8 @@ def test_store__never_points_to_what_is_not_there(
         if kind == "put" and manifest and put_if_possible(store, make_put(manifest, tag)):
             assert manifest.digest in shelf.images
         elif kind == "remove":
-            store.remove("app", [(manifest.digest if manifest else None, tag)])
+            digest = manifest.digest if manifest else None
+            store.remove("app", [(digest, tag)], untag_children=untag)
         assert set(shelf.tags.values()) <= set(shelf.images)
         children = {c.digest for image in shelf.images.values() for c in image.manifest.children}
         assert children <= set(shelf.images)
