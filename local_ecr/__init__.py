@@ -1,8 +1,8 @@
 """An Amazon ECR on the laptop, for the demo and the tests; production code never imports it.
 
 One process, one port of 127.0.0.1: the ECR API, Inspector's ListCoverage and STS for AWS clients,
-the registry itself for docker, GitHub's OIDC endpoint with tokens that are really signed, and
-`/_local` for scripts:
+the registry itself for docker, S3's part in pulls (the URLs of GetDownloadUrlForLayer), GitHub's
+OIDC endpoint with tokens that are really signed, and `/_local` for scripts:
 
     GET  /_local/health          {"status": "ok"}
     GET  /_local/calls           every call: operation, repository, time, status, error
@@ -16,8 +16,9 @@ the registry itself for docker, GitHub's OIDC endpoint with tokens that are real
 
 Operations are named as in the AWS API; those of the registry are v2.Ping, v2.HeadBlob, v2.GetBlob,
 v2.StartUpload, v2.UploadChunk, v2.FinishUpload, v2.HeadManifest, v2.GetManifest, v2.PutManifest,
-v2.ListTags; GitHub's is GetIdToken. `*` and `?` are allowed in a fault's operation. A code is
-what the wire shows (AccessDeniedException; DENIED and TOOMANYREQUESTS for v2) or ConnectionReset.
+v2.ListTags; S3's is GetObject, GitHub's GetIdToken. `*` and `?` are allowed in a fault's operation.
+A code is what the wire shows (AccessDeniedException; DENIED and TOOMANYREQUESTS for v2; SlowDown
+for S3) or ConnectionReset.
 So `{"operation": "DescribeImageScanFindings", "code": "ThrottlingException", "times": 3}` throttles
 the next three polls, and `{"operation": "Get*Configuration", "code": "AccessDeniedException",
 "times": 999}` takes a permission away.

@@ -1,4 +1,4 @@
-"""One WSGI application for all: ECR and STS, the data plane, GitHub, `/_local`."""
+"""One WSGI application for all: ECR and STS, the data plane, S3, GitHub, `/_local`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from werkzeug.wrappers import Request, Response
 
-from local_ecr import control, data_plane, inspector, oidc, repositories, sts
+from local_ecr import control, data_plane, downloads, inspector, oidc, repositories, sts
 from local_ecr.errors import ERROR_HEADER, ConnectionDropped, EcrError
 from local_ecr.faults import CONNECTION_RESET, Call, CallLog, FaultPlan
 from local_ecr.registry import Registry
@@ -63,6 +63,8 @@ class App:
     def _task(self, request: Request) -> _Task:
         if request.path == "/v2" or request.path.startswith("/v2/"):
             return self._data_plane_task(request)
+        if request.path.startswith(downloads.PREFIX):
+            return self._download_task(request)
         if request.path.startswith("/oidc/"):
             return self._oidc_task(request)
         if "X-Amz-Target" in request.headers:
@@ -120,6 +122,25 @@ class App:
             refuse=data_plane.error_response,
             denied=lambda: data_plane.denied(self.registry, found),
         )
+
+    # --- S3 -------------------------------------------------------------------------------------
+
+    def _download_task(self, request: Request) -> _Task:
+        return _Task(
+            operation="GetObject",
+            repository=downloads.repository_of(request.path),
+            answer=lambda: self._download(request),
+            refuse=downloads.error_response,
+            denied=lambda: EcrError("AccessDenied", "Access Denied"),
+        )
+
+    def _download(self, request: Request) -> Response:
+        try:
+            with self.registry.lock:
+                self.registry.downloads.check(request, self.registry.clock())
+        except EcrError as error:
+            return downloads.error_response(error)
+        return downloads.blob_response(self.registry.blobs, request.path)
 
     # --- ECR ------------------------------------------------------------------------------------
 
@@ -246,7 +267,7 @@ class App:
     def secrets(self) -> tuple[str, ...]:
         """Every secret that was handed out so far."""
         with self.registry.lock:
-            tokens = self.registry.tokens.secrets()
+            tokens = self.registry.tokens.secrets() + self.registry.downloads.secrets()
             return (
                 self.issuer.request_token, *self.issuer.signed, *self._sts.secrets(), *tokens
             )  # fmt: skip

@@ -5,6 +5,7 @@ What is not here is moto's; see repositories.py.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ Body = Mapping[str, Any]
 Operation = Callable[[Registry, Body], "dict[str, Any]"]
 _DEFAULT_PAGE = 100
 _LARGEST_PAGE = 1000
+_LAYER_DIGEST = re.compile(r"[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+")
 
 
 def get_authorization_token(registry: Registry, body: Body) -> dict[str, Any]:
@@ -264,6 +266,20 @@ def batch_check_layer_availability(registry: Registry, body: Body) -> dict[str, 
     return {"layers": layers, "failures": []}
 
 
+def get_download_url_for_layer(registry: Registry, body: Body) -> dict[str, Any]:
+    """Where to get a layer or a config; the URL needs no credentials, as those of S3 do not."""
+    repository, digest = _repository(registry, body), str(body["layerDigest"])
+    shelf, account = registry.images.shelf(repository), registry.place.account
+    if not _LAYER_DIGEST.fullmatch(digest):
+        raise errors.invalid_parameter("layerDigest", f"must satisfy '{_LAYER_DIGEST.pattern}'")
+    if digest not in shelf.blobs:
+        raise errors.layer_not_found(digest, repository, account)
+    if not shelf.needs(digest):
+        raise errors.layer_inaccessible(digest, repository, account)
+    path = registry.downloads.path(repository, digest, registry.clock())
+    return {"downloadUrl": f"http://{registry.repositories.host}{path}", "layerDigest": digest}
+
+
 def get_account_setting(registry: Registry, body: Body) -> dict[str, Any]:
     """The settings of the account that touch a publisher."""
     mounting = "ENABLED" if registry.scenario.switches.blob_mounting else "DISABLED"
@@ -283,14 +299,13 @@ OPERATIONS: Mapping[str, Operation] = {
     "DescribeImages": describe_images,
     "GetAccountSetting": get_account_setting,
     "GetAuthorizationToken": get_authorization_token,
+    "GetDownloadUrlForLayer": get_download_url_for_layer,
     "ListImages": list_images,
     "PutImage": put_image,
     "StartImageScan": start_image_scan,
 }
-NOT_OFFERED = frozenset(
-    {"InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "GetDownloadUrlForLayer"}
-)
-"""Layer transfer that only docker uses, through /v2/; moto's would be a second truth."""
+NOT_OFFERED = frozenset({"InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload"})
+"""Layer uploads, which only docker makes, through /v2/; moto's would be a second truth."""
 
 
 def _repository(registry: Registry, body: Body) -> str:

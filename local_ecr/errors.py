@@ -98,6 +98,24 @@ def layers_not_found(digests: Iterable[str], name: str, account: str) -> EcrErro
     )
 
 
+def layer_not_found(digest: str, name: str, account: str) -> EcrError:
+    """GetDownloadUrlForLayer of a blob that is not in the repository."""
+    return EcrError(
+        "LayersNotFoundException",
+        f"The layer with digest '{digest}' does not exist within the repository with name "
+        f"'{name}' in the registry with id '{account}'",
+    )
+
+
+def layer_inaccessible(digest: str, name: str, account: str) -> EcrError:
+    """GetDownloadUrlForLayer of a blob that was uploaded, but that no image needs."""
+    return EcrError(
+        "LayerInaccessibleException",
+        f"The layer with digest '{digest}' in the repository with name '{name}' in the registry "
+        f"with id '{account}' is not available because it is not associated with an image",
+    )
+
+
 def digest_does_not_match(given: str, computed: str) -> EcrError:
     """PutImage's guard: the manifest's bytes are not those that the caller meant."""
     return EcrError(

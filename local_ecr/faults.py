@@ -18,6 +18,8 @@ _MESSAGES = {
     "InternalFailure": "An internal error occurred.",
     "InternalServerException": "An internal error occurred.",
     "ServiceUnavailable": "Service is unable to handle request.",
+    "SlowDown": "Please reduce your request rate.",
+    "InternalError": "We encountered an internal error. Please try again.",
     "IDPCommunicationError": "The identity provider could not be reached.",
 }
 _STATUS = {
@@ -30,6 +32,8 @@ _STATUS = {
     "UNKNOWN": 500,
     "ServiceUnavailable": 503,
     "AccessDenied": 403,
+    "SlowDown": 503,
+    "InternalError": 500,
 }
 
 

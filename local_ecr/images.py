@@ -84,6 +84,10 @@ class Shelf:
             tags += self.known_tags(parent.digest)
         return tags
 
+    def needs(self, blob: str) -> bool:
+        """Whether an image is made of this blob."""
+        return any(blob in image.manifest.needed_blobs for image in self.images.values())
+
     def is_attestation(self, digest: str) -> bool:
         """Whether the manifest itself or an index around it says that it is no image to run."""
         marked = (

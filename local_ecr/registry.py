@@ -11,6 +11,7 @@ from typing import Any
 
 from local_ecr import errors, scan_answers, scan_config
 from local_ecr.blobs import BlobFiles
+from local_ecr.downloads import Downloads
 from local_ecr.images import Image, ImageStore, Put, check_tag
 from local_ecr.manifest import Manifest
 from local_ecr.repositories import Repositories
@@ -77,6 +78,7 @@ class Registry:
         self.blobs = BlobFiles()
         self.scans = ScanBook()
         self.tokens = Tokens()
+        self.downloads = Downloads()
         self.repositories = Repositories(place.region, place.account)
         self.repositories.has_images = lambda name: bool(self.images.shelf(name).images)
         self.repositories.on_delete = self._forget
