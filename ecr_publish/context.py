@@ -1,4 +1,4 @@
-"""GITHUB_* and the event's payload -> Context. The only reader of GITHUB_*.
+"""GITHUB_*, RUNNER_* and the event's payload -> Context. The only reader of them.
 
 Variables: GitHub's "Default environment variables"; payload: GitHub's "Webhook events".
 """
@@ -18,7 +18,8 @@ class Context:
     """The run that this step belongs to.
 
     `branch` is the head's branch on a pull request and None where the run has none (a tag push).
-    On a pull request GitHub builds the merge commit, so `sha` names that one.
+    On a pull request GitHub builds the merge commit, so `sha` names that one. `architecture` is the
+    runner's.
     """
 
     sha: str
@@ -27,6 +28,8 @@ class Context:
     run_id: str
     run_attempt: str
     workspace: str
+    architecture: str
+    scheduled: bool
     from_pull_request: bool
     from_fork: bool
 
@@ -50,6 +53,8 @@ def read(environ: Mapping[str, str], read_text: Callable[[str], str]) -> Context
         run_id=environ["GITHUB_RUN_ID"],
         run_attempt=environ.get("GITHUB_RUN_ATTEMPT") or "1",
         workspace=environ["GITHUB_WORKSPACE"],
+        architecture=environ.get("RUNNER_ARCH", ""),
+        scheduled=environ.get("GITHUB_EVENT_NAME") == "schedule",
         from_pull_request=bool(environ.get("GITHUB_HEAD_REF")),
         from_fork=_from_fork(event),
     )

@@ -251,6 +251,7 @@ _ROOMS = {
     "DescribeRepositories": ExitCode.REPOSITORY,
     "CreateRepository": ExitCode.REPOSITORY,
     "BatchGetImage": ExitCode.PUSH,
+    "GetDownloadUrlForLayer": ExitCode.PUSH,
     "DescribeImageScanFindings": ExitCode.SCAN,
     "StartImageScan": ExitCode.SCAN,
     "PutImage": ExitCode.PROMOTE,
@@ -365,14 +366,68 @@ class NotScanned(PublishError):
 
 
 _CONTAINERD_STORE = (
-    "Several platforms need an engine with the containerd image store. Switch to it in a step "
-    "before this one:\n"
+    "Switch the engine to the containerd image store, in a step before this one:\n"
     "    - run: |\n"
     '        settings="$({ sudo cat /etc/docker/daemon.json || true; } |\n'
     '          jq --slurp \'add // {} | .features["containerd-snapshotter"] = true\')"\n'
     '        echo "$settings" | sudo tee /etc/docker/daemon.json\n'
     "        sudo systemctl restart docker"
 )
+_OTHER_BUILDER = (
+    "build outside of the engine, in a step before this one (BuildKit then pushes by itself):\n"
+    "    - uses: docker/setup-buildx-action@v3"
+)
+_CANDIDATES_MOVE = (
+    "Let candidate tags move:\n"
+    "    aws ecr put-image-tag-mutability --repository-name {repository} \\\n"
+    "      --image-tag-mutability IMMUTABLE_WITH_EXCLUSION \\\n"
+    "      --image-tag-mutability-exclusion-filters filterType=WILDCARD,filter='candidate-*'"
+)
+
+
+class BuilderMissing(PublishError):
+    """The builder that `builder` names does not exist or does not answer."""
+
+    exit_code = ExitCode.BUILD
+
+    def __init__(self, builder: str, detail: str) -> None:
+        super().__init__(
+            f"the builder {builder} cannot be used: {detail}",
+            why="`builder` names a builder of `docker buildx ls`, made by an earlier step.",
+            fix="Let docker/setup-buildx-action make it, and hand its name on:\n"
+            "    builder: ${{ steps.buildx.outputs.name }}",
+        )
+
+
+class StoreLacks(PublishError):
+    """The engine's image store cannot hold what was asked for; said before the build."""
+
+    exit_code = ExitCode.BUILD
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(
+            f"{wanted} cannot be built in this Docker Engine",
+            why="With its classic image store an engine holds images of one platform and without "
+            "attestations. Nothing was built.",
+            fix=f"{_CONTAINERD_STORE}\nOr {_OTHER_BUILDER}",
+            link="https://docs.docker.com/engine/storage/containerd/",
+        )
+
+
+class CandidateCannotMove(PublishError):
+    """An index cannot be pushed by this engine under a tag that cannot move; before the build."""
+
+    exit_code = ExitCode.BUILD
+
+    def __init__(self, wanted: str, repository: str) -> None:
+        super().__init__(
+            f"{wanted} cannot be pushed by this Docker Engine to {repository}, whose tags are "
+            "immutable",
+            why="The engine puts every image of an index under the candidate tag, one after the "
+            "other, and an immutable tag takes only the first. Nothing was built.",
+            fix=f"{_CANDIDATES_MOVE.format(repository=repository)}\nOr {_OTHER_BUILDER}",
+            link="https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html",
+        )
 
 
 class PlatformsMissing(PublishError):
@@ -383,9 +438,8 @@ class PlatformsMissing(PublishError):
     def __init__(self, missing: Sequence[str]) -> None:
         super().__init__(
             f"the image that was pushed lacks {', '.join(missing)}",
-            why="With its classic image store the Docker Engine pushes one platform only.",
-            fix=_CONTAINERD_STORE,
-            link="https://docs.docker.com/engine/storage/containerd/",
+            why="The builder left it away, so that the release would lack it too.",
+            fix="Look for the platform in the log, in the group «Build», and check `platforms`.",
         )
 
 
@@ -410,16 +464,13 @@ class BuildFailed(PublishError):
 
     exit_code = ExitCode.BUILD
 
-    def __init__(self, status: int, *, said: str = "", platforms: Sequence[str] = ()) -> None:
-        fix = (
-            "If files are missing, check `context` and `file`, and that actions/checkout ran "
-            "before. Otherwise run the same build on your own machine."
-        )
+    def __init__(self, status: int, *, said: str = "") -> None:
         super().__init__(
             f"docker buildx build exited with {status}",
             why=f"{said and f'It says: {said}. '}The whole cause stands in the log, in the group "
             "«Build».",
-            fix=f"{fix}\n{_CONTAINERD_STORE}" if len(platforms) > 1 else fix,
+            fix="If files are missing, check `context` and `file`, and that actions/checkout ran "
+            "before. Otherwise run the same build on your own machine.",
         )
 
 
@@ -457,16 +508,48 @@ class UnexpectedManifest(PublishError):
         )
 
 
+class ImageNotThere(PublishError):
+    """The image that is to be gated or merged is not in the repository."""
+
+    exit_code = ExitCode.REPOSITORY
+
+    def __init__(self, reference: str, repository: str) -> None:
+        super().__init__(
+            f"the repository {repository} has no image {reference}",
+            why="It was never pushed there, or it was removed since.",
+            fix="List what is there:\n"
+            f"    aws ecr list-images --repository-name {repository}\n"
+            "A candidate that is to be used later must stay: `promote: never` keeps it.",
+        )
+
+
+class CannotMerge(PublishError):
+    """The images do not make one index."""
+
+    exit_code = ExitCode.INPUT
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"the images cannot be merged: {problem}",
+            why="An index holds one image for each platform, and says which is for which.",
+            fix="In `digests`, give one digest for each platform, each built by a job of its own.",
+        )
+
+
 class TagTaken(PublishError):
     """A tag is on another image and the repository does not let it move."""
 
     exit_code = ExitCode.PROMOTE
 
-    def __init__(self, tag: str, digest: str) -> None:
+    def __init__(self, tag: str, digest: str, repository: str, revision: str = "") -> None:
+        of = f"of the commit {revision}" if revision else "that does not say its commit"
         super().__init__(
-            f"it is on {digest} already, and the repository's tags are immutable",
-            fix=f"Publish under a tag that does not exist yet (for example `{{sha}}` instead of "
-            f"{tag}), or exclude this tag from the repository's immutability.",
+            f"the tag {tag} is on {digest} already, and {repository} does not let it move",
+            why=f"It names an image {of}, and not what this run would publish. (A re-run is "
+            "recognized by the image's labels, for which the role needs "
+            "ecr:GetDownloadUrlForLayer.)",
+            fix="Publish under a tag that is free: a new version, or one with {sha} or "
+            "{short-sha}. Or exclude this tag from the repository's immutability.",
             link="https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html",
         )
 
@@ -476,12 +559,15 @@ class PromotionFailed(PublishError):
 
     exit_code = ExitCode.PROMOTE
 
-    def __init__(self, tag: str, cause: str, *, moved: Sequence[str], fix: str = "") -> None:
-        done = f"Applied before that: {', '.join(moved)}." if moved else "No release tag was moved."
+    def __init__(
+        self, cause: PublishError, *, applied: Sequence[str], missing: Sequence[str]
+    ) -> None:
+        again = "Running the job again is safe: tags that are in place stay as they are."
         super().__init__(
-            f"the release tag {tag} could not be applied: {cause}",
-            why=done,
-            fix=fix or "Running the job again is safe: tags that are in place stay as they are.",
+            f"the release tag {missing[0]} could not be applied: {cause.what}",
+            why=f"Applied: {', '.join(applied) or 'none'}. Not applied: {', '.join(missing)}.",
+            fix="\n".join(filter(None, (cause.why, cause.fix, again))),
+            link=cause.link,
         )
 
 

@@ -63,6 +63,26 @@ def targets(manifest: Manifest, fetch: Callable[[Digest], Manifest]) -> tuple[Ta
     return found
 
 
+def descriptors(index: Manifest) -> list[Mapping[str, Any]]:
+    """All that an index lists, attestations too; raises UnexpectedManifest for anything else."""
+    _check_digest(index)
+    children = _children(index)
+    for child in children:
+        _digest_of(index, child)
+        _platform(index, child)
+    return children
+
+
+def config_digest(image: Manifest) -> Digest:
+    """The digest of an image's configuration, whose labels say how the image was made."""
+    _check_digest(image)
+    try:
+        content = json.loads(image.text, object_pairs_hook=_unambiguous)
+        return Digest.parse(content["config"]["digest"])
+    except (ValueError, KeyError, TypeError):
+        raise UnexpectedManifest(str(image.digest), "it names no configuration") from None
+
+
 def missing_platforms(wanted: Sequence[str], found: Sequence[Target]) -> tuple[str, ...]:
     """The platforms that were asked for and that no image of the index has.
 
@@ -70,8 +90,8 @@ def missing_platforms(wanted: Sequence[str], found: Sequence[Target]) -> tuple[s
     """
     if len(wanted) == len(found) == 1 and not found[0].platform:
         return ()
-    there = {_comparable(target.platform) for target in found}
-    return tuple(platform for platform in wanted if _comparable(platform) not in there)
+    there = {comparable(target.platform) for target in found}
+    return tuple(platform for platform in wanted if comparable(platform) not in there)
 
 
 _ALIASES = {
@@ -87,7 +107,8 @@ _ALIASES = {
 """BuildKit takes other names too, and leaves the variant away that an architecture has anyway."""
 
 
-def _comparable(platform: str) -> str:
+def comparable(platform: str) -> str:
+    """One of the names of a platform that has several."""
     return _ALIASES.get(platform, platform)
 
 

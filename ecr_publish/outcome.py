@@ -16,29 +16,28 @@ from ecr_publish.scanning import ScanType
 class Promotion:
     """The release tags that are on the image now, and those of them that were before."""
 
-    applied: tuple[Tag, ...] = ()
+    tags: tuple[Tag, ...] = ()
     unchanged: tuple[Tag, ...] = ()
-
-    @property
-    def tags(self) -> tuple[Tag, ...]:
-        """Every release tag that names the image now."""
-        return (*self.applied, *self.unchanged)
 
 
 @dataclass(kw_only=True)
 class Outcome:
     """What is known of the run so far; the corridor fills it in, the reports read it.
 
-    `seconds` are the rooms' durations; where a room raised `error`, it is the last of them.
+    `reused` says that nothing was built, because an earlier run has made this image already.
+    `candidate` is the candidate tag while the image has it. `seconds` are the rooms' durations;
+    where a room raised `error`, it is the last of them.
     """
 
     plan: Plan | None = None
     state: RepositoryState | None = None
     digest: Digest | None = None
+    reused: bool = False
     results: tuple[Result, ...] = ()
     verdict: Verdict | None = None
     promotion: Promotion = field(default_factory=Promotion)
-    candidate_kept: bool = True
+    candidate: Tag | None = None
+    warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     error: PublishError | None = None

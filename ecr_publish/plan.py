@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from ecr_publish.context import Context
 from ecr_publish.errors import InvalidInputs, NotScanned
 from ecr_publish.findings import Severity, Threshold
-from ecr_publish.inputs import Inputs, Mutability, OnUnjudged
-from ecr_publish.reference import FullTag, RegistryId, Repository, Tag, matches
+from ecr_publish.inputs import Inputs, Job, Mutability, OnRefusal, OnUnjudged, Promote
+from ecr_publish.origin import Commit, labels, recipe
+from ecr_publish.reference import Digest, FullTag, RegistryId, Repository, Tag, matches
 from ecr_publish.scan import Unjudged
 from ecr_publish.scanning import Scanning
 
@@ -32,8 +33,8 @@ class Role:
 class Build:
     """What `docker buildx build` is asked for.
 
-    `provenance` is False where BuildKit must not add its attestation, which makes an index of the
-    image.
+    `recipe` is one word for all of it and the commit, empty where no commit is known; `epoch` is
+    the commit's time in seconds since 1970, which the image then states as its own.
     """
 
     context: str
@@ -43,7 +44,15 @@ class Build:
     build_args: tuple[str, ...] = field(repr=False)
     labels: tuple[str, ...]
     network: str | None
-    provenance: bool = True
+    provenance: str = "false"
+    builder: str | None = None
+    recipe: str = ""
+    epoch: int | None = None
+
+    @property
+    def attested(self) -> bool:
+        """Whether BuildKit adds an attestation, which makes an index of any image."""
+        return self.provenance != "false"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +60,23 @@ class LocalImage:
     """An image that is already in the engine."""
 
     name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Existing:
+    """An image that is already in the repository."""
+
+    reference: Tag | Digest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merge:
+    """Images of the repository, of one platform or several each, that become one index."""
+
+    digests: tuple[Digest, ...]
+
+
+Source = Build | LocalImage | Existing | Merge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,17 +94,27 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One run, decided. `scan_timeout` and `max_scan_age` are seconds; None is any age."""
+    """One run, decided. `scan_timeout` and `max_scan_age` are seconds; None is any age.
+
+    `withheld` says why the run applies no release tags, and is empty where it does. `rebuild`
+    builds also what is there already. `keeps_passed` and `keeps_refused` say whether the candidate
+    tag stays on an image that passed, and on one that did not.
+    """
 
     region: str
     role: Role | None
     registry: RegistryId | None
     repository: Repository
     create: Mutability | None
-    source: Build | LocalImage
+    source: Source
+    rebuild: bool
     candidate: Tag
     release_tags: tuple[FullTag, ...]
     latest_if_movable: bool
+    withheld: str
+    only_forward: bool
+    keeps_passed: bool
+    keeps_refused: bool
     policy: Policy
     scan_timeout: int
     max_scan_age: int | None
@@ -116,24 +152,31 @@ class RepositoryState:
         return self.mutability == "MUTABLE"
 
 
-def make(inputs: Inputs, context: Context, nonce: str) -> Plan:
+def make(inputs: Inputs, context: Context, commit: Commit | None, nonce: str) -> Plan:
     """Decide the run; raises InvalidInputs for tags that this run cannot have.
 
     Args:
         inputs: What the user asked for.
         context: The run.
+        commit: What is checked out in the build's context; None where that is no git checkout.
         nonce: A few random characters, so that two jobs of one run never share a candidate tag.
     """
+    withheld = _withheld(inputs, context)
     return Plan(
         region=inputs.aws_region,
         role=_role(inputs, context),
         registry=inputs.registry,
         repository=inputs.repository,
         create=_creation(inputs),
-        source=_source(inputs),
+        source=_source(inputs, context, commit),
+        rebuild=context.scheduled if inputs.rebuild is None else inputs.rebuild,
         candidate=Tag.parse(f"candidate-{context.run_id}-{context.run_attempt}-{nonce}"),
-        release_tags=_release_tags(inputs, context),
-        latest_if_movable=not inputs.tags and _on_default_branch(context),
+        release_tags=() if withheld else _release_tags(inputs, context),
+        latest_if_movable=not withheld and not _templates(inputs) and _on_default_branch(context),
+        withheld=withheld,
+        only_forward=inputs.promote_only_forward,
+        keeps_passed=inputs.promote is Promote.NEVER,
+        keeps_refused=_keeps_refused(inputs, withheld),
         policy=_policy(inputs),
         scan_timeout=inputs.scan_timeout,
         max_scan_age=inputs.max_scan_age,
@@ -165,15 +208,6 @@ def refuse_unscanned(plan: Plan, state: RepositoryState) -> None:
         raise NotScanned(state.name, plan.region)
 
 
-def attested(source: Build, state: RepositoryState, candidate: Tag) -> Build:
-    """The build for this repository: without provenance where the candidate tag cannot move.
-
-    Engines with the containerd store put every image of an index under the tag, one after the
-    other, and an immutable tag takes the first one only (docker/buildx#2955 is the same fault).
-    """
-    return replace(source, provenance=state.can_move(candidate))
-
-
 def _role(inputs: Inputs, context: Context) -> Role | None:
     if inputs.role_to_assume is None:
         return None
@@ -193,10 +227,14 @@ def _creation(inputs: Inputs) -> Mutability | None:
     return inputs.image_tag_mutability or Mutability.MUTABLE
 
 
-def _source(inputs: Inputs) -> Build | LocalImage:
+def _source(inputs: Inputs, context: Context, commit: Commit | None) -> Source:
+    if inputs.job is Job.GATE and inputs.reference:
+        return Existing(reference=inputs.reference)
+    if inputs.job is Job.MERGE:
+        return Merge(digests=inputs.digests)
     if inputs.image:
         return LocalImage(name=inputs.image)
-    return Build(
+    build = Build(
         context=inputs.context or ".",
         file=inputs.file,
         target=inputs.target,
@@ -204,7 +242,43 @@ def _source(inputs: Inputs) -> Build | LocalImage:
         build_args=inputs.build_args,
         labels=inputs.labels,
         network=inputs.network,
+        provenance=inputs.provenance,
+        builder=inputs.builder,
     )
+    return _signed(build, context, commit) if commit else build
+
+
+def _signed(build: Build, context: Context, commit: Commit) -> Build:
+    """The build with labels that say what it is made of, so that a later run knows it again."""
+    made_of = recipe(
+        commit,
+        *(build.context, build.file, build.target, build.platforms or context.architecture),
+        *(build.build_args, build.labels, build.network, build.provenance),
+    )
+    return replace(
+        build,
+        labels=labels(commit, made_of, build.labels),
+        recipe=made_of,
+        epoch=commit.time,
+    )
+
+
+def _withheld(inputs: Inputs, context: Context) -> str:
+    """Why no release tags are applied; empty where they are."""
+    if inputs.job is Job.GATE:
+        return "" if inputs.promote_to else "promote-to names none"
+    if inputs.promote is Promote.NEVER:
+        return "promote: never"
+    if inputs.promote is Promote.AUTO and context.from_pull_request:
+        return "this is a pull request, and promote is not `always`"
+    return ""
+
+
+def _keeps_refused(inputs: Inputs, withheld: str) -> bool:
+    # What a pull request pushed for its verdict alone is of no use afterwards.
+    if inputs.on_refusal is None:
+        return not withheld or inputs.promote is Promote.NEVER
+    return inputs.on_refusal is OnRefusal.KEEP
 
 
 def _policy(inputs: Inputs) -> Policy:
@@ -229,13 +303,17 @@ def _on_default_branch(context: Context) -> bool:
     )
 
 
+def _templates(inputs: Inputs) -> tuple[str, ...]:
+    return inputs.promote_to if inputs.job is Job.GATE else inputs.tags
+
+
 def _release_tags(inputs: Inputs, context: Context) -> tuple[FullTag, ...]:
     tags, problems = [], []
-    for template in inputs.tags or ("{short-sha}",):
+    for template in _templates(inputs) or ("{short-sha}",):
         try:
             tags.append(_release_tag(template, inputs.repository, context))
         except ValueError as error:
-            problems.append(f"tags: {error}")
+            problems.append(f"{'promote-to' if inputs.job is Job.GATE else 'tags'}: {error}")
     if problems:
         raise InvalidInputs(problems)
     return tuple(tags)

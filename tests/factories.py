@@ -15,7 +15,7 @@ from typing import Any
 from ecr_publish.context import Context
 from ecr_publish.findings import Finding, Package, Page, Severity, Threshold, count
 from ecr_publish.gate import Decision, Verdict
-from ecr_publish.inputs import Inputs, OnUnjudged
+from ecr_publish.inputs import Inputs, Job, OnUnjudged, Promote
 from ecr_publish.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, Target
 from ecr_publish.outcome import Outcome, Promotion
 from ecr_publish.plan import Build, Plan, Policy, RepositoryState, Role
@@ -43,6 +43,7 @@ def make_digest(seed: str = "image") -> Digest:
 def make_inputs(**over: Any) -> Inputs:
     """Inputs of a step that names a role, a region and a repository, and nothing else."""
     plain = Inputs(
+        job=Job.PUBLISH,
         aws_region=REGION,
         role_to_assume=ROLE,
         role_session_name=None,
@@ -59,8 +60,17 @@ def make_inputs(**over: Any) -> Inputs:
         build_args=(),
         labels=(),
         network=None,
+        provenance="false",
+        builder=None,
+        rebuild=None,
         image=None,
+        reference=None,
+        digests=(),
         tags=(),
+        promote_to=(),
+        promote=Promote.AUTO,
+        promote_only_forward=False,
+        on_refusal=None,
         severity_threshold=Threshold.HIGH,
         unknown_severity=Severity.UNDEFINED,
         scan_timeout=900,
@@ -82,6 +92,8 @@ def make_context(**over: Any) -> Context:
         run_id="42",
         run_attempt="1",
         workspace="/home/runner/work/app/app",
+        architecture="X64",
+        scheduled=False,
         from_pull_request=False,
         from_fork=False,
     )
@@ -141,9 +153,14 @@ def make_plan(**over: Any) -> Plan:
         repository=Repository(NAME),
         create=None,
         source=make_build(),
+        rebuild=False,
         candidate=CANDIDATE,
         release_tags=(FullTag(Tag(SHA[:7])),),
         latest_if_movable=True,
+        withheld="",
+        only_forward=False,
+        keeps_passed=False,
+        keeps_refused=True,
         policy=make_policy(),
         scan_timeout=900,
         max_scan_age=None,
@@ -301,8 +318,7 @@ def make_outcome(**over: Any) -> Outcome:
         digest=make_manifest().digest,
         results=(make_result(),),
         verdict=make_verdict(),
-        promotion=Promotion(applied=(Tag(SHA[:7]),), unchanged=(Tag("latest"),)),
-        candidate_kept=False,
+        promotion=Promotion(tags=(Tag(SHA[:7]), Tag("latest")), unchanged=(Tag("latest"),)),
         seconds={"plan": 0.1, "build": 61.25, "push": 9.0, "scan": 12.0, "promote": 0.4},
     )
     return replace(plain, **over)

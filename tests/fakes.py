@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
+from ecr_publish.build import Builder
 from ecr_publish.edges.ports import Edges, Login
-from ecr_publish.errors import CallFailed
+from ecr_publish.errors import CallFailed, ImageNotThere
 from ecr_publish.manifest import Manifest
+from ecr_publish.origin import Commit, Origin
 from ecr_publish.plan import Build, Plan, RepositoryState
 from ecr_publish.reference import Digest, Tag
 from ecr_publish.scan import Answer, Coverage, Start
@@ -88,21 +90,45 @@ class FakeWorkflow:
 
 
 @dataclass
+class FakeCheckout:
+    """A checkout of this commit, whatever is asked."""
+
+    head: Commit | None = None
+
+    def commit(self, workspace: str, context: str) -> Commit | None:
+        return self.head
+
+
+@dataclass
 class FakeEngine:
     """Builds nothing, pushes `digest`; `failure` is raised by the method that `fails` names."""
 
     digest: Digest
+    made_by: Builder = Builder(driver="docker", containerd=True)  # noqa: RUF009 - it is frozen
     fails: str = ""
     failure: BaseException | None = None
     calls: list[str] = field(default_factory=list)
     built: Build | None = None
 
+    def builder(self, name: str | None) -> Builder:
+        self._called("builder", name or "the current one")
+        return self.made_by
+
     def build(
-        self, build: Build, reference: str, workspace: str, write: Callable[[bytes], None]
-    ) -> None:
+        self,
+        build: Build,
+        state: RepositoryState,
+        tag: Tag,
+        *,
+        workspace: str,
+        login: Login | None,
+        write: Callable[[bytes], None],
+    ) -> Digest | None:
         self.built = build
-        self._called("build", build.context, reference, workspace)
+        pushes = ("and push",) if login else ()
+        self._called("build", build.context, f"{state.uri}:{tag}", workspace, *pushes)
         write(b"#1 building\n")
+        return self.digest if login else None
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
         self._called("tag", image, f"{state.uri}:{tag}")
@@ -130,6 +156,10 @@ class FakeRegistry:
     pushed: Manifest
     answers: Sequence[Answer | BaseException] = ()
     tags: dict[str, str] = field(default_factory=dict)
+    known: dict[str, Manifest] = field(default_factory=dict)
+    configs: dict[str, str] = field(default_factory=dict)
+    origins: dict[str, Origin | None] = field(default_factory=dict)
+    looked: list[tuple[str, ...]] = field(default_factory=list)
     refused: dict[str, BaseException] = field(default_factory=dict)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     start: Start = Start.STARTED
@@ -146,7 +176,26 @@ class FakeRegistry:
 
     def manifest(self, digest: Digest) -> Manifest:
         self._refuse("manifest")
-        return self.pushed
+        return self.known.get(str(digest), self.pushed)
+
+    def find(self, reference: Tag | Digest) -> Manifest:
+        self._refuse("find")
+        digest = self.tags.get(str(reference), str(reference))
+        if digest not in self.known:
+            raise ImageNotThere(str(reference), self.state.name)
+        return self.known[digest]
+
+    def holders(self, tags: Sequence[Tag]) -> dict[Tag, Manifest]:
+        self.looked.append(tuple(map(str, tags)))
+        self._refuse("holders")
+        return {tag: self.known[self.tags[str(tag)]] for tag in tags if str(tag) in self.tags}
+
+    def config(self, image: Manifest) -> str:
+        self._refuse("config")
+        return self.configs[str(image.digest)]
+
+    def origin(self, manifest: Manifest) -> Origin | None:
+        return self.origins.get(str(manifest.digest))
 
     def scan(self, digest: Digest, token: str | None) -> Answer:
         self.asked.append((str(digest), token))
@@ -165,6 +214,7 @@ class FakeRegistry:
     def put(self, manifest: Manifest, tag: Tag) -> bool:
         self._refuse(f"put {tag}")
         moved = self.tags.get(str(tag)) != str(manifest.digest)
+        self.known[str(manifest.digest)] = manifest
         self.tags[str(tag)] = str(manifest.digest)
         return moved
 
@@ -192,9 +242,15 @@ class FakeCloud:
         return self.registry
 
 
-def edges(cloud: FakeCloud, engine: FakeEngine, workflow: FakeWorkflow, clock: FakeClock) -> Edges:
+def edges(
+    cloud: FakeCloud,
+    engine: FakeEngine,
+    workflow: FakeWorkflow,
+    clock: FakeClock,
+    checkout: FakeCheckout,
+) -> Edges:
     """The fakes as the corridor takes them; mypy checks them against the Protocols here."""
-    return Edges(clock=clock, workflow=workflow, engine=engine, cloud=cloud)
+    return Edges(clock=clock, workflow=workflow, checkout=checkout, engine=engine, cloud=cloud)
 
 
 def denied(operation: str) -> CallFailed:

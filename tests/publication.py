@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 
 import boto3
 
+from ecr_publish.build import Builder
 from ecr_publish.edges.credentials import Aws
 from ecr_publish.edges.ports import Edges, Login
 from ecr_publish.main import run
@@ -19,7 +20,7 @@ from ecr_publish.plan import Build, RepositoryState
 from ecr_publish.reference import Digest, Tag
 from local_ecr.server import LocalEcr
 from tests.factories import NAME, SHA
-from tests.fakes import FakeWorkflow
+from tests.fakes import FakeCheckout, FakeWorkflow
 from tests.images import push_image, push_index
 
 START = datetime(2026, 11, 23, 12, tzinfo=timezone.utc).timestamp()
@@ -51,10 +52,20 @@ class Pusher:
     ecr: LocalEcr
     platforms: tuple[str, ...] = ()
 
+    def builder(self, name: str | None) -> Builder:
+        return Builder(driver="docker", containerd=True)
+
     def build(
-        self, build: Build, reference: str, workspace: str, write: Callable[[bytes], None]
-    ) -> None:
-        return
+        self,
+        build: Build,
+        state: RepositoryState,
+        tag: Tag,
+        *,
+        workspace: str,
+        login: Login | None,
+        write: Callable[[bytes], None],
+    ) -> Digest | None:
+        return None
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
         raise AssertionError(image)
@@ -94,6 +105,7 @@ class Publication:
             Edges(
                 clock=self.clock,
                 workflow=self.workflow,
+                checkout=FakeCheckout(),
                 engine=Pusher(self.ecr, self.platforms),
                 cloud=Aws({}, self.workflow.mask),
             ),

@@ -7,18 +7,36 @@ docker-py's own build is the classic builder, without secrets, cache mounts and 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from http import HTTPStatus
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, StreamParseError
 from urllib3.exceptions import HTTPError
 
-from ecr_publish import build as building
+from ecr_publish.build import (
+    IN_THE_ENGINE,
+    Builder,
+    Way,
+    command,
+    push_error,
+    pushed_digest,
+    stated_driver,
+    stated_error,
+)
+from ecr_publish.edges.docker_config import private_config
 from ecr_publish.edges.ports import Clock, Login
-from ecr_publish.errors import BuildFailed, EngineMissing, ImageMissing, InvalidInputs
+from ecr_publish.errors import (
+    BuilderMissing,
+    BuildFailed,
+    EngineMissing,
+    ImageMissing,
+    InvalidInputs,
+)
 from ecr_publish.plan import Build, RepositoryState
 from ecr_publish.push import Progress, failure, follow
 from ecr_publish.reference import Digest, Tag
@@ -29,6 +47,7 @@ _STREAM_TIMEOUT = 900
 _END_SECONDS = 5
 """How long a cancelled build may take to end; GitHub's runner kills 10 s after it cancelled."""
 _CHUNK = 65536
+_CONTAINERD = "io.containerd.snapshotter.v1"
 _TAIL = 4096
 _BROKEN_OFF = (requests.RequestException, HTTPError, StreamParseError)
 """What docker-py lets through when an engine refuses a push or dies in the middle of one."""
@@ -43,28 +62,41 @@ class DockerEngine:
         self._clock = clock
         self._only_names: set[str] = set()
 
+    def builder(self, name: str | None) -> Builder:
+        """The builder of this name, or the current one; raises BuilderMissing or EngineMissing."""
+        driver = stated_driver(self._inspect(name))
+        if driver != IN_THE_ENGINE:
+            return Builder(driver=driver)
+        # buildx is content without an engine, and its build would then seem to be at fault.
+        with self._connected() as api:
+            status = api.info().get("DriverStatus") or []  # type: ignore[no-untyped-call]
+        return Builder(driver=driver, containerd=["driver-type", _CONTAINERD] in status)
+
     def build(
-        self, build: Build, reference: str, workspace: str, write: Callable[[bytes], None]
-    ) -> None:
-        """Build and load under a name; raises EngineMissing or BuildFailed."""
-        self._check()
-        with subprocess.Popen(
-            building.command(build, reference),
-            cwd=workspace,
-            env=self._environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-        ) as process:
-            try:
-                tail = _copy(process, write)
-            except BaseException:
-                _end(process)
-                raise
-        if process.returncode:
-            said = building.stated_error(tail)
-            raise BuildFailed(process.returncode, said=said, platforms=build.platforms)
+        self,
+        build: Build,
+        state: RepositoryState,
+        tag: Tag,
+        *,
+        workspace: str,
+        login: Login | None,
+        write: Callable[[bytes], None],
+    ) -> Digest | None:
+        """Build into the engine, or have BuildKit push where there is a login.
+
+        Raises BuildFailed or PushFailed.
+        """
+        way = Way.BUILDER if login else Way.ENGINE
+        with self._configured(state.host, login) as environ, TemporaryDirectory() as private:
+            metadata = Path(private, "metadata.json")
+            words = command(build, f"{state.uri}:{tag}", way, str(metadata))
+            status, tail = _run(words, {**_times(build), **environ}, workspace, write)
+            if not status:
+                return pushed_digest(metadata.read_text("utf-8")) if login else None
+        said = stated_error(tail)
+        if login and push_error(said):
+            raise failure(said, state.arn)
+        raise BuildFailed(status, said=said)
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
         """Give a local image a name in the repository; raises ImageMissing or InvalidInputs."""
@@ -125,10 +157,10 @@ class DockerEngine:
                 say(str(progress))
         return progress
 
-    def _check(self) -> None:
+    def _inspect(self, name: str | None) -> str:
         try:
-            check = subprocess.run(
-                ["docker", "buildx", "inspect"],
+            answer = subprocess.run(
+                ["docker", "buildx", "inspect", *([name] if name else [])],
                 env=self._environ,
                 capture_output=True,
                 text=True,
@@ -136,11 +168,45 @@ class DockerEngine:
             )
         except FileNotFoundError:
             raise EngineMissing("there is no docker command on PATH") from None
-        if check.returncode:
-            raise EngineMissing(check.stderr.strip() or "docker buildx does not answer")
-        # buildx is content without an engine, and its build would then seem to be at fault.
-        with self._connected() as api:
-            api.ping()
+        if answer.returncode:
+            said = answer.stderr.strip() or "docker buildx does not answer"
+            raise BuilderMissing(name, said) if name else EngineMissing(said)
+        return answer.stdout
+
+    @contextmanager
+    def _configured(self, host: str, login: Login | None) -> Iterator[Mapping[str, str]]:
+        """The environment of docker's processes, with the login where one is given."""
+        if login is None:
+            yield self._environ
+            return
+        with private_config(self._environ, host, login) as environ:
+            yield environ
+
+
+def _times(build: Build) -> dict[str, str]:
+    """What makes the image state its commit's time as its own, unless the user has set another."""
+    return {} if build.epoch is None else {"SOURCE_DATE_EPOCH": str(build.epoch)}
+
+
+def _run(
+    words: Sequence[str], environ: Mapping[str, str], workspace: str, write: Callable[[bytes], None]
+) -> tuple[int, bytes]:
+    """Run a program and hand its output on; gives its exit code and the output's end."""
+    with subprocess.Popen(
+        words,
+        cwd=workspace,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        bufsize=0,
+    ) as process:
+        try:
+            tail = _copy(process, write)
+        except BaseException:
+            _end(process)
+            raise
+    return process.returncode, tail
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from ecr_publish.build import Builder
 from ecr_publish.manifest import Manifest
+from ecr_publish.origin import Commit, Origin
 from ecr_publish.plan import Build, Plan, RepositoryState
 from ecr_publish.reference import Digest, Tag
 from ecr_publish.scan import Answer, Coverage, Start
@@ -82,15 +84,37 @@ class Workflow(Protocol):
         ...
 
 
+class Checkout(Protocol):
+    """The git checkout that is built."""
+
+    def commit(self, workspace: str, context: str) -> Commit | None:
+        """The commit that is checked out in a build's context; None where there is none."""
+        ...
+
+
 class Engine(Protocol):
     """The Docker Engine and its buildx."""
 
-    def build(
-        self, build: Build, reference: str, workspace: str, write: Callable[[bytes], None]
-    ) -> None:
-        """Build and load under a name, the output given to `write` as it comes.
+    def builder(self, name: str | None) -> Builder:
+        """The builder of this name, or the current one; raises BuilderMissing or EngineMissing."""
+        ...
 
-        Raises EngineMissing or BuildFailed.
+    def build(
+        self,
+        build: Build,
+        state: RepositoryState,
+        tag: Tag,
+        *,
+        workspace: str,
+        login: Login | None,
+        write: Callable[[bytes], None],
+    ) -> Digest | None:
+        """Build, the output given to `write` as it comes, under a tag of the repository.
+
+        With a login BuildKit pushes the image itself, and its digest is given; without one the
+        image is loaded into the engine.
+
+        Raises BuildFailed, PushFailed.
         """
         ...
 
@@ -140,6 +164,22 @@ class Registry(Scans, Protocol):
         """A manifest's exact bytes."""
         ...
 
+    def find(self, reference: Tag | Digest) -> Manifest:
+        """The manifest that a tag or a digest names; raises ImageNotThere."""
+        ...
+
+    def holders(self, tags: Sequence[Tag]) -> dict[Tag, Manifest]:
+        """The manifests that these tags name, of those that exist."""
+        ...
+
+    def config(self, image: Manifest) -> str:
+        """An image's configuration (JSON)."""
+        ...
+
+    def origin(self, manifest: Manifest) -> Origin | None:
+        """What the images behind a manifest say of how they were made; None if unreadable."""
+        ...
+
     def put(self, manifest: Manifest, tag: Tag) -> bool:
         """Put a tag on a manifest; False where it was there already.
 
@@ -166,5 +206,6 @@ class Edges:
 
     clock: Clock
     workflow: Workflow
+    checkout: Checkout
     engine: Engine
     cloud: Cloud

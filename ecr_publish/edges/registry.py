@@ -6,7 +6,7 @@ Operations: the ECR API reference. What each error means: reference/ecr-behaviou
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,10 +22,19 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
+from ecr_publish.edges.blobs import BlobUnreadable, download
 from ecr_publish.edges.ports import Login
-from ecr_publish.errors import CallFailed, NoCredentials, RepositoryMissing, TagTaken
+from ecr_publish.errors import (
+    CallFailed,
+    ImageNotThere,
+    NoCredentials,
+    RepositoryMissing,
+    TagTaken,
+    UnexpectedManifest,
+)
 from ecr_publish.findings import parse_page
-from ecr_publish.manifest import MEDIA_TYPES, Manifest
+from ecr_publish.manifest import MEDIA_TYPES, Manifest, config_digest, targets
+from ecr_publish.origin import Origin, read
 from ecr_publish.plan import Plan, RepositoryState
 from ecr_publish.reference import Digest, Tag
 from ecr_publish.scan import Answer, Coverage, NoScan, Start, Unreachable
@@ -34,7 +43,11 @@ from ecr_publish.scanning import Frequency, Rule, Scanning, ScanType, effective
 if TYPE_CHECKING:
     import boto3
     from mypy_boto3_ecr import ECRClient
-    from mypy_boto3_ecr.type_defs import RepositoryTypeDef
+    from mypy_boto3_ecr.type_defs import (
+        ImageIdentifierTypeDef,
+        ImageTypeDef,
+        RepositoryTypeDef,
+    )
     from mypy_boto3_inspector2 import Inspector2Client
 
 PAGE_SIZE = 1000
@@ -51,6 +64,9 @@ TRANSIENT = frozenset(
         "TooManyRequestsException",
     }
 )
+MOST_IDS = 100
+"""The most images that BatchGetImage gives at once (ECR API reference)."""
+
 _HTTP_SERVER_ERROR = 500
 _ONCE = Config(read_timeout=10, retries={"mode": "standard", "total_max_attempts": 1})
 _ENGINES = {"BASIC": ScanType.BASIC, "ENHANCED": ScanType.ENHANCED}
@@ -131,25 +147,53 @@ class EcrRegistry:
 
     def manifest(self, digest: Digest) -> Manifest:
         """A manifest's exact bytes: asked for by digest, ECR never converts it."""
-        with _translated("BatchGetImage", self._arn):
-            answer = self._ecr.batch_get_image(
-                repositoryName=self._name,
-                imageIds=[{"imageDigest": str(digest)}],
-                acceptedMediaTypes=list(MEDIA_TYPES),
-                **self._registry,
+        found, missing = self._images([{"imageDigest": str(digest)}])
+        if not found:
+            raise CallFailed("BatchGetImage", "ImageNotFound", "; ".join(missing), transient=True)
+        return _manifest(found[0])
+
+    def find(self, reference: Tag | Digest) -> Manifest:
+        """The manifest that a tag or a digest names; raises ImageNotThere."""
+        by_tag: ImageIdentifierTypeDef = {"imageTag": str(reference)}
+        by_digest: ImageIdentifierTypeDef = {"imageDigest": str(reference)}
+        found, _ = self._images([by_tag if isinstance(reference, Tag) else by_digest])
+        if not found:
+            raise ImageNotThere(str(reference), self._name)
+        return _manifest(found[0])
+
+    def holders(self, tags: Sequence[Tag]) -> dict[Tag, Manifest]:
+        """The manifests that these tags name, of those that exist."""
+        found: list[ImageTypeDef] = []
+        for first in range(0, len(tags), MOST_IDS):
+            part = tags[first : first + MOST_IDS]
+            found += self._images([{"imageTag": str(tag)} for tag in part])[0]
+        return {Tag(image["imageId"]["imageTag"]): _manifest(image) for image in found}
+
+    def config(self, image: Manifest) -> str:
+        """An image's configuration (JSON); raises CallFailed where it cannot be read."""
+        digest = config_digest(image)
+        with _translated("GetDownloadUrlForLayer", self._arn):
+            answer = self._ecr.get_download_url_for_layer(
+                repositoryName=self._name, layerDigest=str(digest), **self._registry
             )
-        if not answer["images"]:
-            reasons = "; ".join(
-                f"{failure.get('failureCode')}: {failure.get('failureReason')}"
-                for failure in answer["failures"]
-            )
-            raise CallFailed("BatchGetImage", "ImageNotFound", reasons, transient=True)
-        image = answer["images"][0]
-        return Manifest(
-            digest=digest,
-            media_type=image.get("imageManifestMediaType", ""),
-            text=image["imageManifest"],
-        )
+        try:
+            return download(answer["downloadUrl"], digest)
+        except BlobUnreadable as error:
+            said = f"the configuration {digest} could not be read: {error}"
+            raise CallFailed(
+                "GetDownloadUrlForLayer", "Unreadable", said, transient=True
+            ) from error
+
+    def origin(self, manifest: Manifest) -> Origin | None:
+        """What the images behind a manifest say of how they were made; None if unreadable."""
+        try:
+            images = [
+                manifest if target.digest == manifest.digest else self.manifest(target.digest)
+                for target in targets(manifest, self.manifest)
+            ]
+            return read([self.config(image) for image in images])
+        except (CallFailed, UnexpectedManifest):
+            return None
 
     def scan(self, digest: Digest, token: str | None) -> Answer:
         """One page of an image's scan; a fault that may pass is an answer, not an error."""
@@ -240,6 +284,22 @@ class EcrRegistry:
                 transient=False,
             )
 
+    def _images(
+        self, ids: Sequence[ImageIdentifierTypeDef]
+    ) -> tuple[list[ImageTypeDef], list[str]]:
+        """The images of these ids, and for the others why ECR gives none."""
+        with _translated("BatchGetImage", self._arn):
+            answer = self._ecr.batch_get_image(
+                repositoryName=self._name,
+                imageIds=ids,
+                acceptedMediaTypes=list(MEDIA_TYPES),
+                **self._registry,
+            )
+        return answer["images"], [
+            f"{failure.get('failureCode')}: {failure.get('failureReason')}"
+            for failure in answer["failures"]
+        ]
+
     def _describe(self) -> RepositoryTypeDef | None:
         try:
             with _translated("DescribeRepositories", self._guessed_arn()):
@@ -319,13 +379,21 @@ class EcrRegistry:
             )
         digest = answer["imageDetails"][0]["imageDigest"]
         if digest != str(manifest.digest):
-            raise TagTaken(str(tag), digest)
+            raise TagTaken(str(tag), digest, self._name)
         return False
 
     def _guessed_arn(self) -> str:
         account = self._plan.registry.account if self._plan.registry else "*"
         partition = self._ecr.meta.partition
         return f"arn:{partition}:ecr:{self._plan.region}:{account}:repository/{self._name}"
+
+
+def _manifest(image: ImageTypeDef) -> Manifest:
+    return Manifest(
+        digest=Digest.parse(image["imageId"]["imageDigest"]),
+        media_type=image.get("imageManifestMediaType", ""),
+        text=image["imageManifest"],
+    )
 
 
 def _start_answer(error: CallFailed) -> Start:

@@ -14,7 +14,9 @@ from ecr_publish.report.wording import (
     fixes,
     headline,
     installed,
+    notes,
     scan,
+    untagged,
     waiver,
 )
 
@@ -26,6 +28,7 @@ def lines(outcome: Outcome) -> Iterator[str]:
     yield headline(outcome)
     if waiver(outcome):
         yield f"WARNING: {waiver(outcome)}"
+    yield from (f"WARNING: {text}" for text in outcome.warnings)
     if outcome.error:
         yield from _failure(outcome.error)
     if outcome.verdict:
@@ -38,14 +41,14 @@ def lines(outcome: Outcome) -> Iterator[str]:
     yield from _image(outcome)
     if outcome.verdict and not outcome.error and advice(outcome):
         yield advice(outcome)
-    yield from (f"Note: {note}" for note in outcome.notes)
+    yield from (f"Note: {note}" for note in notes(outcome))
     if durations(outcome):
         yield f"Time: {durations(outcome)}"
 
 
 def _image(outcome: Outcome) -> Iterator[str]:
     if outcome.image:
-        tags = ", ".join(map(str, outcome.promotion.tags)) or "none"
+        tags = ", ".join(map(str, outcome.promotion.tags)) or untagged(outcome)
         yield f"Image: {outcome.image}"
         yield f"Release tags: {tags}"
         yield f"Scan: {scan(outcome) or 'none'}"

@@ -8,9 +8,9 @@ from ecr_publish.outcome import Outcome
 
 def outputs(outcome: Outcome) -> dict[str, str]:
     """Every output by name; empty where the run did not get that far."""
-    verdict, state, plan = outcome.verdict, outcome.state, outcome.plan
+    verdict, state = outcome.verdict, outcome.state
     uri = state.uri if state else ""
-    candidate = f"{uri}:{plan.candidate}" if plan and outcome.digest else ""
+    digest = str(outcome.digest) if outcome.digest else ""
     # Counts of a scan that is not over would read as «none found».
     known = verdict if verdict and verdict.complete else None
     counts = {
@@ -19,9 +19,10 @@ def outputs(outcome: Outcome) -> dict[str, str]:
     }
     return {
         "image": outcome.image,
-        "digest": str(outcome.digest) if outcome.digest else "",
+        "digest": digest,
+        "image-digest": digest,
         "tags": "\n".join(f"{uri}:{tag}" for tag in outcome.promotion.tags),
-        "candidate": candidate if outcome.candidate_kept else "",
+        "candidate": f"{uri}:{outcome.candidate}" if outcome.candidate else "",
         "registry": state.host if state else "",
         "verdict": outcome.decision.value,
         "reason": " ".join(outcome.reason.split()),

@@ -16,7 +16,9 @@ from ecr_publish.report.wording import (
     fixes,
     headline,
     installed,
+    notes,
     scan,
+    untagged,
     waiver,
 )
 
@@ -39,6 +41,7 @@ def _parts(outcome: Outcome) -> Iterator[str]:
     yield f"## {mark} {cell(headline(outcome), _LONGEST_SENTENCE)}"
     if waiver(outcome):
         yield f"> [!WARNING]\n> **{cell(waiver(outcome), _LONGEST_SENTENCE)}**"
+    yield from (f"> [!WARNING]\n> {cell(text, _LONGEST_SENTENCE)}" for text in outcome.warnings)
     if outcome.error:
         yield from _failure(outcome.error)
     if outcome.state:
@@ -47,7 +50,7 @@ def _parts(outcome: Outcome) -> Iterator[str]:
         yield from _judged(outcome.verdict)
     if not outcome.error and advice(outcome):
         yield f"### What to do next\n\n{advice(outcome)}"
-    yield from (f"> [!NOTE]\n> {cell(note, _LONGEST_SENTENCE)}" for note in outcome.notes)
+    yield from (f"> [!NOTE]\n> {cell(note, _LONGEST_SENTENCE)}" for note in notes(outcome))
     if durations(outcome):
         yield f"<sub>{cell(durations(outcome))}</sub>"
 
@@ -65,11 +68,11 @@ def _facts(outcome: Outcome) -> str:
     tags = ", ".join(code(str(tag)) for tag in outcome.promotion.tags)
     rows = {
         "Image": code(outcome.image) or "not pushed",
-        "Release tags": tags or "none",
+        "Release tags": tags or cell(untagged(outcome)),
         "Scan": cell(scan(outcome)) or "none",
     }
-    if outcome.plan and outcome.digest and outcome.candidate_kept:
-        rows["Candidate"] = code(str(outcome.plan.candidate))
+    if outcome.candidate:
+        rows["Candidate"] = code(str(outcome.candidate))
     lines = (f"| {name} | {value} |" for name, value in rows.items())
     return "| | |\n|---|---|\n" + "\n".join(lines)
 

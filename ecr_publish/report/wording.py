@@ -11,6 +11,14 @@ NAMELESS = "(no name)"
 """For a finding that ECR gave no name."""
 
 _FIX_IT = "Update the base image and the packages named here, then run the job again."
+_NOTHING_BUILT = (
+    "Nothing was built: a release tag is already on the image that was made of this very commit "
+    "and these inputs. It was judged again."
+)
+_BUILD_IT_AGAIN = (
+    " This image was built by an earlier run: `rebuild: true` builds it anew where its tags can "
+    "move; otherwise it takes a new commit."
+)
 _OR_ACCEPT_IT = (
     "To accept more, raise `severity-threshold`; `report-only: true` releases the image whatever "
     "is found, and says so."
@@ -39,6 +47,17 @@ def waiver(outcome: Outcome) -> str:
     return f"{done} although the image did not pass, because of {' and '.join(waived)}."
 
 
+def notes(outcome: Outcome) -> tuple[str, ...]:
+    """What is worth knowing beside the verdict."""
+    return (_NOTHING_BUILT, *outcome.notes) if outcome.reused else tuple(outcome.notes)
+
+
+def untagged(outcome: Outcome) -> str:
+    """Why there are no release tags, where that is not the verdict's doing."""
+    withheld = outcome.plan.withheld if outcome.plan else ""
+    return f"none ({withheld})" if withheld else "none"
+
+
 def advice(outcome: Outcome) -> str:
     """What to do next after a run that reached a verdict."""
     if outcome.decision is Decision.PASSED:
@@ -51,7 +70,8 @@ def advice(outcome: Outcome) -> str:
         )
     # Whoever has waived the verdict need not be told how to.
     accept = "" if waiver(outcome) else f" {_OR_ACCEPT_IT}"
-    return f"{_FIX_IT}{_known_fixes(outcome)}{accept}"
+    again = _BUILD_IT_AGAIN if outcome.reused else ""
+    return f"{_FIX_IT}{_known_fixes(outcome)}{again}{accept}"
 
 
 def _known_fixes(outcome: Outcome) -> str:

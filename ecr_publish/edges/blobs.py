@@ -1,0 +1,37 @@
+"""A layer or configuration of an image, by the address that ECR gives for it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import requests
+
+from ecr_publish.reference import Digest
+
+_TIMEOUT = (5, 20)
+_MOST_BYTES, _PART_BYTES = 8 << 20, 1 << 16
+
+
+class BlobUnreadable(Exception):
+    """The bytes did not come, or are not those of the digest."""
+
+
+def download(address: str, digest: Digest) -> str:
+    """The text of a small blob; raises BlobUnreadable. The address is a secret for some minutes."""
+    try:
+        # Without an auth of its own, requests would add a ~/.netrc entry to the signed address.
+        with requests.get(
+            address, timeout=_TIMEOUT, stream=True, auth=lambda request: request
+        ) as answer:
+            answer.raise_for_status()
+            content = b""
+            for part in answer.iter_content(_PART_BYTES):
+                content += part
+                if len(content) > _MOST_BYTES:
+                    raise BlobUnreadable("it is too large")
+    except requests.RequestException as error:
+        # Its own text would show the address.
+        raise BlobUnreadable(type(error).__name__) from None
+    if f"sha256:{hashlib.sha256(content).hexdigest()}" != str(digest):
+        raise BlobUnreadable("its bytes have another digest")
+    return content.decode(errors="replace")

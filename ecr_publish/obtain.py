@@ -1,0 +1,123 @@
+"""The image, however it comes: built and pushed, merged from others, or there already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ecr_publish.build import Way, way
+from ecr_publish.errors import PlatformsMissing
+from ecr_publish.manifest import IMAGES, Manifest, Target, missing_platforms, targets
+from ecr_publish.merge import Part, merged
+from ecr_publish.origin import Origin
+from ecr_publish.plan import Build, Existing, LocalImage, Merge
+from ecr_publish.reference import Digest, Tag
+from ecr_publish.run import Obtained, Site
+from ecr_publish.standing import published_before, refuse_taken
+
+
+def obtained(site: Site) -> Obtained:
+    """The image that the run is about; it is in the repository then.
+
+    Raises TagTaken as soon as it is certain that a release tag, which cannot move, is on another.
+    """
+    before = published_before(site.plan, site.state, site.standing)
+    site.outcome.reused = before is not None
+    manifest = _there(site, before) if before else _from_source(site)
+    site.outcome.digest = manifest.digest
+    refuse_taken(site.state, site.standing, manifest.digest)
+    return Obtained(manifest=manifest, origin=_origin(site, manifest))
+
+
+def images(site: Site, manifest: Manifest) -> tuple[Target, ...]:
+    """The images to scan behind it; raises PlatformsMissing where one that was asked for lacks."""
+    found = targets(manifest, site.registry.manifest)
+    wanted = site.plan.source.platforms if isinstance(site.plan.source, Build) else ()
+    missing = missing_platforms(wanted, found)
+    if missing:
+        raise PlatformsMissing(missing)
+    return found
+
+
+def _from_source(site: Site) -> Manifest:
+    source = site.plan.source
+    if isinstance(source, Existing):
+        return _there(site, source.reference)
+    if isinstance(source, Merge):
+        return _merged(site, source)
+    with _local_candidate(site):
+        digest = _built(site, source) if isinstance(source, Build) else _taken(site, source)
+    site.outcome.digest, site.outcome.candidate = digest, site.plan.candidate
+    return site.registry.manifest(digest)
+
+
+def _origin(site: Site, manifest: Manifest) -> Origin | None:
+    """What the image says of its commit, read only where a tag's image says it too."""
+    source = site.plan.source
+    if isinstance(source, Build):
+        return Origin(committed=source.epoch)
+    known = any(item.origin and item.origin.committed for item in site.standing.values())
+    return site.registry.origin(manifest) if known else None
+
+
+def _there(site: Site, reference: Tag | Digest) -> Manifest:
+    with site.room("find"):
+        manifest = site.registry.find(reference)
+        site.say(f"{site.state.uri}@{manifest.digest}")
+    return manifest
+
+
+def _merged(site: Site, source: Merge) -> Manifest:
+    with site.room("merge"):
+        index = merged([_part(site, digest) for digest in source.digests])
+        refuse_taken(site.state, site.standing, index.digest)
+        site.registry.put(index, site.plan.candidate)
+        site.outcome.candidate = site.plan.candidate
+        site.say(f"{site.state.uri}:{site.plan.candidate} is {index.digest}")
+    return index
+
+
+def _part(site: Site, digest: Digest) -> Part:
+    manifest = site.registry.find(digest)
+    if manifest.media_type not in IMAGES:
+        return Part(manifest=manifest)
+    return Part(manifest=manifest, config=site.registry.config(manifest))
+
+
+@contextmanager
+def _local_candidate(site: Site) -> Iterator[None]:
+    """The image wears the candidate's name in the engine for no longer than the push needs it."""
+    try:
+        yield
+    finally:
+        site.edges.engine.forget(f"{site.state.uri}:{site.plan.candidate}")
+
+
+def _built(site: Site, build: Build) -> Digest:
+    engine, candidate = site.edges.engine, site.plan.candidate
+    with site.room("build"):
+        how = way(build, engine.builder(build.builder), site.state, candidate)
+        site.say(f"The image is to be {how.value}")
+        login = site.registry.login() if how is Way.BUILDER else None
+        with site.edges.workflow.untrusted() as write:
+            pushed = engine.build(
+                build, site.state, candidate, workspace=site.workspace, login=login, write=write
+            )
+    return pushed or _pushed(site)
+
+
+def _taken(site: Site, source: LocalImage) -> Digest:
+    with site.room("build"):
+        site.edges.engine.tag(source.name, site.state, site.plan.candidate)
+        site.say(f"Taking {source.name}, which is built already")
+    return _pushed(site)
+
+
+def _pushed(site: Site) -> Digest:
+    with site.room("push"):
+        # The token is fetched after the build, however long that took, so that it is fresh.
+        login = site.registry.login()
+        candidate = site.plan.candidate
+        digest = site.edges.engine.push(site.state, candidate, login, site.say)
+        site.say(f"{site.state.uri}:{candidate} is {digest}")
+    return digest

@@ -1,0 +1,57 @@
+"""What the rooms of one run share: the edges, what is known so far, and the log's groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ecr_publish.edges.ports import Edges, Registry
+from ecr_publish.manifest import Manifest
+from ecr_publish.origin import Origin
+from ecr_publish.outcome import Outcome
+from ecr_publish.plan import Plan, RepositoryState
+from ecr_publish.reference import Tag
+from ecr_publish.standing import Standing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run before there is a plan: it can be logged and timed."""
+
+    edges: Edges
+    outcome: Outcome
+
+    def say(self, line: str) -> None:
+        """Write a line to the log."""
+        self.edges.workflow.say(line)
+
+    @contextmanager
+    def room(self, name: str) -> Iterator[None]:
+        """Fold what is logged inside, and note how long it took."""
+        began = self.edges.clock.now()
+        try:
+            with self.edges.workflow.group(name.capitalize()):
+                yield
+        finally:
+            self.outcome.seconds[name] = self.edges.clock.now() - began
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site(Run):
+    """The run once it is known what is to be published, where, and what is there already."""
+
+    plan: Plan
+    registry: Registry
+    state: RepositoryState
+    tags: tuple[Tag, ...]
+    standing: Standing
+    workspace: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Obtained:
+    """The image that the run is about; `origin` is None where there is nothing to compare it to."""
+
+    manifest: Manifest
+    origin: Origin | None

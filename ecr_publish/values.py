@@ -1,0 +1,174 @@
+"""One reader per kind of value: text -> typed value. Each raises ValueError that shows the rule."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import Enum
+from typing import TypeVar
+
+from ecr_publish.reference import Digest, Tag
+
+PLACEHOLDERS = ("sha", "short-sha", "branch")
+SHORTEST_SCAN_TIMEOUT, LONGEST_SCAN_TIMEOUT = 10, 6 * 3600
+SHORTEST_SESSION, LONGEST_SESSION = 900, 43_200
+SHORTEST_SCAN_AGE = 300
+"""A scan that has just ended has an age too; with less, no image could ever pass."""
+
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
+_SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_PLATFORM = re.compile(r"linux/[a-z0-9_]+(/[a-z0-9]+)?")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_PROVENANCE = ("false", "true", "mode=min", "mode=max")
+
+T = TypeVar("T")
+E = TypeVar("E", bound=Enum)
+
+
+def boolean(text: str) -> bool:
+    """`true` or `false`, as YAML writes them, and nothing else."""
+    if text not in ("true", "false"):
+        raise ValueError(f"{text!r} is not a boolean; write true or false")
+    return text == "true"
+
+
+def one_of(kind: type[E]) -> Callable[[str], E]:
+    """A reader of an enum's values."""
+
+    def read(text: str) -> E:
+        try:
+            return kind(text)
+        except ValueError:
+            accepted = ", ".join(str(member.value) for member in kind)
+            raise ValueError(f"{text!r} is not one of: {accepted}") from None
+
+    return read
+
+
+def lines_of(read: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
+    """A reader of one value per line; all bad lines are named together."""
+
+    def read_all(text: str) -> tuple[T, ...]:
+        values, problems = [], []
+        for line in filter(None, map(str.strip, text.splitlines())):
+            try:
+                values.append(read(line))
+            except ValueError as error:
+                problems.append(str(error))
+        if problems:
+            raise ValueError("; ".join(problems))
+        return tuple(values)
+
+    return read_all
+
+
+def role(text: str) -> str:
+    """The ARN of an IAM role."""
+    if not _ROLE.fullmatch(text):
+        raise ValueError(
+            f"{text!r} is not the ARN of a role (arn:aws:iam::123456789012:role/my-publisher)"
+        )
+    return text
+
+
+def region(text: str) -> str:
+    """An AWS region."""
+    if not _REGION.fullmatch(text):
+        raise ValueError(f"{text!r} is not an AWS region (for example eu-west-1)")
+    return text
+
+
+def session_name(text: str) -> str:
+    """The name of a role's session (STS API reference, RoleSessionName)."""
+    if not _SESSION.fullmatch(text):
+        raise ValueError(f"{text!r} is not a session name (2 to 64 of A-Z a-z 0-9 _ + = , . @ -)")
+    return text
+
+
+def session_seconds(text: str) -> int:
+    """How long a role's session lasts (STS API reference, DurationSeconds)."""
+    if not (text.isascii() and text.isdigit()) or not (
+        SHORTEST_SESSION <= int(text) <= LONGEST_SESSION
+    ):
+        raise ValueError(
+            f"{text!r} is not a number of seconds from {SHORTEST_SESSION} to {LONGEST_SESSION}"
+        )
+    return int(text)
+
+
+def scan_timeout(text: str) -> int:
+    """How long to wait for a scan, in seconds."""
+    seconds = _duration(text)
+    if not SHORTEST_SCAN_TIMEOUT <= seconds <= LONGEST_SCAN_TIMEOUT:
+        raise ValueError(f"{text!r} is not a duration from 10s to 6h (90s, 15m, 1h, or seconds)")
+    return seconds
+
+
+def scan_age(text: str) -> int:
+    """How old a scan may be, in seconds."""
+    seconds = _duration(text)
+    if seconds < SHORTEST_SCAN_AGE:
+        raise ValueError(f"{text!r} is not a duration of at least 5m (90m, 12h, 7d, or seconds)")
+    return seconds
+
+
+def platforms(text: str) -> tuple[str, ...]:
+    """Platforms as docker writes them, separated by commas or spaces, each once."""
+    names = tuple(dict.fromkeys(filter(None, re.split(r"[,\s]+", text))))
+    wrong = [name for name in names if not _PLATFORM.fullmatch(name)]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is not a platform (linux/amd64, linux/arm64, linux/arm/v7)")
+    return names
+
+
+def provenance(text: str) -> str:
+    """What buildx takes for --provenance (Docker: "Provenance attestation")."""
+    if text not in _PROVENANCE:
+        raise ValueError(f"{text!r} is not one of: {', '.join(_PROVENANCE)}")
+    return text
+
+
+def build_arg(line: str) -> str:
+    """A build argument; its value is never shown."""
+    if not re.match(r"[A-Za-z_]\w*(=|$)", line):
+        name, value, _ = line.partition("=")
+        # Without a name it may be the second line of a secret, so it is not shown.
+        shown = repr(name) if value else "a line"
+        raise ValueError(f"{shown} is not NAME=value (one build-arg per line)")
+    return line
+
+
+def label(line: str) -> str:
+    """A label of an image."""
+    if not re.match(r"[^\s=]+=", line):
+        raise ValueError(f"{line!r} is not name=value (one label per line)")
+    return line
+
+
+def tag_template(line: str) -> str:
+    """A tag, with placeholders that plan.py fills in."""
+    unknown = [name for name in _PLACEHOLDER.findall(line) if name not in PLACEHOLDERS]
+    if unknown:
+        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        raise ValueError(f"{line!r} has the unknown placeholder {{{unknown[0]}}}; known: {known}")
+    return line
+
+
+def reference(text: str) -> Tag | Digest:
+    """A tag or a digest (OCI distribution specification: "reference")."""
+    if text.startswith("sha256:"):
+        return Digest.parse(text)
+    try:
+        return Tag.parse(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is neither a tag nor a digest; give only that, without the repository"
+        ) from None
+
+
+def _duration(text: str) -> int:
+    match = _DURATION.fullmatch(text)
+    return int(match[1]) * _SECONDS[match[2]] if match else 0
