@@ -8,7 +8,7 @@ BIN := .venv/bin
 EXAMPLE := examples/visit-counter-app
 # What zizmor and check-jsonschema read: the actions, and the workflows of this project and of the example.
 ACTIONS = $(wildcard action.yml */action.yml)
-WORKFLOWS = $(wildcard .github/workflows/*.yml $(EXAMPLE)/.github/workflows/*.yml)
+WORKFLOWS = $(wildcard .github/workflows/*.yml $(EXAMPLE)/.github/workflows/*.yml examples/workflows/*.yml)
 COMPILE = "$$(dev/install.sh --uv)" pip compile --quiet --upgrade --universal --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 

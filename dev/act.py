@@ -40,6 +40,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+RUNNERS = ("ubuntu-latest", "ubuntu-24.04", "ubuntu-24.04-arm")
+"""The `runs-on` that this machine stands for; where it builds for another platform, it says so."""
 ACTION = "org/ecr-publish@v1"
 ORIGIN = "https://github.com/org/visit-counter-app.git"
 UV = {"UV_CACHE_DIR": f"{CHECKOUT}/.cache/uv-cache", "UV_OFFLINE": "1"}
@@ -202,19 +204,21 @@ def consumer_repository(source: Path, target: Path, *, origin: str = ORIGIN) -> 
     return commit(target, "First version")
 
 
-def commit(repository: Path, message: str) -> str:
-    """Commit everything, also when nothing changed, and give the commit."""
+def commit(repository: Path, message: str, *, date: str = "") -> str:
+    """Commit everything, also when nothing changed, and give the commit; `date` is git's."""
     git(repository, "add", "--all")
-    git(repository, "commit", "--quiet", "--allow-empty", f"--message={message}")
+    when = {"GIT_COMMITTER_DATE": date} if date else {}
+    git(repository, "commit", "--quiet", "--allow-empty", f"--message={message}", **when)
     return git(repository, "rev-parse", "HEAD").strip()
 
 
-def git(repository: Path, *arguments: str) -> str:
+def git(repository: Path, *arguments: str, **variables: str) -> str:
     """Run git without this machine's configuration, and give what it prints."""
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
+        **variables,
     }
     for role in ("AUTHOR", "COMMITTER"):
         environment[f"GIT_{role}_NAME"] = "Visit Counter"
@@ -252,7 +256,8 @@ def _arguments(call: Run, scratch: Path) -> list[str]:
     arguments = [
         call.event, "--json", "--rm", "--directory", str(call.consumer),
         "--workflows", call.workflow, "--eventpath", str(payload),
-        "--platform", "ubuntu-latest=-self-hosted", "--no-cache-server",
+        *(word for name in RUNNERS for word in ("--platform", f"{name}=-self-hosted")),
+        "--no-cache-server",
         # One job after the other: they share an engine, and where two build the same image with the
         # classic store, the one that forgets its name first takes the image from the other.
         "--concurrent-jobs", "1",
