@@ -147,7 +147,10 @@ def parse(environ: Mapping[str, str]) -> Inputs:
     groups = (_aws(reader), _image(reader), _tags(reader), _gate(reader))
     given = {name: value for group in groups for name, value in vars(group).items()}
     inputs = Inputs(job=reader.given("job", one_of(Job), Job.PUBLISH), **given)
-    problems = [*reader.problems, *_conflicts(inputs)]
+    # What cannot be read has its default here, of which nothing more is to be said.
+    bad = {problem.partition(":")[0] for problem in reader.problems}
+    conflicts = [item for item in _conflicts(inputs) if item.partition(":")[0] not in bad]
+    problems = [*reader.problems, *conflicts]
     if problems:
         raise InvalidInputs(problems)
     return inputs
@@ -268,6 +271,7 @@ def _conflicts(inputs: Inputs) -> Iterator[str]:
     if inputs.job is Job.MERGE and not inputs.digests:
         yield "digests: is not set; give one digest per platform, one per line"
     named = [name.replace("_", "-") for name in _OF_A_BUILD if getattr(inputs, name)]
+    named += ["provenance"] if inputs.provenance != "false" else []
     if inputs.image and named:
         yield (
             f"image: names an image that is already built, so {', '.join(named)} would have "

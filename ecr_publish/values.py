@@ -134,9 +134,10 @@ def provenance(text: str) -> str:
 def build_arg(line: str) -> str:
     """A build argument; its value is never shown."""
     if not re.match(r"[A-Za-z_]\w*(=|$)", line):
-        name, value, _ = line.partition("=")
-        # Without a name it may be the second line of a secret, so it is not shown.
-        shown = repr(name) if value else "a line"
+        name, _, value = line.partition("=")
+        # Without name or value it may be the second line of a secret, such as base64 that ends in
+        # `=`, so it is not shown.
+        shown = repr(name) if value.strip("=") else "a line"
         raise ValueError(f"{shown} is not NAME=value (one build-arg per line)")
     return line
 

@@ -1,4 +1,6 @@
 from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
 
 import pytest
 
@@ -6,15 +8,17 @@ from ecr_publish.errors import InvalidInputs
 from ecr_publish.findings import Severity, Threshold
 from ecr_publish.inputs import (
     Inputs,
+    Job,
     Mutability,
+    OnRefusal,
     OnUnjudged,
+    Promote,
     UnknownSeverity,
-    names,
     parse,
     variable,
 )
-from ecr_publish.reference import RegistryId, Repository
-from tests.factories import make_inputs
+from ecr_publish.reference import RegistryId, Repository, Tag
+from tests.factories import make_digest, make_inputs
 
 ROLE = "arn:aws:iam::123456789012:role/visit-counter-publisher"
 NEEDED = {"aws-region": "eu-west-1", "repository": "visit-counter-app", "role-to-assume": ROLE}
@@ -44,12 +48,6 @@ def test_variable__dashes() -> None:
     assert variable("aws-region") == "ECR_PUBLISH_AWS_REGION"
 
 
-def test_names__order_and_dashes() -> None:
-    assert names()[:3] == ("aws-region", "role-to-assume", "role-session-name")
-    assert names()[-1] == "report-only"
-    assert len(names()) == 26
-
-
 def test_parse__defaults() -> None:
     assert parsed() == make_inputs()
 
@@ -76,7 +74,13 @@ def test_parse__everything() -> None:
         labels="a=1\nb=2",
         network="none",
         platforms="linux/amd64,linux/arm64",
+        provenance="mode=max",
+        builder="native",
+        rebuild="true",
         tags="1.4.2\n{short-sha}",
+        promote="always",
+        promote_only_forward="true",
+        on_refusal="delete",
         severity_threshold="low",
         unknown_severity="medium",
         scan_timeout="1h",
@@ -86,6 +90,7 @@ def test_parse__everything() -> None:
         on_scan_error="warn",
         report_only="true",
     ) == Inputs(
+        job=Job.PUBLISH,
         aws_region="cn-north-1",
         role_to_assume="arn:aws-cn:iam::123456789012:role/path/to/publisher",
         role_session_name="ci@release",
@@ -102,8 +107,17 @@ def test_parse__everything() -> None:
         build_args=("A=1", "B=2"),
         labels=("a=1", "b=2"),
         network="none",
+        provenance="mode=max",
+        builder="native",
+        rebuild=True,
         image=None,
+        reference=None,
+        digests=(),
         tags=("1.4.2", "{short-sha}"),
+        promote_to=(),
+        promote=Promote.ALWAYS,
+        promote_only_forward=True,
+        on_refusal=OnRefusal.DELETE,
         severity_threshold=Threshold.LOW,
         unknown_severity=Severity.MEDIUM,
         scan_timeout=3600,
@@ -130,8 +144,8 @@ def test_parse__blanks_around_values() -> None:
 
 @pytest.mark.parametrize("empty", ["", "  ", "\n"])
 def test_parse__empty_is_not_given(empty: str) -> None:
-    given = dict.fromkeys(names(), empty) | NEEDED
-    assert parse(environment(given)) == make_inputs()
+    given = {field.name: empty for field in fields(Inputs)}
+    assert parse(environment(given | NEEDED)) == make_inputs()
 
 
 def test_parse__other_variables_are_not_read() -> None:
@@ -194,110 +208,32 @@ def test_region__bad_input_does_not_fall_back() -> None:
         region({"AWS_REGION": "us-east-1"}, "Ireland")
 
 
-@pytest.mark.parametrize(
-    "text", ["eu-west-1", "us-gov-east-1", "cn-north-1", "eusc-de-east-1", "ap-southeast-12"]
-)
-def test_region__taken(text: str) -> None:
-    assert parsed(aws_region=text).aws_region == text
+@pytest.mark.parametrize("name", ["create_repository", "promote_only_forward", "report_only"])
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False), ("", False)])
+def test_boolean__off_by_default(name: str, text: str, value: bool) -> None:  # noqa: FBT001
+    assert parsed(**{name: text}) == make_inputs(**{name: value})
 
 
-@pytest.mark.parametrize("text", ["eu-west", "EU-WEST-1", "eu-west-1a", "west-1-", "e-west-1", "1"])
-def test_region__refused(text: str) -> None:
-    assert problem(aws_region=text).startswith(f"aws-region: {text!r} is not an AWS region")
-
-
-@pytest.mark.parametrize("text", ["true", "false"])
-def test_boolean__taken(text: str) -> None:
-    assert parsed(create_repository=text, report_only=text) == make_inputs(
-        create_repository=text == "true", report_only=text == "true"
-    )
-
-
-@pytest.mark.parametrize("text", ["True", "FALSE", "yes", "no", "1", "0", "on"])
-@pytest.mark.parametrize("name", ["create_repository", "report_only"])
-def test_boolean__refused(name: str, text: str) -> None:
-    shown = name.replace("_", "-")
-    assert problem(**{name: text}) == f"{shown}: {text!r} is not a boolean; write true or false"
-
-
-@pytest.mark.parametrize("seconds", [900, 901, 43_199, 43_200])
-def test_role_duration__taken(seconds: int) -> None:
-    assert (
-        parsed(role_duration_seconds=str(seconds), scan_timeout="10s").role_duration_seconds
-        == seconds
-    )
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["899", "43201", "-900", "+900", "900.0", "15m", "\N{ARABIC-INDIC DIGIT NINE}00", "1_000"],
-)
-def test_role_duration__refused(text: str) -> None:
-    assert problem(role_duration_seconds=text) == (
-        f"role-duration-seconds: {text!r} is not a number of seconds from 900 to 43200"
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("10s", 10),
-        ("10", 10),
-        ("1m", 60),
-        ("15m", 900),
-        ("360m", 21_600),
-        ("1h", 3600),
-        ("6h", 21_600),
-        ("21600", 21_600),
-        ("21600s", 21_600),
-    ],
-)
-def test_scan_timeout__taken(text: str, seconds: int) -> None:
-    assert parsed(scan_timeout=text, role_duration_seconds="43200").scan_timeout == seconds
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "9s",
-        "9",
-        "0h",
-        "21601",
-        "361m",
-        "7h",
-        "1d",
-        "1h30m",
-        "-10s",
-        "10 s",
-        "1.5h",
-        "\N{ARABIC-INDIC DIGIT THREE}0s",
-    ],
-)
-def test_scan_timeout__refused(text: str) -> None:
-    assert problem(scan_timeout=text) == (
-        f"scan-timeout: {text!r} is not a duration from 10s to 6h (90s, 15m, 1h, or seconds)"
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "bad", "accepted"),
-    [
-        ("severity_threshold", "HIGH", "critical, high, medium, low, informational, none"),
-        ("image_tag_mutability", "immutable", "MUTABLE, IMMUTABLE"),
-        ("unknown_severity", "none", "fail, critical, high, medium, low, informational"),
-        ("on_timeout", "ignore", "fail, warn"),
-        ("on_unsupported", "Warn", "fail, warn"),
-        ("on_scan_error", "pass", "fail, warn"),
-    ],
-)
-def test_choice__refused(name: str, bad: str, accepted: str) -> None:
-    given = {"create_repository": "true", name: bad}
-    assert problem(**given) == f"{name.replace('_', '-')}: {bad!r} is not one of: {accepted}"
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False), ("", None)])
+def test_rebuild__not_given_is_neither(text: str, value: bool | None) -> None:  # noqa: FBT001
+    assert parsed(rebuild=text) == make_inputs(rebuild=value)
 
 
 @pytest.mark.parametrize("threshold", list(Threshold))
 def test_severity_threshold__taken(threshold: Threshold) -> None:
     assert parsed(severity_threshold=threshold.value).severity_threshold is threshold
+
+
+@pytest.mark.parametrize("promote", list(Promote))
+def test_promote__taken(promote: Promote) -> None:
+    assert parsed(promote=promote.value) == make_inputs(promote=promote)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("keep", OnRefusal.KEEP), ("delete", OnRefusal.DELETE), ("", None)]
+)
+def test_on_refusal__taken(text: str, expected: OnRefusal | None) -> None:
+    assert parsed(on_refusal=text) == make_inputs(on_refusal=expected)
 
 
 @pytest.mark.parametrize(
@@ -321,144 +257,90 @@ def test_unknown_severity__every_word_is_a_severity() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"),
+    ("name", "bad", "problem"),
     [
-        ("300", 300),
-        ("5m", 300),
-        ("90m", 5400),
-        ("12h", 43_200),
-        ("1d", 86_400),
-        ("365d", 31_536_000),
-        ("", None),
+        ("aws_region", "Ireland", "'Ireland' is not an AWS region"),
+        ("role_to_assume", "publisher", "'publisher' is not the ARN of a role"),
+        ("role_session_name", "a b", "'a b' is not a session name"),
+        ("role_duration_seconds", "899", "'899' is not a number of seconds"),
+        ("registry", "docker.io", "'docker.io' is neither"),
+        ("repository", "App", "'App' is not a repository name"),
+        ("create_repository", "yes", "'yes' is not a boolean"),
+        ("image_tag_mutability", "mutable", "'mutable' is not one of: MUTABLE, IMMUTABLE"),
+        ("platforms", "amd64", "'amd64' is not a platform"),
+        ("build_args", "A=1\n1B=2", "'1B' is not NAME=value"),
+        ("labels", "a=1\ntitle", "'title' is not name=value"),
+        ("provenance", "max", "'max' is not one of: false, true, mode=min, mode=max"),
+        ("rebuild", "yes", "'yes' is not a boolean"),
+        ("reference", "a/b:1", "'a/b:1' is neither a tag nor a digest"),
+        ("digests", f"{make_digest()}\n1.4.2", "'1.4.2' is not a digest"),
+        ("tags", "{sha}\n{Sha}", "'{Sha}' has the unknown placeholder"),
+        ("promote_to", "{sha}\n{Sha}", "'{Sha}' has the unknown placeholder"),
+        ("promote", "Never", "'Never' is not one of: auto, always, never"),
+        ("promote_only_forward", "1", "'1' is not a boolean"),
+        ("on_refusal", "remove", "'remove' is not one of: keep, delete"),
+        ("severity_threshold", "HIGH", "'HIGH' is not one of: critical, high, medium, low, info"),
+        ("unknown_severity", "none", "'none' is not one of: fail, critical, high, medium, low"),
+        ("scan_timeout", "9s", "'9s' is not a duration from 10s to 6h"),
+        ("max_scan_age", "4m", "'4m' is not a duration of at least 5m"),
+        ("on_timeout", "ignore", "'ignore' is not one of: fail, warn"),
+        ("on_unsupported", "Warn", "'Warn' is not one of: fail, warn"),
+        ("on_scan_error", "pass", "'pass' is not one of: fail, warn"),
+        ("report_only", "yes", "'yes' is not a boolean"),
+        ("job", "build", "'build' is not one of: publish, gate, merge"),
     ],
 )
-def test_max_scan_age__taken(text: str, seconds: int | None) -> None:
-    assert parsed(max_scan_age=text).max_scan_age == seconds
+def test_parse__each_input_is_read_by_its_own_rule(name: str, bad: str, problem: str) -> None:
+    (only,) = problems(**{name: bad})
+    assert only.startswith(f"{name.replace('_', '-')}: {problem}")
 
 
-@pytest.mark.parametrize("text", ["0", "299s", "4m", "-1d", "1w", "1.5d", "1 d", "off", "1d12h"])
-def test_max_scan_age__refused(text: str) -> None:
-    assert problem(max_scan_age=text) == (
-        f"max-scan-age: {text!r} is not a duration of at least 5m (90m, 12h, 7d, or seconds)"
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "platforms"),
-    [
-        ("linux/amd64", ("linux/amd64",)),
-        ("linux/amd64,linux/arm64", ("linux/amd64", "linux/arm64")),
-        (" linux/arm64 , linux/amd64 ,", ("linux/arm64", "linux/amd64")),
-        ("linux/amd64\nlinux/arm/v7\n", ("linux/amd64", "linux/arm/v7")),
-        ("linux/amd64,linux/amd64", ("linux/amd64",)),
-        ("linux/x86_64", ("linux/x86_64",)),
-        (",", ()),
-        ("", ()),
-    ],
-)
-def test_platforms__taken(text: str, platforms: tuple[str, ...]) -> None:
-    assert parsed(platforms=text).platforms == platforms
-
-
-@pytest.mark.parametrize(
-    "text", ["amd64", "linux", "linux/", "linux/AMD64", "windows/amd64", "linux/arm/v7/x", "--push"]
-)
-def test_platforms__refused(text: str) -> None:
-    assert problem(platforms=f"linux/s390x,{text}") == (
-        f"platforms: {text!r} is not a platform (linux/amd64, linux/arm64, linux/arm/v7)"
-    )
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "visit-counter-publisher",
-        "arn:aws:iam::12345678901:role/x",
-        "arn:aws:iam::123456789012:user/x",
-        "arn:aws:iam::123456789012:role/",
-        "arn:aws:iam:eu-west-1:123456789012:role/x",
-        "arn:aws:sts::123456789012:assumed-role/x/y",
-        "arn:aws:iam::123456789012:role/x y",
-    ],
-)
-def test_role__refused(text: str) -> None:
-    assert problem(role_to_assume=text).startswith(
-        f"role-to-assume: {text!r} is not the ARN of a role"
-    )
-
-
-@pytest.mark.parametrize("text", ["ab", "a" * 64, "a_+=,.@-9"])
-def test_session_name__taken(text: str) -> None:
-    assert parsed(role_session_name=text).role_session_name == text
-
-
-@pytest.mark.parametrize("text", ["a", "a" * 65, "a b", "a/b", "é" * 3])
-def test_session_name__refused(text: str) -> None:
-    assert problem(role_session_name=text).startswith(
-        f"role-session-name: {text!r} is not a session name"
-    )
-
-
-def test_registry__refused() -> None:
-    assert problem(registry="docker.io").startswith("registry: 'docker.io' is neither")
-
-
-def test_lines__blank_ones_are_skipped() -> None:
-    assert parsed(build_args="\n A=1 \n\n\r\n  B=x=y\n").build_args == ("A=1", "B=x=y")
-
-
-@pytest.mark.parametrize("line", ["A", "_A=", "A1_b=value with blanks = and more"])
-def test_build_args__taken(line: str) -> None:
-    assert parsed(build_args=line).build_args == (line,)
-
-
-@pytest.mark.parametrize("line", ["1A=x", "A-B=x", "=x"])
-def test_build_args__refused(line: str) -> None:
-    name = line.partition("=")[0]
-    assert problem(build_args=line) == (
-        f"build-args: {name!r} is not NAME=value (one build-arg per line)"
-    )
-
-
-def test_s3__build_args__line_without_a_name_is_not_shown() -> None:
-    assert problem(build_args="KEY=-----BEGIN\nhunter2/hunter2") == (
-        "build-args: a line is not NAME=value (one build-arg per line)"
-    )
-
-
-def test_build_args__value_is_not_shown() -> None:
+def test_s3_parse__build_arg_s_value_is_not_shown() -> None:
     assert "hunter2" not in problem(build_args="MY-TOKEN=hunter2")
 
 
-def test_build_args__every_bad_line_is_named() -> None:
-    assert problem(build_args="A=1\n1B=2\n2C=3") == (
-        "build-args: '1B' is not NAME=value (one build-arg per line); "
-        "'2C' is not NAME=value (one build-arg per line)"
-    )
+DIGESTS = f"{make_digest('amd')}\n{make_digest('arm')}"
 
 
-def test_labels__taken() -> None:
-    text = "org.opencontainers.image.title=a b"
-    assert parsed(labels=text).labels == (text,)
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"job": "gate", "reference": "1.4.2"}, {"job": Job.GATE, "reference": Tag("1.4.2")}),
+        (
+            {"job": "gate", "reference": str(make_digest()), "promote_to": "a\n{branch}"},
+            {"job": Job.GATE, "reference": make_digest(), "promote_to": ("a", "{branch}")},
+        ),
+        (
+            {"job": "merge", "digests": DIGESTS},
+            {"job": Job.MERGE, "digests": (make_digest("amd"), make_digest("arm"))},
+        ),
+        ({"job": "publish"}, {}),
+    ],
+)
+def test_job__of_each_action(given: dict[str, str], expected: dict[str, Any]) -> None:
+    assert parsed(**given) == make_inputs(**expected)
 
 
-@pytest.mark.parametrize("line", ["title", "=x", "a b=c"])
-def test_labels__refused(line: str) -> None:
-    assert problem(labels=line) == f"labels: {line!r} is not name=value (one label per line)"
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            {"job": "gate", "digests": DIGESTS},
+            "reference: is not set; give the tag or the digest of the image to gate",
+        ),
+        (
+            {"job": "merge", "reference": "1.4.2"},
+            "digests: is not set; give one digest per platform, one per line",
+        ),
+    ],
+)
+def test_s1_job__without_its_image_is_no_build(given: dict[str, str], expected: str) -> None:
+    assert problem(**given) == expected
 
 
-@pytest.mark.parametrize("line", ["1.4.2", "{sha}", "{short-sha}", "{branch}-x", "h.io/a:{sha}"])
-def test_tags__taken(line: str) -> None:
-    assert parsed(tags=line).tags == (line,)
-
-
-@pytest.mark.parametrize("name", ["version", "Sha", "", "sha ", "date:%Y"])
-def test_tags__unknown_placeholder(name: str) -> None:
-    line = f"x-{{sha}}-{{{name}}}"
-    assert problem(tags=line) == (
-        f"tags: {line!r} has the unknown placeholder {{{name}}}; "
-        "known: {sha}, {short-sha}, {branch}"
-    )
+@pytest.mark.parametrize(("job", "name"), [("gate", "reference"), ("merge", "digests")])
+def test_job__what_is_given_wrongly_is_not_called_missing(job: str, name: str) -> None:
+    assert "is not set" not in problem(**{"job": job, name: "a/b"})
 
 
 @pytest.mark.parametrize(
@@ -471,12 +353,20 @@ def test_tags__unknown_placeholder(name: str) -> None:
         ("build_args", "A=1"),
         ("labels", "a=1"),
         ("network", "host"),
+        ("provenance", "true"),
+        ("builder", "native"),
+        ("rebuild", "true"),
     ],
 )
 def test_conflict__image_and_build(name: str, text: str) -> None:
     found = problem(**{"image": "app:test", name: text})
     assert found.startswith("image: names an image that is already built, so ")
     assert f"so {name.replace('_', '-')} would have no effect" in found
+
+
+@pytest.mark.parametrize(("name", "text"), [("provenance", "false"), ("rebuild", "false")])
+def test_conflict__image_and_what_is_so_anyway(name: str, text: str) -> None:
+    assert parsed(**{"image": "app:test", name: text}).image == "app:test"
 
 
 def test_conflict__image_and_several() -> None:
