@@ -2,7 +2,7 @@ import html
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ecr_publish.report.escape import block, cell, code, link, log_line
@@ -78,8 +78,8 @@ def unescaped(markdown: str) -> str:
 
 
 def bare(markdown: str) -> str:
-    """What is left for Markdown to obey, once every escaped character is taken away."""
-    return re.sub(rf"\\{PUNCTUATION}", "", markdown)
+    """What is left for Markdown to obey, where every escaped character is a letter like others."""
+    return re.sub(rf"\\{PUNCTUATION}", "x", markdown)
 
 
 @given(TEXT)
@@ -96,6 +96,7 @@ def test_cell__no_entity_of_the_text(text: str) -> None:
 
 
 @given(TEXT)
+@example("www..")
 def test_cell__no_link_by_itself(text: str) -> None:
     assert "://" not in bare(cell(text))
     assert "www." not in bare(cell(text))
