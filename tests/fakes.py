@@ -150,7 +150,10 @@ class FakeEngine:
 
 @dataclass
 class FakeRegistry:
-    """ECR as a dictionary of tags. `answers` are given one after the other, the last for ever."""
+    """ECR as a dictionary of tags. `answers` are given one after the other, the last for ever.
+
+    `refused` is raised by the call of this name, `meanwhile` is what others do just before it.
+    """
 
     state: RepositoryState
     pushed: Manifest
@@ -161,6 +164,8 @@ class FakeRegistry:
     origins: dict[str, Origin | None] = field(default_factory=dict)
     looked: list[tuple[str, ...]] = field(default_factory=list)
     refused: dict[str, BaseException] = field(default_factory=dict)
+    meanwhile: dict[str, Callable[[], None]] = field(default_factory=dict)
+    untagged: list[str] = field(default_factory=list)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     start: Start = Start.STARTED
     started: list[str] = field(default_factory=list)
@@ -198,6 +203,7 @@ class FakeRegistry:
         return self.origins.get(str(manifest.digest))
 
     def scan(self, digest: Digest, token: str | None) -> Answer:
+        self._refuse("scan")
         self.asked.append((str(digest), token))
         answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
         if isinstance(answer, BaseException):
@@ -220,9 +226,12 @@ class FakeRegistry:
 
     def untag(self, tag: Tag) -> None:
         self._refuse("untag")
+        self.untagged.append(str(tag))
         self.tags.pop(str(tag), None)
 
     def _refuse(self, what: str) -> None:
+        if what in self.meanwhile:
+            self.meanwhile.pop(what)()
         if what in self.refused:
             raise self.refused[what]
 

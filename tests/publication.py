@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
@@ -16,12 +17,17 @@ from ecr_publish.build import Builder
 from ecr_publish.edges.credentials import Aws
 from ecr_publish.edges.ports import Edges, Login
 from ecr_publish.main import run
+from ecr_publish.manifest import Manifest
+from ecr_publish.origin import Commit
 from ecr_publish.plan import Build, RepositoryState
 from ecr_publish.reference import Digest, Tag
 from local_ecr.server import LocalEcr
 from tests.factories import NAME, SHA
 from tests.fakes import FakeCheckout, FakeWorkflow
 from tests.images import push_image, push_index
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr.type_defs import ImageDetailTypeDef
 
 START = datetime(2026, 11, 23, 12, tzinfo=timezone.utc).timestamp()
 
@@ -47,10 +53,16 @@ class JumpingClock:
 
 @dataclass
 class Pusher:
-    """An engine that has its image already: one, or an index of several platforms."""
+    """An engine that has its image already: one, or an index of several platforms.
+
+    The image wears the labels of the build, as BuildKit would have written them. `content` tells
+    it from others.
+    """
 
     ecr: LocalEcr
     platforms: tuple[str, ...] = ()
+    content: bytes = b"layer"
+    built: list[Build] = field(default_factory=list)
 
     def builder(self, name: str | None) -> Builder:
         return Builder(driver="docker", containerd=True)
@@ -65,6 +77,7 @@ class Pusher:
         login: Login | None,
         write: Callable[[bytes], None],
     ) -> Digest | None:
+        self.built.append(build)
         return None
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
@@ -73,9 +86,12 @@ class Pusher:
     def push(
         self, state: RepositoryState, tag: Tag, login: Login, say: Callable[[str], None]
     ) -> Digest:
+        labels = dict(item.split("=", 1) for item in self.built[-1].labels)
+        how: Any = {"content": self.content, "labels": labels}
+        how["login"] = (login.username, login.password)
         if self.platforms:
-            return push_index(self.ecr, state.name, str(tag), self.platforms).digest
-        return push_image(self.ecr, state.name, str(tag)).digest
+            return push_index(self.ecr, state.name, str(tag), self.platforms, **how).digest
+        return push_image(self.ecr, state.name, str(tag), **how).digest
 
     def forget(self, reference: str) -> None:
         return
@@ -83,21 +99,32 @@ class Pusher:
 
 @dataclass
 class Publication:
-    """One run of the action, and what came of it."""
+    """Runs of the action, and what came of the last one.
+
+    `head` is the commit that is checked out, `content` what is built from it, `event` what GitHub
+    says of the run.
+    """
 
     ecr: LocalEcr
     clock: JumpingClock
     platforms: tuple[str, ...] = ()
+    head: Commit | None = None
+    content: bytes = b"layer"
+    event: dict[str, str] = field(default_factory=dict)
     workflow: FakeWorkflow = field(default_factory=FakeWorkflow)
+    built: list[Build] = field(default_factory=list)
 
     def publish(self, **inputs: str) -> int:
         self.workflow = FakeWorkflow()
+        engine = Pusher(self.ecr, self.platforms, self.content)
+        self.built = engine.built
         environ = {
             "GITHUB_SHA": SHA,
             "GITHUB_RUN_ID": "42",
             "GITHUB_WORKSPACE": "/workspace",
             "ECR_PUBLISH_AWS_REGION": "eu-west-1",
             "ECR_PUBLISH_REPOSITORY": NAME,
+            **self.event,
             **{f"ECR_PUBLISH_{name.upper()}": value for name, value in inputs.items()},
         }
         return run(
@@ -105,11 +132,18 @@ class Publication:
             Edges(
                 clock=self.clock,
                 workflow=self.workflow,
-                checkout=FakeCheckout(),
-                engine=Pusher(self.ecr, self.platforms),
+                checkout=FakeCheckout(self.head),
+                engine=engine,
                 cloud=Aws({}, self.workflow.mask),
             ),
         )
+
+    def gate(self, reference: object, **inputs: str) -> int:
+        return self.publish(job="gate", reference=str(reference), **inputs)
+
+    def merge(self, *images: Manifest, **inputs: str) -> int:
+        digests = "\n".join(str(image.digest) for image in images)
+        return self.publish(job="merge", digests=digests, **inputs)
 
     @property
     def verdict(self) -> str:
@@ -120,9 +154,38 @@ class Publication:
         return self.workflow.outputs["reason"]
 
     @property
+    def images(self) -> list[ImageDetailTypeDef]:
+        """All that the repository holds, as ECR describes it."""
+        return boto3.client("ecr").describe_images(repositoryName=NAME)["imageDetails"]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The digest behind each tag of the repository."""
+        return {
+            tag: image["imageDigest"] for image in self.images for tag in image.get("imageTags", [])
+        }
+
+    @property
+    def candidates(self) -> dict[str, str]:
+        """The candidate tags among them."""
+        return {tag: it for tag, it in self.tags.items() if tag.startswith("candidate-")}
+
+    @property
+    def releases(self) -> dict[str, str]:
+        """All other tags."""
+        return {tag: it for tag, it in self.tags.items() if not tag.startswith("candidate-")}
+
+    @property
+    def calls(self) -> list[str]:
+        """The operations of AWS that were called since the log was emptied, docker's not."""
+        outside = ("v2.", "GetObject")
+        return [
+            call.operation for call in self.ecr.calls() if not call.operation.startswith(outside)
+        ]
+
+    @property
     def released(self) -> bool:
-        images = boto3.client("ecr").describe_images(repositoryName=NAME)["imageDetails"]
-        return any(SHA[:7] in image.get("imageTags", []) for image in images)
+        return SHA[:7] in self.tags
 
     @property
     def waited(self) -> float:

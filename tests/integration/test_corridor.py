@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
 import pytest
 
+from ecr_publish.build import Builder
 from ecr_publish.errors import (
     BuildFailed,
     CallFailed,
@@ -25,17 +27,31 @@ from ecr_publish.errors import (
 from ecr_publish.findings import Finding, Page, Severity
 from ecr_publish.main import run
 from ecr_publish.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
+from ecr_publish.origin import Commit, Origin
 from ecr_publish.plan import RepositoryState
 from ecr_publish.reference import Digest, Tag
 from ecr_publish.scan import Answer, NoScan, Unreachable
 from ecr_publish.scanning import Frequency, Scanning, ScanType
-from tests.fakes import FakeClock, FakeCloud, FakeEngine, FakeRegistry, FakeWorkflow, denied, edges
+from tests.fakes import (
+    FakeCheckout,
+    FakeClock,
+    FakeCloud,
+    FakeEngine,
+    FakeRegistry,
+    FakeWorkflow,
+    denied,
+    edges,
+)
 
 HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 URI = f"{HOST}/team/app"
 SHA = "0123456789abcdef0123456789abcdef01234567"
 EVENT = json.dumps({"repository": {"default_branch": "main"}})
 DONE = datetime(2026, 11, 23, tzinfo=timezone.utc)
+BEFORE, MINE, LATER = 1_000, 2_000, 3_000
+"""When the commits of other images, and of this run, were made."""
+PULL_REQUEST = {"GITHUB_HEAD_REF": "feature", "GITHUB_REF": "refs/pull/7/merge"}
+SCHEDULE = {"GITHUB_EVENT_NAME": "schedule"}
 
 
 def finding(severity: str, name: str = "CVE-2026-0001") -> Finding:
@@ -81,6 +97,8 @@ class Run:
     cloud: FakeCloud
     workflow: FakeWorkflow
     clock: FakeClock
+    checkout: FakeCheckout = field(default_factory=lambda: FakeCheckout(Commit(sha=SHA, time=MINE)))
+    event: dict[str, str] = field(default_factory=dict)
 
     def walk(self, **inputs: str) -> int:
         environ = {
@@ -93,13 +111,32 @@ class Run:
             "ECR_PUBLISH_AWS_REGION": "eu-west-1",
             "ECR_PUBLISH_REPOSITORY": "team/app",
             "ECR_PUBLISH_SCAN_TIMEOUT": "60s",
+            **self.event,
         }
         environ |= {f"ECR_PUBLISH_{name.upper()}": value for name, value in inputs.items()}
-        return run(environ, edges(self.cloud, self.engine, self.workflow, self.clock))
+        fakes = edges(self.cloud, self.engine, self.workflow, self.clock, self.checkout)
+        return run(environ, fakes)
+
+    def hold(self, tag: str, origin: Origin | None, text: str = "other") -> str:
+        """Let a tag be on an image with this origin; gives its digest."""
+        image = manifest(json.dumps({"note": text}))
+        self.registry.known[str(image.digest)] = image
+        self.registry.origins[str(image.digest)] = origin
+        self.registry.tags[tag] = str(image.digest)
+        return str(image.digest)
 
     @property
-    def candidate(self) -> str:
-        return next(tag for tag in self.registry.tags if tag.startswith("candidate-"))
+    def tagged(self) -> list[str]:
+        """The tags that the step says it applied."""
+        return [line.rpartition(":")[2] for line in self.workflow.outputs["tags"].splitlines()]
+
+    @property
+    def refusals(self) -> list[str]:
+        return [text for kind, _, text in self.workflow.annotations if kind == "error"]
+
+    @property
+    def warnings(self) -> list[str]:
+        return [text for kind, _, text in self.workflow.annotations if kind == "warning"]
 
 
 def prepare(*answers: Answer | BaseException, pushed: Manifest | None = None) -> Run:
@@ -137,11 +174,12 @@ def test_line__clean_image_gets_its_release_tags() -> None:
 def test_line__builds_pushes_and_forgets_the_candidate() -> None:
     one = prepare(page())
 
-    one.walk(context="app", tags="1.0")
+    one.walk(context="app", tags="1.0", builder="default")
 
-    build, push, forget = one.engine.calls
+    builder, build, push, forget = one.engine.calls
     reference = push.split()[1]
     assert reference.startswith(f"{URI}:candidate-42-2-")
+    assert builder == "builder default"
     assert build == f"build app {reference} /workspace"
     assert push == f"push {reference} AWS"
     assert forget == f"forget {reference}"
@@ -160,8 +198,11 @@ def test_line__rooms_are_walked_in_order_and_timed() -> None:
         *("[Gate]", "[Promote]"),
     ]
     durations = next(line for line in one.workflow.log if line.startswith("Time: "))
-    assert "plan 1.0 s" in durations
-    assert "own time 5.0 s" in durations
+    spent = {room: float(seconds) for room, seconds in re.findall(r"(\w+) ([0-9.]+) s", durations)}
+    assert spent["plan"] == 1.0
+    assert spent.pop("time") == sum(
+        seconds for room, seconds in spent.items() if room not in ("build", "push", "scan")
+    )
 
 
 def test_line__start_of_the_step_counts_as_own_time() -> None:
@@ -178,7 +219,7 @@ def test_line__two_runs_never_share_a_candidate() -> None:
     first.walk()
     second.walk()
 
-    assert first.engine.calls[1] != second.engine.calls[1]
+    assert first.engine.calls[2] != second.engine.calls[2]
 
 
 def test_line__local_image_is_tagged_not_built() -> None:
@@ -388,7 +429,7 @@ def test_failure__bad_inputs_are_one_message_and_touch_nothing() -> None:
 
 def test_failure__promotion_names_the_tag_that_moved_before() -> None:
     one = prepare(page())
-    one.registry.refused["put latest"] = TagTaken("latest", "sha256:other")
+    one.registry.refused["put latest"] = TagTaken("latest", "sha256:other", "team/app")
 
     assert one.walk() == 8
 
@@ -408,17 +449,6 @@ def test_candidate__that_may_not_be_removed_is_a_note() -> None:
     assert "ecr:BatchDeleteImage" in one.workflow.markdown
 
 
-def test_s5__the_same_commit_again_succeeds() -> None:
-    one = prepare(page())
-    one.walk()
-    again = prepare(page())
-    again.registry.tags = dict(one.registry.tags)
-
-    assert again.walk() == 0
-
-    assert again.workflow.outputs["tags"] == one.workflow.outputs["tags"]
-
-
 def test_s5__latest_is_left_away_where_tags_cannot_move() -> None:
     one = prepare(page())
     one.registry.state = replace(one.registry.state, mutability="IMMUTABLE")
@@ -429,26 +459,46 @@ def test_s5__latest_is_left_away_where_tags_cannot_move() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mutability", "exclusions", "provenance"),
-    [
-        ("MUTABLE", (), True),
-        ("IMMUTABLE", (), False),
-        ("IMMUTABLE_WITH_EXCLUSION", ("candidate-*",), True),
-    ],
+    "asked", [{"provenance": "mode=max"}, {"platforms": "linux/amd64,linux/arm64"}]
 )
-def test_s5__an_image_stays_one_where_its_candidate_tag_cannot_move(
-    mutability: str,
-    exclusions: tuple[str, ...],
-    provenance: bool,  # noqa: FBT001
+@pytest.mark.parametrize(
+    ("mutability", "exclusions"), [("IMMUTABLE", ()), ("MUTABLE_WITH_EXCLUSION", ("candidate-*",))]
+)
+def test_s5__an_index_needs_a_candidate_that_can_move(
+    asked: dict[str, str], mutability: str, exclusions: tuple[str, ...]
 ) -> None:
     one = prepare(page())
     one.registry.state = replace(one.registry.state, mutability=mutability, exclusions=exclusions)
 
-    assert one.walk() == 0
+    assert one.walk(**asked) == 5
 
-    assert one.engine.built is not None
-    assert one.engine.built.provenance is provenance
-    assert any("Without provenance" in line for line in one.workflow.log) is not provenance
+    assert one.engine.calls[:1] == ["builder the current one"]
+    assert one.engine.built is None
+    assert "candidate-*" in one.workflow.markdown
+
+
+def test_builder__that_pushes_by_itself_puts_an_index_under_any_tag() -> None:
+    one = prepare(page())
+    one.engine.made_by = Builder(driver="docker-container")
+    one.registry.state = replace(one.registry.state, mutability="IMMUTABLE")
+
+    assert one.walk(builder="big", provenance="mode=max") == 0
+
+    builder, build, forget = one.engine.calls
+    assert builder == "builder big"
+    assert build.endswith(" and push")
+    assert forget.startswith("forget ")
+    assert list(one.registry.tags) == ["0123456"]
+
+
+def test_builder__engine_that_holds_no_index_is_told_before_the_build() -> None:
+    one = prepare(page())
+    one.engine.made_by = Builder(driver="docker", containerd=False)
+
+    assert one.walk(provenance="true") == 5
+
+    assert one.engine.built is None
+    assert "containerd" in one.workflow.markdown
 
 
 @pytest.mark.parametrize("fails", ["build", "push"])
@@ -578,3 +628,595 @@ def test_context__fork_reaches_the_credentials() -> None:
     one.walk()
 
     assert one.cloud.from_fork is True
+
+
+def published_before(one: Run, *tags: str, **inputs: str) -> str:
+    """Let these tags be on the image that this very build makes; gives its digest."""
+    first = prepare(page())
+    first.walk(**inputs)
+    assert first.engine.built
+    recipes = frozenset({first.engine.built.recipe})
+    origin = Origin(recipes=recipes, revision=SHA, committed=MINE)
+    digests = [one.hold(tag, origin, text="mine") for tag in tags]
+    return digests[0]
+
+
+def test_s5__the_same_build_again_is_judged_and_not_built() -> None:
+    one = prepare(page("LOW"))
+    digest = published_before(one, "0123456", "latest")
+
+    assert one.walk() == 0
+
+    assert one.engine.calls == []
+    assert one.registry.asked == [(digest, None)]
+    assert one.registry.tags == {"0123456": digest, "latest": digest}
+    assert one.tagged == ["0123456", "latest"]
+    assert (one.workflow.outputs["digest"], one.workflow.outputs["candidate"]) == (digest, "")
+    assert one.registry.untagged == []
+    assert "Nothing was built" in one.workflow.markdown
+
+
+def test_s5__the_same_build_gets_the_tags_that_it_lacks() -> None:
+    one = prepare(page())
+    digest = published_before(one, "0123456")
+    one.hold("latest", Origin(committed=BEFORE))
+
+    assert one.walk() == 0
+
+    assert one.engine.calls == []
+    assert one.registry.tags == {"0123456": digest, "latest": digest}
+    assert one.warnings == []
+
+
+def test_s1__the_same_build_refused_afresh_keeps_its_tags_and_gets_none() -> None:
+    one = prepare(page("CRITICAL"))
+    digest = published_before(one, "0123456")
+    older = one.hold("latest", Origin(committed=BEFORE))
+
+    assert one.walk() == 9
+
+    assert one.engine.calls == []
+    assert one.registry.tags == {"0123456": digest, "latest": older}
+    assert one.tagged == []
+    assert one.registry.untagged == []
+    assert "built by an earlier run" in one.workflow.markdown
+
+
+@pytest.mark.parametrize(
+    ("event", "inputs", "mutability", "built"),
+    [
+        pytest.param({}, {}, "MUTABLE", False, id="push"),
+        pytest.param({}, {"rebuild": "true"}, "MUTABLE", True, id="asked for"),
+        pytest.param(SCHEDULE, {}, "MUTABLE", True, id="scheduled"),
+        pytest.param(SCHEDULE, {"rebuild": "false"}, "MUTABLE", False, id="asked for otherwise"),
+        pytest.param({}, {"rebuild": "true"}, "IMMUTABLE", False, id="could not be tagged"),
+        pytest.param(SCHEDULE, {}, "IMMUTABLE", False, id="scheduled, could not be tagged"),
+    ],
+)
+def test_rebuild__of_what_is_there(
+    event: dict[str, str],
+    inputs: dict[str, str],
+    mutability: str,
+    built: bool,  # noqa: FBT001
+) -> None:
+    one = prepare(page())
+    one.event = event
+    one.registry.state = state(mutability=mutability)
+    digest = published_before(one, "0123456")
+
+    assert one.walk(tags="{short-sha}", **inputs) == 0
+
+    assert (one.engine.built is not None) is built
+    assert one.registry.tags == {"0123456": str(one.engine.digest) if built else digest}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"build_args": "A=1"}, id="build-args"),
+        pytest.param({"labels": "a=1"}, id="labels"),
+        pytest.param({"target": "last"}, id="target"),
+        pytest.param({"platforms": "linux/arm64"}, id="platforms"),
+        pytest.param({"provenance": "true"}, id="provenance"),
+    ],
+)
+def test_rerun__with_other_inputs_is_another_build(other: dict[str, str]) -> None:
+    one = prepare(page())
+    published_before(one, "0123456")
+
+    assert one.walk(**other) == 0
+
+    assert one.engine.built is not None
+    assert one.registry.tags["0123456"] == str(one.engine.digest)
+
+
+@pytest.mark.parametrize("other", [{"severity_threshold": "none"}, {"scan_timeout": "2m"}])
+def test_rerun__with_another_policy_is_the_same_build(other: dict[str, str]) -> None:
+    one = prepare(page("CRITICAL"))
+    published_before(one, "0123456", severity_threshold="none")
+
+    one.walk(**other)
+
+    assert one.engine.built is None
+
+
+def test_rerun__of_no_known_commit_is_built() -> None:
+    one = prepare(page())
+    published_before(one, "0123456")
+    one.checkout = FakeCheckout(None)
+
+    assert one.walk() == 0
+
+    assert one.engine.built is not None
+    assert one.engine.built.recipe == ""
+
+
+OTHERS = [
+    pytest.param(Origin(recipes=frozenset({"another"}), committed=BEFORE), id="another build"),
+    pytest.param(Origin(), id="without labels"),
+    pytest.param(None, id="unreadable"),
+]
+
+
+@pytest.mark.parametrize("origin", OTHERS)
+@pytest.mark.parametrize(
+    ("mutability", "exclusions", "free"),
+    [
+        ("MUTABLE", (), True),
+        ("IMMUTABLE", (), False),
+        ("IMMUTABLE_WITH_EXCLUSION", ("0*",), True),
+        ("IMMUTABLE_WITH_EXCLUSION", ("latest",), False),
+        ("MUTABLE_WITH_EXCLUSION", ("0*",), False),
+        ("MUTABLE_WITH_EXCLUSION", ("v*",), True),
+        ("SOMETHING_NEW", (), False),
+    ],
+)
+def test_taken__is_said_before_the_build(
+    mutability: str,
+    exclusions: tuple[str, ...],
+    free: bool,  # noqa: FBT001
+    origin: Origin | None,
+) -> None:
+    one = prepare(page())
+    one.registry.state = replace(one.registry.state, mutability=mutability, exclusions=exclusions)
+    other = one.hold("0123456", origin)
+
+    assert one.walk() == (0 if free else 8)
+
+    assert (one.engine.calls != []) is free
+    assert (one.registry.tags["0123456"] != other) is free
+    if not free:
+        assert one.registry.tags == {"0123456": other}
+        assert one.registry.asked == []
+        assert "does not let it move" in one.refusals[0]
+
+
+def test_taken__names_the_commit_of_the_other_image() -> None:
+    one = prepare(page())
+    one.registry.state = state(mutability="IMMUTABLE")
+    one.hold("0123456", Origin(recipes=frozenset({"another"}), revision="cafe" * 10))
+
+    assert one.walk() == 8
+
+    assert "cafe" * 10 in one.workflow.markdown
+
+
+def test_taken__one_tag_by_the_same_build_and_one_by_another() -> None:
+    one = prepare(page())
+    one.registry.state = state(mutability="IMMUTABLE")
+    published_before(one, "0123456", tags="0123456\n1.0")
+    one.hold("1.0", Origin())
+
+    assert one.walk(tags="0123456\n1.0") == 8
+
+    assert one.engine.calls == []
+    assert "1.0" in one.refusals[0]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_taken__by_a_local_image_is_known_after_the_push(same: bool) -> None:  # noqa: FBT001
+    one = prepare(page())
+    one.registry.state = state(mutability="IMMUTABLE")
+    if same:
+        one.registry.known[str(one.engine.digest)] = one.registry.pushed
+        one.registry.tags["0123456"] = str(one.engine.digest)
+    else:
+        one.hold("0123456", None)
+
+    assert one.walk(image="app:ci") == (0 if same else 8)
+
+    assert bool(one.registry.asked) is same
+    assert (one.workflow.outputs["candidate"] == "") is same
+
+
+PASSED, REFUSED, UNJUDGED = page(), page("HIGH"), page(status="UNSUPPORTED_IMAGE")
+
+
+@pytest.mark.parametrize(
+    ("event", "promote", "tags"),
+    [
+        ({}, "auto", ["0123456", "latest"]),
+        ({}, "always", ["0123456", "latest"]),
+        ({}, "never", []),
+        (PULL_REQUEST, "auto", []),
+        (PULL_REQUEST, "always", ["0123456"]),
+        (PULL_REQUEST, "never", []),
+    ],
+)
+@pytest.mark.parametrize(
+    "answer", [PASSED, REFUSED, UNJUDGED], ids=["passed", "refused", "unknown"]
+)
+@pytest.mark.parametrize("on_refusal", ["", "keep", "delete"])
+def test_promote__release_tags_candidate_and_exit_code(
+    event: dict[str, str], promote: str, tags: list[str], answer: Page, on_refusal: str
+) -> None:
+    one = prepare(answer)
+    one.event = event
+
+    code = one.walk(promote=promote, on_refusal=on_refusal)
+
+    passed = answer is PASSED
+    assert code == {id(PASSED): 0, id(REFUSED): 9, id(UNJUDGED): 7}[id(answer)]
+    assert sorted(one.registry.tags) == (tags if passed else [])
+    assert one.tagged == (tags if passed else [])
+    of_a_pull_request = bool(event) and promote == "auto"
+    kept = (
+        promote == "never"
+        if passed
+        else on_refusal == "keep" or (not on_refusal and not of_a_pull_request)
+    )
+    assert bool(one.workflow.outputs["candidate"]) is kept
+    assert bool(one.registry.untagged) is not kept
+    assert all(tag.startswith("candidate-") for tag in one.registry.untagged)
+
+
+def test_promote__withheld_tags_are_not_even_looked_at() -> None:
+    one = prepare(page())
+    one.event = PULL_REQUEST
+    one.registry.state = state(mutability="IMMUTABLE")
+    one.hold("0123456", None)
+
+    assert one.walk() == 0
+
+    assert one.registry.looked == []
+    assert "this is a pull request" in one.workflow.markdown
+
+
+@pytest.mark.parametrize("only_forward", ["true", "false"])
+@pytest.mark.parametrize(
+    ("origin", "newer"),
+    [
+        pytest.param(Origin(committed=LATER, revision="cafe"), True, id="newer"),
+        pytest.param(Origin(committed=MINE), False, id="as old"),
+        pytest.param(Origin(committed=BEFORE), False, id="older"),
+        pytest.param(Origin(), False, id="without labels"),
+        pytest.param(None, False, id="unreadable"),
+    ],
+)
+def test_forward__a_tag_on_a_newer_image(
+    origin: Origin | None,
+    newer: bool,  # noqa: FBT001
+    only_forward: str,
+) -> None:
+    one = prepare(page())
+    other = one.hold("latest", origin)
+
+    assert one.walk(promote_only_forward=only_forward) == 0
+
+    stays = newer and only_forward == "true"
+    assert one.registry.tags["0123456"] == str(one.engine.digest)
+    assert (one.registry.tags["latest"] == other) is stays
+    assert one.tagged == (["0123456"] if stays else ["0123456", "latest"])
+    assert len(one.warnings) == newer
+    if newer:
+        assert "cafe" in one.warnings[0]
+        assert ("promote-only-forward" in one.warnings[0]) is stays
+
+
+def test_forward__every_tag_ahead_leaves_the_image_untagged() -> None:
+    one = prepare(page())
+    one.hold("latest", Origin(committed=LATER))
+
+    assert one.walk(tags="latest", promote_only_forward="true") == 0
+
+    assert one.tagged == []
+    assert one.workflow.outputs["candidate"] == ""
+    assert len(one.warnings) == 1
+
+
+def test_forward__without_a_known_commit_nothing_is_newer() -> None:
+    one = prepare(page())
+    one.checkout = FakeCheckout(None)
+    one.hold("latest", Origin(committed=LATER))
+
+    assert one.walk(promote_only_forward="true") == 0
+
+    assert one.tagged == ["0123456", "latest"]
+
+
+def test_forward__what_another_run_has_tagged_meanwhile_counts() -> None:
+    one = prepare(page())
+    one.hold("latest", Origin(committed=BEFORE))
+
+    def another_run() -> None:
+        one.hold("latest", Origin(committed=LATER, revision="cafe"), text="newer")
+
+    one.registry.meanwhile["scan"] = another_run
+
+    assert one.walk(promote_only_forward="true") == 0
+
+    assert one.tagged == ["0123456"]
+    assert one.registry.tags["latest"] != str(one.engine.digest)
+    assert "cafe" in one.warnings[0]
+    assert one.registry.looked == [("0123456", "latest"), ("0123456", "latest")]
+
+
+def test_forward__tags_that_cannot_move_are_looked_at_once() -> None:
+    one = prepare(page())
+    one.registry.state = replace(
+        one.registry.state, mutability="IMMUTABLE_WITH_EXCLUSION", exclusions=("latest",)
+    )
+
+    assert one.walk() == 0
+
+    assert one.registry.looked == [("0123456", "latest"), ("latest",)]
+
+
+def test_s1__a_fixed_tag_that_another_run_takes_meanwhile_stays_there() -> None:
+    one = prepare(page())
+    one.registry.state = state(mutability="IMMUTABLE")
+    one.registry.refused["put 0123456"] = TagTaken("0123456", "sha256:other", "team/app")
+
+    assert one.walk(tags="1.0\n0123456") == 8
+
+    assert one.tagged == ["1.0"]
+    assert "sha256:other" in one.refusals[0]
+
+
+def test_failure__promotion_that_ended_half_way_is_completed_by_the_next_run() -> None:
+    one = prepare(page())
+    one.registry.refused["put 1"] = denied("PutImage")
+    tags = "1.4.2\n1.4\n1\nlatest"
+
+    assert one.walk(tags=tags) == 8
+
+    assert one.tagged == ["1.4.2", "1.4"]
+    assert "Applied: 1.4.2, 1.4. Not applied: 1, latest." in one.workflow.markdown
+    assert one.engine.built
+    again = prepare(page())
+    again.registry.known, again.registry.tags = one.registry.known, one.registry.tags
+    again.registry.origins[str(one.engine.digest)] = Origin(
+        recipes=frozenset({one.engine.built.recipe})
+    )
+
+    assert again.walk(tags=tags) == 0
+
+    assert again.engine.calls == []
+    assert again.tagged == tags.split()
+    assert set(again.registry.tags.values()) == {str(one.engine.digest)}
+
+
+def gate(one: Run, reference: str, **inputs: str) -> int:
+    return one.walk(job="gate", reference=reference, **inputs)
+
+
+@pytest.mark.parametrize("by", ["tag", "digest"])
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [(PASSED, 0), (REFUSED, 9), (UNJUDGED, 7)],
+    ids=["pass", "refuse", "unknown"],
+)
+@pytest.mark.parametrize("promote_to", ["", "prod\nstable"])
+@pytest.mark.parametrize("event", [{}, PULL_REQUEST], ids=["push", "pull request"])
+def test_gate__judges_what_is_there(
+    by: str, answer: Page, code: int, promote_to: str, event: dict[str, str]
+) -> None:
+    one = prepare(answer)
+    one.event = event
+    digest = one.hold("candidate-1-1-aa", Origin())
+    older = one.hold("prod", Origin(), text="older")
+    before = dict(one.registry.tags)
+
+    assert (
+        gate(one, digest if by == "digest" else "candidate-1-1-aa", promote_to=promote_to) == code
+    )
+
+    moved = dict.fromkeys(promote_to.split(), digest) if code == 0 else {}
+    assert one.registry.tags == {**before, **moved}
+    assert one.tagged == list(moved)
+    assert one.workflow.outputs["digest"] == digest
+    assert one.workflow.outputs["candidate"] == ""
+    assert one.engine.calls == []
+    assert one.registry.untagged == []
+    assert {asked for asked, _ in one.registry.asked} == {digest} != {older}
+
+
+def test_gate__without_a_reference_touches_nothing() -> None:
+    one = prepare(page())
+
+    assert gate(one, "") == 2
+
+    assert one.cloud.from_fork is None
+    assert "reference" in one.refusals[0]
+
+
+@pytest.mark.parametrize("reference", ["nobody", f"sha256:{'0' * 64}"])
+def test_gate__image_that_is_not_there(reference: str) -> None:
+    one = prepare(page())
+
+    assert gate(one, reference, promote_to="prod") == 4
+
+    assert one.registry.tags == {}
+    assert reference in one.refusals[0]
+
+
+@pytest.mark.parametrize("reference", [f"{URI}:1", "a b", "sha256:0", "team/app"])
+def test_gate__reference_that_is_none(reference: str) -> None:
+    one = prepare(page())
+
+    assert gate(one, reference) == 2
+
+    assert one.cloud.from_fork is None
+
+
+def test_gate__tag_that_cannot_move_is_refused_before_the_wait() -> None:
+    one = prepare(page())
+    one.registry.state = state(mutability="IMMUTABLE")
+    one.hold("candidate-1-1-aa", None)
+    older = one.hold("prod", None, text="older")
+
+    assert gate(one, "candidate-1-1-aa", promote_to="prod") == 8
+
+    assert one.registry.tags["prod"] == older
+    assert one.registry.asked == []
+
+
+def test_gate__again_changes_nothing() -> None:
+    one = prepare(page())
+    one.registry.state = state(mutability="IMMUTABLE")
+    digest = one.hold("candidate-1-1-aa", None)
+    one.registry.tags["prod"] = digest
+
+    assert gate(one, "candidate-1-1-aa", promote_to="prod") == 0
+
+    assert one.tagged == ["prod"]
+
+
+def test_gate__tag_of_a_newer_image_stays_where_only_forward_is_asked() -> None:
+    one = prepare(page())
+    one.hold("candidate-1-1-aa", Origin(committed=BEFORE))
+    newer = one.hold("prod", Origin(committed=LATER), text="newer")
+
+    assert gate(one, "candidate-1-1-aa", promote_to="prod", promote_only_forward="true") == 0
+
+    assert one.registry.tags["prod"] == newer
+    assert "promote-only-forward" in one.warnings[0]
+
+
+def of_platform(one: Run, architecture: str, text: str = "") -> str:
+    """Let the repository hold an image for a platform; gives its digest."""
+    image = manifest(json.dumps({"image": architecture + text}))
+    one.registry.known[str(image.digest)] = image
+    config = {"os": "linux", "architecture": architecture}
+    one.registry.configs[str(image.digest)] = json.dumps(config)
+    return str(image.digest)
+
+
+def merge(one: Run, *digests: str, **inputs: str) -> int:
+    return one.walk(job="merge", digests="\n".join(digests), **inputs)
+
+
+def test_merge__gates_every_image_and_promotes_the_index() -> None:
+    one = prepare(page())
+    children = [of_platform(one, name) for name in ("arm64", "amd64")]
+
+    assert merge(one, *children) == 0
+
+    assert sorted(digest for digest, _ in one.registry.asked) == sorted(children)
+    index = one.workflow.outputs["digest"]
+    assert one.registry.tags == {"0123456": index, "latest": index}
+    held = json.loads(one.registry.known[index].text)["manifests"]
+    assert [child["digest"] for child in held] == [children[1], children[0]]
+    assert one.engine.calls == []
+    assert [tag[:13] for tag in one.registry.untagged] == ["candidate-42-"]
+
+
+def test_merge__order_of_the_digests_does_not_count() -> None:
+    one, other = prepare(page()), prepare(page())
+    for run_ in (one, other):
+        for name in ("amd64", "arm64"):
+            of_platform(run_, name)
+    digests = list(one.registry.known)
+
+    merge(one, *digests)
+    merge(other, *reversed(digests))
+
+    assert one.workflow.outputs["digest"] == other.workflow.outputs["digest"] != ""
+
+
+@pytest.mark.parametrize("on_refusal", ["keep", "delete"])
+def test_s1_merge__one_refused_image_refuses_the_index(on_refusal: str) -> None:
+    one = prepare(page(), page("CRITICAL"))
+    children = [of_platform(one, name) for name in ("amd64", "arm64")]
+
+    assert merge(one, *children, on_refusal=on_refusal) == 9
+
+    index = one.workflow.outputs["digest"]
+    assert list(one.registry.tags.values()) == [index] * (on_refusal == "keep")
+    assert bool(one.workflow.outputs["candidate"]) is (on_refusal == "keep")
+    assert one.tagged == []
+
+
+def test_merge__two_images_for_one_platform() -> None:
+    one = prepare(page())
+    children = [of_platform(one, "amd64", text) for text in ("", "again")]
+
+    assert merge(one, *children) == 2
+
+    assert one.registry.tags == {}
+    assert all(digest in one.refusals[0] for digest in children)
+
+
+def test_merge__image_that_is_not_there() -> None:
+    one = prepare(page())
+    missing = str(manifest("missing").digest)
+
+    assert merge(one, of_platform(one, "amd64"), missing) == 4
+
+    assert one.registry.tags == {}
+    assert missing in one.refusals[0]
+
+
+@pytest.mark.parametrize("digests", ["", "latest", f"sha256:{'0' * 63}"])
+def test_merge__without_digests_touches_nothing(digests: str) -> None:
+    one = prepare(page())
+
+    assert merge(one, digests) == 2
+
+    assert one.cloud.from_fork is None
+
+
+def test_merge__taken_tag_is_refused_before_the_index_is_put() -> None:
+    one = prepare(page())
+    one.registry.state = state(mutability="IMMUTABLE")
+    other = one.hold("0123456", None)
+
+    assert merge(one, of_platform(one, "amd64"), of_platform(one, "arm64")) == 8
+
+    assert one.registry.tags == {"0123456": other}
+    assert one.workflow.outputs["candidate"] == ""
+
+
+def test_s5_merge__again_on_fixed_tags_succeeds() -> None:
+    one = prepare(page())
+    one.registry.state = state(mutability="IMMUTABLE")
+    children = [of_platform(one, name) for name in ("amd64", "arm64")]
+    merge(one, *children)
+    tags = dict(one.registry.tags)
+
+    assert merge(one, *children) == 0
+
+    assert one.registry.tags == tags == {"0123456": one.workflow.outputs["digest"]}
+
+
+def test_merge__configuration_that_may_not_be_read() -> None:
+    one = prepare(page())
+    one.registry.refused["config"] = denied("GetDownloadUrlForLayer")
+
+    assert merge(one, of_platform(one, "amd64")) != 0
+
+    assert one.registry.tags == {}
+    assert "ecr:GetDownloadUrlForLayer" in one.workflow.markdown
+
+
+def test_s6_merge__index_that_was_not_put_is_no_candidate() -> None:
+    one = prepare(page())
+
+    def refuse(manifest: Manifest, tag: Tag) -> bool:
+        raise denied("PutImage")
+
+    one.registry.put = refuse  # type: ignore[method-assign]
+
+    assert merge(one, of_platform(one, "amd64")) == 8
+
+    assert one.workflow.outputs["candidate"] == ""
