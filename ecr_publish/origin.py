@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 RECIPE = "ecr-publish.recipe"
 COMMITTED = "ecr-publish.committed"
 REVISION = "org.opencontainers.image.revision"
+_SECONDS = re.compile(r"[0-9]{1,18}")
+"""Python converts no number of thousands of digits; this many are enough for any time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,7 @@ def read(configs: Sequence[str]) -> Origin:
     The latest commit of the platforms counts as the image's.
     """
     found = [_labels(config) for config in configs]
-    times = [int(item[COMMITTED]) for item in found if _is_number(item.get(COMMITTED, ""))]
+    times = [int(item[COMMITTED]) for item in found if _SECONDS.fullmatch(item.get(COMMITTED, ""))]
     return Origin(
         recipes=frozenset(item.get(RECIPE, "") for item in found) - {""},
         revision=next((item[REVISION] for item in found if item.get(REVISION)), ""),
@@ -69,14 +72,10 @@ def read(configs: Sequence[str]) -> Origin:
     )
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
-
-
 def _labels(config: str) -> dict[str, str]:
     try:
         stated = json.loads(config).get("config", {}).get("Labels")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return {}
     if not isinstance(stated, dict):
         return {}
