@@ -31,8 +31,10 @@ def merged(parts: Sequence[Part]) -> Manifest:
 
     Raises CannotMerge where two images are for one platform, or one states none.
     """
-    found = {item["digest"]: item for part in parts for item in _descriptors(part)}
-    children = sorted(found.values(), key=lambda item: (_name(item), item["digest"]))
+    found: dict[str, Mapping[str, Any]] = {}
+    for item in sorted((item for part in parts for item in _descriptors(part)), key=_order):
+        found.setdefault(item["digest"], item)
+    children = [*found.values()]
     _check_platforms(children)
     content = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children}
     text = json.dumps(content, indent=2, sort_keys=True)
@@ -56,25 +58,28 @@ def _descriptors(part: Part) -> list[Mapping[str, Any]]:
 def _stated_platform(part: Part) -> Mapping[str, Any]:
     try:
         config = json.loads(part.config)
-        stated = {name: config[name] for name in _OF_A_PLATFORM if config.get(name)}
+        return {name: config[name] for name in _OF_A_PLATFORM if config.get(name)}
     except (ValueError, AttributeError):
-        stated = {}
-    if not {"os", "architecture"} <= set(stated):
-        raise CannotMerge(f"{part.manifest.digest} does not say which platform it is for")
-    return stated
+        return {}
 
 
 def _check_platforms(children: Sequence[Mapping[str, Any]]) -> None:
     images: dict[str, str] = {}
     for child in children:
+        platform = child.get("platform") or {}
+        if not (platform.get("os") and platform.get("architecture")):
+            raise CannotMerge(f"{child['digest']} does not say which platform it is for")
         name = comparable(_name(child))
         if name == "unknown/unknown":
             continue
         if name in images:
-            raise CannotMerge(
-                f"{images[name]} and {child['digest']} are both for {name or 'no platform'}"
-            )
+            raise CannotMerge(f"{images[name]} and {child['digest']} are both for {name}")
         images[name] = child["digest"]
+
+
+def _order(descriptor: Mapping[str, Any]) -> tuple[str, str, str]:
+    # An index may describe an image in other words than its configuration does.
+    return _name(descriptor), descriptor["digest"], json.dumps(descriptor, sort_keys=True)
 
 
 def _name(descriptor: Mapping[str, Any]) -> str:
