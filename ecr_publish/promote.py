@@ -59,7 +59,7 @@ def leave(site: Site, *, passed: bool) -> None:
         site.say(f"Candidate {plan.candidate} was removed")
     except PublishError as error:
         note = f"The candidate tag {plan.candidate} stays: {error.what}. {error.fix}"
-        outcome.notes.append(note)
+        outcome.notes.append(note.strip())
 
 
 def promoted(
@@ -70,9 +70,10 @@ def promoted(
     So a run that ends between two tags still knows the first. Raises PromotionFailed, which names
     the tags that were applied and those that were not.
     """
-    done, began = Promotion(), clock.now()
+    done, due = Promotion(), clock.now()
     for number, tag in enumerate(tags):
-        clock.sleep(max(0.0, began + number * SECONDS_A_PUT - clock.now()))
+        clock.sleep(max(0.0, due - clock.now()))
+        due = clock.now() + SECONDS_A_PUT
         try:
             changed = registry.put(manifest, tag)
         except PublishError as error:
