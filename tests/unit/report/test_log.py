@@ -13,6 +13,7 @@ from tests.factories import (
     make_findings,
     make_outcome,
     make_package,
+    make_plan,
     make_refusal,
     make_result,
     make_unjudged,
@@ -87,6 +88,29 @@ def test_lines__waiver_comes_second() -> None:
         "WARNING: The release tags were applied although the image did not pass, "
         "because of report-only: true."
     )
+
+
+def test_lines__warnings_come_before_what_failed() -> None:
+    verdict = make_refusal(make_finding(), waived_by=("report-only: true",))
+    error = PublishError("it broke", why="Because.")
+    said = list(lines(make_outcome(verdict=verdict, warnings=["Back.", "Left."], error=error)))
+    assert said[1].startswith("WARNING: The release tags were applied although")
+    assert said[2:5] == ["WARNING: Back.", "WARNING: Left.", "Because."]
+
+
+def test_lines__why_there_are_no_tags() -> None:
+    plan = make_plan(withheld="promote: never")
+    assert "Release tags: none (promote: never)" in list(
+        lines(make_outcome(plan=plan, promotion=Promotion()))
+    )
+    assert "Release tags: 0123456, latest" in list(lines(make_outcome(plan=plan)))
+
+
+def test_lines__image_of_an_earlier_run() -> None:
+    said = list(lines(make_outcome(reused=True, notes=["Another."])))
+    (built, other) = (line for line in said if line.startswith("Note: "))
+    assert built.startswith("Note: Nothing was built: ")
+    assert other == "Note: Another."
 
 
 @pytest.mark.parametrize(

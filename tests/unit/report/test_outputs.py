@@ -21,6 +21,7 @@ COUNTS = ("critical", "high", "medium", "low", "informational", "undefined")
 EMPTY = {
     "image": "",
     "digest": "",
+    "image-digest": "",
     "tags": "",
     "candidate": "",
     "registry": "",
@@ -43,6 +44,7 @@ def test_outputs__passed() -> None:
     assert outputs(outcome) == {
         "image": f"{URI}@{outcome.digest}",
         "digest": str(outcome.digest),
+        "image-digest": str(outcome.digest),
         "tags": f"{URI}:0123456\n{URI}:latest",
         "candidate": "",
         "registry": HOST,
@@ -64,7 +66,7 @@ def test_outputs__counts() -> None:
 
 def test_outputs__refused_keeps_its_candidate() -> None:
     outcome = make_outcome(
-        verdict=make_refusal(*make_findings(high=1)), promotion=Promotion(), candidate_kept=True
+        verdict=make_refusal(*make_findings(high=1)), promotion=Promotion(), candidate=CANDIDATE
     )
     values = outputs(outcome)
     assert values["candidate"] == f"{URI}:{CANDIDATE}"
@@ -90,14 +92,16 @@ def test_outputs__failed_before_the_push() -> None:
     }
 
 
-def test_outputs__no_candidate_without_a_plan() -> None:
-    assert outputs(make_outcome(plan=None, candidate_kept=True))["candidate"] == ""
+def test_outputs__candidate_of_a_passed_image_that_is_to_be_merged() -> None:
+    values = outputs(make_outcome(promotion=Promotion(), candidate=CANDIDATE))
+    assert (values["candidate"], values["tags"]) == (f"{URI}:{CANDIDATE}", "")
+    assert values["verdict"] == "passed"
 
 
 def test_outputs__failed_between_two_tags() -> None:
     outcome = make_outcome(
-        promotion=Promotion(applied=(Tag("1"),)),
-        candidate_kept=True,
+        promotion=Promotion(tags=(Tag("1"),)),
+        candidate=CANDIDATE,
         error=PublishError("the release tag 2 could not be applied"),
     )
     values = outputs(outcome)

@@ -5,20 +5,35 @@ from typing import Any
 
 import pytest
 
-from ecr_publish.errors import CallFailed, InvalidInputs, PublishError
+from ecr_publish.errors import (
+    CallFailed,
+    InvalidInputs,
+    PromotionFailed,
+    PublishError,
+    TagTaken,
+)
 from ecr_publish.findings import Finding, Package, Severity, Threshold
 from ecr_publish.gate import Verdict, judge
 from ecr_publish.inputs import OnUnjudged
 from ecr_publish.outcome import Outcome, Promotion
+from ecr_publish.plan import make
+from ecr_publish.reference import Tag
 from ecr_publish.report.summary import summary
 from ecr_publish.scan import Result, Unjudged
 from ecr_publish.scanning import ScanType
 from tests.factories import (
     ARN,
+    CANDIDATE,
+    NAME,
+    SHA,
+    make_context,
+    make_digest,
     make_finding,
     make_findings,
+    make_inputs,
     make_outcome,
     make_package,
+    make_plan,
     make_policy,
     make_refusal,
     make_result,
@@ -44,8 +59,7 @@ def judged(*results: Result, promoted: bool = False, **policy: Any) -> Outcome:
     return make_outcome(
         results=results,
         verdict=judge(results, make_policy(**policy)),
-        candidate_kept=not promoted,
-        **({} if promoted else {"promotion": Promotion()}),
+        **({} if promoted else {"promotion": Promotion(), "candidate": CANDIDATE}),
     )
 
 
@@ -93,6 +107,7 @@ def error_with_fix() -> Outcome:
         plan=make_outcome().plan,
         state=make_outcome().state,
         digest=make_outcome().digest,
+        candidate=CANDIDATE,
         seconds=seconds,
         error=error,
     )
@@ -128,6 +143,39 @@ def suppressed() -> Outcome:
     return judged(make_result(hushed, engine=ScanType.ENHANCED, age=12.0), promoted=True)
 
 
+def reused_and_refused() -> Outcome:
+    outcome = judged(make_result(FIXABLE, age=200_000.0))
+    outcome.reused, outcome.candidate = True, None
+    outcome.promotion = Promotion()
+    outcome.seconds = {"plan": 0.1, "find": 0.2, "scan": 1.0}
+    return outcome
+
+
+def withheld_on_a_pull_request() -> Outcome:
+    plan = make(make_inputs(), make_context(from_pull_request=True), None, "0badcafe")
+    outcome = judged(make_result(*make_findings(low=1)))
+    outcome.plan, outcome.candidate = plan, None
+    return outcome
+
+
+def warnings_of_a_backwards_move() -> Outcome:
+    outcome = judged(make_result(), promoted=True)
+    newer = f"{make_digest('newer')}, an image of the newer commit {SHA[::-1]}"
+    outcome.warnings = [
+        f"The tag latest was on {newer}, and is moved back to an older one.",
+        f"The tag stable was on {newer}, and is moved back to an older one.",
+    ]
+    return outcome
+
+
+def promotion_failed_in_part() -> Outcome:
+    taken = TagTaken("latest", str(make_digest("other")), NAME, SHA[::-1])
+    outcome = judged(make_result())
+    outcome.promotion = Promotion(tags=(Tag("1.4.2"), Tag("1.4")), unchanged=(Tag("1.4"),))
+    outcome.error = PromotionFailed(taken, applied=["1.4.2", "1.4"], missing=["latest", "stable"])
+    return outcome
+
+
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
     "| a | b |\n|---|---|\n| c |",
@@ -159,6 +207,7 @@ def hostile() -> Outcome:
         make_unjudged(Unjudged.ERROR, f"the scan failed: {HOSTILE[5]}"),
     )
     outcome.notes.extend(HOSTILE)
+    outcome.warnings.extend(HOSTILE)
     return outcome
 
 
@@ -178,6 +227,10 @@ CASES: dict[str, Callable[[], Outcome]] = {
     "summary-300-findings.md": many,
     "summary-several-platforms.md": several_platforms,
     "summary-suppressed.md": suppressed,
+    "summary-reused-refused.md": reused_and_refused,
+    "summary-withheld.md": withheld_on_a_pull_request,
+    "summary-backwards.md": warnings_of_a_backwards_move,
+    "summary-promotion-in-part.md": promotion_failed_in_part,
     "summary-hostile.md": hostile,
     "summary-hostile-error.md": hostile_error,
 }
@@ -288,20 +341,21 @@ def test_facts__passed() -> None:
 
 
 def test_facts__candidate_that_stays() -> None:
-    assert facts(candidate_kept=True)["Candidate"] == "<code>candidate-42-1-0badcafe</code>"
+    assert facts(candidate=CANDIDATE)["Candidate"] == "<code>candidate-42-1-0badcafe</code>"
 
 
 def test_facts__not_pushed() -> None:
-    assert facts(digest=None, promotion=Promotion(), results=(), candidate_kept=True) == {
+    assert facts(digest=None, promotion=Promotion(), results=()) == {
         "Image": "not pushed",
         "Release tags": "none",
         "Scan": "none",
     }
 
 
-@pytest.mark.parametrize("over", [{"plan": None}, {"digest": None}])
-def test_facts__no_candidate_without_plan_and_push(over: dict[str, Any]) -> None:
-    assert "Candidate" not in facts(candidate_kept=True, **over)
+def test_facts__why_there_are_no_tags() -> None:
+    plan = make_plan(withheld="promote-to names none")
+    assert facts(plan=plan, promotion=Promotion())["Release tags"] == "none (promote-to names none)"
+    assert facts(plan=plan)["Release tags"] == "<code>0123456</code>, <code>latest</code>"
 
 
 def test_summary__error_leaves_out_what_it_does_not_know() -> None:

@@ -10,7 +10,9 @@ from ecr_publish.report.wording import (
     fixes,
     headline,
     installed,
+    notes,
     scan,
+    untagged,
     waiver,
 )
 from ecr_publish.scan import Result
@@ -19,6 +21,7 @@ from tests.factories import (
     make_finding,
     make_outcome,
     make_package,
+    make_plan,
     make_refusal,
     make_result,
     make_unjudged,
@@ -50,7 +53,7 @@ def test_headline__error_goes_before_the_verdict() -> None:
 
 
 def test_s6_headline__release_tags_that_are_on_are_not_denied() -> None:
-    cancelled = make_outcome(error=Cancelled(), promotion=Promotion(applied=(Tag("1.0"),)))
+    cancelled = make_outcome(error=Cancelled(), promotion=Promotion(tags=(Tag("1.0"),)))
     assert headline(cancelled) == "Published in part: the step was cancelled"
 
 
@@ -126,6 +129,61 @@ def test_advice__refused_with_known_fixes() -> None:
 def test_advice__waived_refusal_is_not_told_how_to_waive() -> None:
     verdict = make_refusal(make_finding(), waived_by=("report-only: true",))
     assert advice(make_outcome(verdict=verdict)) == FIX
+
+
+AGAIN = (
+    " This image was built by an earlier run: `rebuild: true` builds it anew where its tags can "
+    "move; otherwise it takes a new commit."
+)
+
+
+def test_advice__refused_image_of_an_earlier_run() -> None:
+    fixable = make_finding(packages=(make_package(fixed_in="3.0.2"),))
+    assert advice(make_outcome(verdict=make_refusal(fixable), reused=True)) == (
+        f"{FIX} A fixed version is known for 1 of 1.{AGAIN} {ACCEPT}"
+    )
+
+
+def test_advice__waived_refusal_of_an_image_of_an_earlier_run() -> None:
+    verdict = make_refusal(make_finding(), waived_by=("report-only: true",))
+    assert advice(make_outcome(verdict=verdict, reused=True)) == f"{FIX}{AGAIN}"
+
+
+@pytest.mark.parametrize("decision", [Decision.PASSED, Decision.UNKNOWN])
+def test_advice__only_a_refusal_asks_for_another_build(decision: Decision) -> None:
+    verdict = make_verdict(decision=decision)
+    assert advice(make_outcome(verdict=verdict, reused=True)) == advice(
+        make_outcome(verdict=verdict)
+    )
+
+
+NOTHING_BUILT = (
+    "Nothing was built: a release tag is already on the image that was made of this very commit "
+    "and these inputs. It was judged again."
+)
+
+
+@pytest.mark.parametrize(
+    ("reused", "own", "expected"),
+    [
+        (False, [], ()),
+        (False, ["a", "b"], ("a", "b")),
+        (True, [], (NOTHING_BUILT,)),
+        (True, ["a", "b"], (NOTHING_BUILT, "a", "b")),
+    ],
+)
+def test_notes__reuse_comes_first(reused: bool, own: list[str], expected: tuple[str, ...]) -> None:  # noqa: FBT001
+    assert notes(make_outcome(reused=reused, notes=own)) == expected
+
+
+def test_untagged__says_why_none_were_to_be_applied() -> None:
+    plan = make_plan(withheld="promote: never")
+    assert untagged(make_outcome(plan=plan)) == "none (promote: never)"
+
+
+def test_untagged__otherwise_the_verdict_says_it() -> None:
+    assert untagged(make_outcome()) == "none"
+    assert untagged(Outcome()) == "none"
 
 
 PACKAGES = (
