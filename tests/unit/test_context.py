@@ -14,6 +14,7 @@ ENVIRONMENT = {
     "GITHUB_WORKSPACE": "/home/runner/work/app/app",
     "GITHUB_REF": "refs/heads/main",
     "GITHUB_EVENT_PATH": "/event.json",
+    "RUNNER_ARCH": "X64",
 }
 PUSH = {"repository": {"default_branch": "main"}}
 
@@ -38,6 +39,24 @@ def test_read__push() -> None:
 def test_read__attempt() -> None:
     assert run(GITHUB_RUN_ATTEMPT="3").run_attempt == "3"
     assert run(GITHUB_RUN_ATTEMPT="").run_attempt == "1"
+
+
+def test_architecture__is_the_runner_s() -> None:
+    assert run(RUNNER_ARCH="ARM64") == make_context(architecture="ARM64")
+    assert run(RUNNER_ARCH="").architecture == ""
+
+
+def test_architecture__runner_that_does_not_say() -> None:
+    environ = {name: text for name, text in ENVIRONMENT.items() if name != "RUNNER_ARCH"}
+    assert read(environ, lambda _: "{}").architecture == ""
+
+
+@pytest.mark.parametrize(
+    ("event", "scheduled"),
+    [("schedule", True), ("push", False), ("workflow_dispatch", False), ("", False)],
+)
+def test_scheduled__by_the_event_s_name(event: str, scheduled: bool) -> None:  # noqa: FBT001
+    assert run(GITHUB_EVENT_NAME=event) == make_context(scheduled=scheduled)
 
 
 @pytest.mark.parametrize("name", ["GITHUB_SHA", "GITHUB_RUN_ID", "GITHUB_WORKSPACE"])

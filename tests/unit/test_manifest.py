@@ -17,6 +17,8 @@ from ecr_publish.manifest import (
     OCI_MANIFEST,
     Manifest,
     Target,
+    config_digest,
+    descriptors,
     missing_platforms,
 )
 from ecr_publish.manifest import targets as expanded
@@ -355,6 +357,85 @@ def test_nested__is_fetched_once_for_each_place_and_nothing_else_is() -> None:
 
     expanded(make_index([make_child("app"), make_attestation(), nested(inner)]), fetch)
     assert fetched == [inner.digest]
+
+
+# All that an index lists, and an image's configuration -------------------------------------------
+
+
+@pytest.mark.parametrize("media_type", [OCI_INDEX, DOCKER_LIST])
+def test_descriptors__as_they_stand_and_attestations_too(media_type: str) -> None:
+    children = [
+        make_child("arm64", "linux/arm64"),
+        make_attestation(),
+        make_child("nowhere", platform=None),
+        make_child("docker", mediaType=DOCKER_MANIFEST, annotations={"a": "b"}),
+    ]
+    assert descriptors(make_index(children, media_type=media_type)) == children
+    assert descriptors(make_index([], media_type=media_type)) == []
+
+
+@pytest.mark.parametrize(
+    "child",
+    [
+        pytest.param(make_child(mediaType=OCI_INDEX), id="an index in it"),
+        pytest.param(make_child(mediaType=DOCKER_LIST), id="a list in it"),
+        pytest.param(make_child(mediaType=ARTIFACT), id="an artifact in it"),
+        pytest.param(make_attestation(mediaType=ARTIFACT), id="an odd attestation"),
+        pytest.param(make_child(mediaType=None), id="no media type"),
+        pytest.param(make_child(digest="sha256:1"), id="no digest"),
+        pytest.param(make_child(digest=None), id="no digest at all"),
+    ],
+)
+def test_s2_descriptors__child_that_is_no_image_is_refused(child: dict[str, object]) -> None:
+    with pytest.raises(UnexpectedManifest, match="its index holds a child"):
+        descriptors(make_index([make_child("good"), child]))
+
+
+def test_s2_descriptors__of_an_image_there_are_none() -> None:
+    with pytest.raises(UnexpectedManifest, match="its index cannot be read"):
+        descriptors(make_manifest())
+
+
+def test_s1_descriptors__other_bytes_than_the_digest_s_are_refused() -> None:
+    index = replace(make_index([make_child("a")]), text=make_index([make_child("b")]).text)
+    with pytest.raises(UnexpectedManifest, match="its bytes have the digest"):
+        descriptors(index)
+
+
+def of_config(**stated: object) -> Manifest:
+    return make_manifest({"schemaVersion": 2, "layers": [], **stated})
+
+
+def test_config_digest__is_the_one_that_the_image_names() -> None:
+    config = {"mediaType": "x", "digest": str(make_digest("config")), "size": 7}
+    assert config_digest(of_config(config=config)) == make_digest("config")
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        pytest.param(of_config(), id="no configuration"),
+        pytest.param(of_config(config=None), id="none"),
+        pytest.param(of_config(config=[]), id="a list"),
+        pytest.param(of_config(config={}), id="no digest"),
+        pytest.param(of_config(config={"digest": None}), id="a digest of none"),
+        pytest.param(of_config(config={"digest": "sha256:1"}), id="half a digest"),
+        pytest.param(of_config(config={"digest": "a", "Digest": "b"}), id="two digests"),
+        pytest.param(as_index("[]"), id="no object"),
+        pytest.param(as_index("{"), id="no JSON"),
+    ],
+)
+def test_config_digest__image_that_names_none(manifest: Manifest) -> None:
+    with pytest.raises(UnexpectedManifest, match="it names no configuration") as caught:
+        config_digest(manifest)
+    assert str(manifest.digest) in caught.value.what
+
+
+def test_s1_config_digest__other_bytes_than_the_digest_s_are_refused() -> None:
+    config = {"digest": str(make_digest("config"))}
+    image = replace(of_config(config=config), digest=make_digest("other"))
+    with pytest.raises(UnexpectedManifest, match="its bytes have the digest"):
+        config_digest(image)
 
 
 # Platforms that were asked for ------------------------------------------------------------------

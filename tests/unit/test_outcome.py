@@ -11,8 +11,7 @@ from ecr_publish.errors import (
     PublishError,
 )
 from ecr_publish.gate import Decision, Verdict
-from ecr_publish.outcome import Outcome, Promotion
-from ecr_publish.reference import Tag
+from ecr_publish.outcome import Outcome
 from ecr_publish.scanning import ScanType
 from tests.factories import (
     URI,
@@ -30,13 +29,6 @@ UNKNOWN = make_verdict(decision=Decision.UNKNOWN, reason="no verdict within scan
 REFUSED = make_refusal(*make_findings(high=1))
 
 
-def test_promotion__names_every_tag() -> None:
-    promotion = Promotion(applied=(Tag("1"), Tag("2")), unchanged=(Tag("latest"),))
-
-    assert promotion.tags == (Tag("1"), Tag("2"), Tag("latest"))
-    assert Promotion().tags == ()
-
-
 def test_s2_outcome__of_a_run_that_did_nothing() -> None:
     outcome = Outcome()
 
@@ -44,7 +36,8 @@ def test_s2_outcome__of_a_run_that_did_nothing() -> None:
     assert outcome.exit_code is ExitCode.BUG
     assert outcome.reason == "the run ended early"
     assert (outcome.image, outcome.scan_status, outcome.scan_type) == ("", "", "")
-    assert outcome.candidate_kept
+    assert (outcome.candidate, outcome.reused, outcome.promotion.tags) == (None, False, ())
+    assert (outcome.warnings, outcome.notes) == ([], [])
     assert outcome.own_seconds == 0
 
 
@@ -75,7 +68,10 @@ def test_s2_exit_code__follows_the_verdict(verdict: Verdict, code: ExitCode) -> 
     [
         (NoCredentials(), ExitCode.CREDENTIALS),
         (BuildFailed(1), ExitCode.BUILD),
-        (PromotionFailed("latest", "taken", moved=()), ExitCode.PROMOTE),
+        (
+            PromotionFailed(NoCredentials(), applied=["1.4.2"], missing=["latest"]),
+            ExitCode.PROMOTE,
+        ),
         (Cancelled(), ExitCode.CANCELLED),
     ],
 )
