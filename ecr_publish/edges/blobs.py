@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from ecr_publish.reference import Digest
 
-_TIMEOUT = (5, 20)
+_TIMEOUT = (5, 10)
+_RETRY = Retry(total=2, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504))
+"""S3 asks for it: "Error responses", SlowDown and InternalError."""
 _MOST_BYTES, _PART_BYTES = 8 << 20, 1 << 16
 
 
@@ -20,9 +24,12 @@ def download(address: str, digest: Digest) -> str:
     """The text of a small blob; raises BlobUnreadable. The address is a secret for some minutes."""
     try:
         # Without an auth of its own, requests would add a ~/.netrc entry to the signed address.
-        with requests.get(
-            address, timeout=_TIMEOUT, stream=True, auth=lambda request: request
-        ) as answer:
+        with (
+            _retrying() as http,
+            http.get(
+                address, timeout=_TIMEOUT, stream=True, auth=lambda request: request
+            ) as answer,
+        ):
             answer.raise_for_status()
             content = b""
             for part in answer.iter_content(_PART_BYTES):
@@ -35,3 +42,10 @@ def download(address: str, digest: Digest) -> str:
     if f"sha256:{hashlib.sha256(content).hexdigest()}" != str(digest):
         raise BlobUnreadable("its bytes have another digest")
     return content.decode(errors="replace")
+
+
+def _retrying() -> requests.Session:
+    session = requests.Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(max_retries=_RETRY))
+    return session

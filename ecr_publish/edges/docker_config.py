@@ -40,10 +40,15 @@ def with_login(config: Mapping[str, Any], host: str, login: Login) -> dict[str, 
     auth = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
     return {
         **config,
-        "auths": {**config.get("auths", {}), host: {"auth": auth}},
+        "auths": {**_entries(config, "auths"), host: {"auth": auth}},
         # Where a credsStore is set, docker looks nowhere else, unless the host has a helper: none.
-        "credHelpers": {**config.get("credHelpers", {}), host: ""},
+        "credHelpers": {**_entries(config, "credHelpers"), host: ""},
     }
+
+
+def _entries(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = config.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class DockerEngine:
             return Builder(driver=driver)
         # buildx is content without an engine, and its build would then seem to be at fault.
         with self._connected() as api:
-            status = api.info().get("DriverStatus") or []  # type: ignore[no-untyped-call]
+            status = api.info().get("DriverStatus") or []
         return Builder(driver=driver, containerd=["driver-type", _CONTAINERD] in status)
 
     def build(

@@ -25,7 +25,8 @@ class GitCheckout:
         """
         directory = Path(workspace, context)
         # In a container the checkout often belongs to another user, which git would refuse to read.
-        command = ("git", "-c", "safe.directory=*", "show", "--no-patch", "--format=%H %ct", "HEAD")
+        settings = ("-c", "safe.directory=*", "-c", "log.showSignature=false")
+        command = ("git", *settings, "show", "--no-patch", "--format=%H %ct", "HEAD")
         try:
             answer = subprocess.run(
                 command,

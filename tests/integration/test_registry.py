@@ -12,15 +12,17 @@ from botocore.stub import Stubber
 from mypy_boto3_ecr import ECRClient
 
 from ecr_publish.edges.registry import Clients, EcrRegistry
-from ecr_publish.errors import CallFailed, ExitCode, RepositoryMissing, TagTaken
+from ecr_publish.errors import CallFailed, ExitCode, ImageNotThere, RepositoryMissing, TagTaken
 from ecr_publish.findings import Page, Severity
 from ecr_publish.inputs import Mutability
-from ecr_publish.reference import RegistryId, Tag
+from ecr_publish.manifest import OCI_INDEX, config_digest
+from ecr_publish.origin import COMMITTED, RECIPE, REVISION, Origin
+from ecr_publish.reference import Digest, RegistryId, Tag
 from ecr_publish.scan import NoScan, Start, Unreachable
 from ecr_publish.scanning import Frequency, Scanning, ScanType
 from local_ecr.server import LocalEcr
 from tests.factories import ACCOUNT, ARN, NAME, make_digest, make_manifest, make_plan, make_scanning
-from tests.images import push_image, push_index
+from tests.images import child, push_image, push_index, push_manifest
 
 pytestmark = pytest.mark.usefixtures("ambient", "no_waiting")
 
@@ -488,3 +490,196 @@ def test_s4__untag_leaves_the_image_and_its_other_tags(
 def test_untag__of_a_tag_that_is_gone(client: ECRClient, repository: str) -> None:
     with pytest.raises(CallFailed, match="ImageNotFound"):
         opened(client).untag(Tag("nobody"))
+
+
+def test_find__by_tag_and_by_digest(client: ECRClient, repository: str, ecr: LocalEcr) -> None:
+    image, index = push_image(ecr, NAME, "one"), push_index(ecr, NAME, "two", ("linux/amd64",))
+    registry = opened(client)
+
+    assert registry.find(Tag("one")) == registry.find(image.digest) == image
+    assert registry.find(Tag("two")) == registry.find(index.digest) == index
+
+
+@pytest.mark.parametrize("reference", [Tag("nobody"), make_digest()])
+def test_find__what_is_not_there(
+    client: ECRClient, repository: str, ecr: LocalEcr, reference: Tag | Digest
+) -> None:
+    push_image(ecr, NAME, "one")
+
+    with pytest.raises(ImageNotThere, match=str(reference)) as caught:
+        opened(client).find(reference)
+
+    assert caught.value.exit_code == ExitCode.REPOSITORY
+
+
+def test_find__that_may_not_be_asked_is_not_taken_for_missing(
+    client: ECRClient, repository: str, ecr: LocalEcr
+) -> None:
+    ecr.fail_next("BatchGetImage", "AccessDeniedException", status=400)
+
+    with pytest.raises(CallFailed, match="AccessDenied"):
+        opened(client).find(Tag("one"))
+
+
+def test_holders__of_those_that_exist(client: ECRClient, repository: str, ecr: LocalEcr) -> None:
+    image, index = push_image(ecr, NAME, "one"), push_index(ecr, NAME, "two", ("linux/amd64",))
+    registry = opened(client)
+    registry.put(image, Tag("again"))
+    ecr.reset()
+
+    held = registry.holders([Tag(name) for name in ("one", "nobody", "two", "again")])
+
+    assert held == {Tag("one"): image, Tag("two"): index, Tag("again"): image}
+    assert len(ecr.calls("BatchGetImage")) == 1
+
+
+@pytest.mark.parametrize(("number", "calls"), [(1, 1), (100, 1), (101, 2), (250, 3)])
+def test_holders__a_hundred_at_once(
+    client: ECRClient, repository: str, ecr: LocalEcr, number: int, calls: int
+) -> None:
+    image = push_image(ecr, NAME, "v0")
+    registry = opened(client)
+    for name in ("v1", f"v{number - 1}"):
+        registry.put(image, Tag(name))
+    ecr.reset()
+
+    held = registry.holders([Tag(f"v{n}") for n in range(number)])
+
+    assert set(held) == {Tag(f"v{n}") for n in (0, 1, number - 1) if n < number}
+    assert len(ecr.calls("BatchGetImage")) == calls
+
+
+def test_config__is_the_images_own(client: ECRClient, repository: str, ecr: LocalEcr) -> None:
+    image = push_image(ecr, NAME, "one", platform="linux/arm64", labels={"team": "web"})
+
+    assert '"architecture": "arm64"' in opened(client).config(image)
+
+
+def test_s3_config__the_address_is_in_no_error(
+    client: ECRClient, repository: str, ecr: LocalEcr
+) -> None:
+    image = push_image(ecr, NAME, "one")
+    ecr.fail_next("GetObject", "AccessDenied", times=9)
+
+    with pytest.raises(CallFailed) as caught:
+        opened(client).config(image)
+
+    shown = f"{caught.value} {caught.value.why} {caught.value.fix}"
+    assert "could not be read: HTTPError" in shown
+    assert not [secret for secret in ecr.secrets() if secret in shown]
+
+
+LABELS = {RECIPE: "aaaa", REVISION: "cafe", COMMITTED: "1700000000"}
+ORIGIN = Origin(recipes=frozenset({"aaaa"}), revision="cafe", committed=1_700_000_000)
+
+
+def test_origin__of_an_image(client: ECRClient, repository: str, ecr: LocalEcr) -> None:
+    image = push_image(ecr, NAME, "one", labels=LABELS)
+    ecr.reset()
+
+    assert opened(client).origin(image) == ORIGIN
+    assert [call.operation for call in ecr.calls()] == ["GetDownloadUrlForLayer", "GetObject"]
+
+
+def test_origin__of_an_image_without_labels(
+    client: ECRClient, repository: str, ecr: LocalEcr
+) -> None:
+    assert opened(client).origin(push_image(ecr, NAME, "one")) == Origin()
+
+
+def test_origin__of_an_index_is_that_of_all_its_images_but_the_attestation(
+    client: ECRClient, repository: str, ecr: LocalEcr
+) -> None:
+    platforms = ("linux/amd64", "linux/arm64")
+    index = push_index(ecr, NAME, "several", platforms, labels=LABELS)
+    ecr.reset()
+
+    assert opened(client).origin(index) == ORIGIN
+    assert len(ecr.calls("GetDownloadUrlForLayer")) == 2
+
+
+def test_origin__of_an_index_whose_images_differ(
+    client: ECRClient, repository: str, ecr: LocalEcr
+) -> None:
+    later = {RECIPE: "bbbb", COMMITTED: "1800000000"}
+    children = [
+        child(push_image(ecr, NAME, platform=platform, labels=labels), platform)
+        for platform, labels in (("linux/amd64", LABELS), ("linux/arm64", later))
+    ]
+    index = push_manifest(ecr, NAME, "one", {"mediaType": OCI_INDEX, "manifests": children})
+
+    origin = opened(client).origin(index)
+
+    assert origin == Origin(
+        recipes=frozenset({"aaaa", "bbbb"}), revision="cafe", committed=1_800_000_000
+    )
+
+
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [
+        pytest.param("GetDownloadUrlForLayer", "AccessDeniedException", id="denied"),
+        pytest.param("GetDownloadUrlForLayer", "LayerInaccessibleException", id="archived"),
+        pytest.param("GetDownloadUrlForLayer", "LayersNotFoundException", id="gone"),
+        pytest.param("GetDownloadUrlForLayer", "ThrottlingException", id="throttled"),
+        pytest.param("GetDownloadUrlForLayer", "ConnectionReset", id="unreachable"),
+        pytest.param("GetObject", "AccessDenied", id="bytes denied"),
+        pytest.param("GetObject", "ConnectionReset", id="bytes unreachable"),
+    ],
+)
+@pytest.mark.parametrize("platforms", [(), ("linux/amd64", "linux/arm64")])
+def test_origin__that_cannot_be_read_is_unknown(
+    client: ECRClient,
+    repository: str,
+    ecr: LocalEcr,
+    operation: str,
+    code: str,
+    platforms: tuple[str, ...],
+) -> None:
+    image = (
+        push_index(ecr, NAME, "one", platforms, labels=LABELS)
+        if platforms
+        else push_image(ecr, NAME, "one", labels=LABELS)
+    )
+    ecr.fail_next(operation, code, times=99)
+
+    assert opened(client).origin(image) is None
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "ConnectionReset"])
+def test_origin__a_fault_that_passes_is_waited_out(
+    client: ECRClient, repository: str, ecr: LocalEcr, code: str
+) -> None:
+    image = push_image(ecr, NAME, "one", labels=LABELS)
+    ecr.fail_next("GetDownloadUrlForLayer", code, times=2)
+
+    assert opened(client).origin(image) == ORIGIN
+
+
+def test_origin__of_an_image_whose_configuration_is_another(
+    client: ECRClient, repository: str, ecr: LocalEcr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, other = (
+        push_image(ecr, NAME, tag, labels={**LABELS, RECIPE: tag}) for tag in ("one", "two")
+    )
+    right = client.get_download_url_for_layer(
+        repositoryName=NAME, layerDigest=str(config_digest(other))
+    )
+    with Stubber(client) as stubber:
+        stubber.add_response("get_download_url_for_layer", {"downloadUrl": right["downloadUrl"]})
+
+        assert opened(client).origin(image) is None
+
+
+def test_origin__of_a_configuration_that_is_too_large(
+    client: ECRClient, repository: str, ecr: LocalEcr
+) -> None:
+    image = push_image(ecr, NAME, "one", labels={**LABELS, "long": "x" * (8 << 20)})
+
+    assert opened(client).origin(image) is None
+
+
+def test_origin__of_what_is_no_image(client: ECRClient, repository: str, ecr: LocalEcr) -> None:
+    index = push_manifest(ecr, NAME, "none", {"mediaType": OCI_INDEX, "manifests": []})
+
+    assert opened(client).origin(index) is None

@@ -1,0 +1,167 @@
+"""Which commit is checked out, as git itself tells."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ecr_publish.edges.git import GitCheckout
+from ecr_publish.origin import Commit
+
+TIME = 1_700_000_000
+SOMEBODY = 12345
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "home").mkdir()
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path / "home"),
+        "GIT_CONFIG_SYSTEM": os.devnull,
+        **{f"GIT_{who}_NAME": "somebody" for who in ("AUTHOR", "COMMITTER")},
+        **{f"GIT_{who}_EMAIL": "somebody@example.com" for who in ("AUTHOR", "COMMITTER")},
+    }
+
+
+def git(directory: Path, environ: dict[str, str], *words: str, given: str = "") -> str:
+    return subprocess.run(
+        ["git", *words],
+        cwd=directory,
+        env=environ,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, environ: dict[str, str]) -> Path:
+    """A checkout of one commit, with a directory in it."""
+    directory = tmp_path / "workspace"
+    (directory / "app").mkdir(parents=True)
+    git(directory, environ, "init", "--quiet", "--initial-branch=main")
+    (directory / "app" / "Dockerfile").write_text("FROM scratch\n")
+    git(directory, environ, "add", ".")
+    # The author's date may be of another day, as after a rebase.
+    commit(directory, {**environ, "GIT_AUTHOR_DATE": f"{TIME - 999} +0000"})
+    return directory
+
+
+def commit(directory: Path, environ: dict[str, str]) -> None:
+    dated = {**environ, "GIT_COMMITTER_DATE": f"{TIME} +0200"}
+    git(directory, dated, "commit", "--quiet", "--allow-empty", "--message", "one")
+
+
+@pytest.mark.parametrize("context", [".", "app", "./app/", "app/..", "{workspace}/app"])
+def test_commit__of_a_checkout(workspace: Path, environ: dict[str, str], context: str) -> None:
+    head = git(workspace, environ, "rev-parse", "HEAD")
+
+    found = GitCheckout(environ).commit(str(workspace), context.format(workspace=workspace))
+
+    assert found == Commit(sha=head, time=TIME)
+
+
+def test_commit__of_another_repository_in_the_workspace(
+    workspace: Path, environ: dict[str, str]
+) -> None:
+    other = workspace / "other"
+    other.mkdir()
+    git(other, environ, "init", "--quiet")
+    commit(other, environ)
+
+    found = GitCheckout(environ).commit(str(workspace), "other")
+
+    assert found
+    assert found.sha == git(other, environ, "rev-parse", "HEAD")
+
+
+def test_commit__of_a_detached_shallow_clone(
+    workspace: Path, environ: dict[str, str], tmp_path: Path
+) -> None:
+    commit(workspace, environ)
+    git(tmp_path, environ, "clone", "--quiet", "--depth=1", f"file://{workspace}", "clone")
+    git(tmp_path / "clone", environ, "checkout", "--quiet", "--detach")
+
+    found = GitCheckout(environ).commit(str(tmp_path / "clone"), ".")
+
+    assert found == Commit(sha=git(workspace, environ, "rev-parse", "HEAD"), time=TIME)
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        "https://github.com/org/app.git#main:app",
+        "git@github.com:org/app.git",
+        "-",
+        "missing",
+        "app/Dockerfile",
+    ],
+)
+def test_commit__of_what_is_no_directory(
+    workspace: Path, environ: dict[str, str], context: str
+) -> None:
+    assert GitCheckout(environ).commit(str(workspace), context) is None
+
+
+def test_commit__without_a_repository(tmp_path: Path, environ: dict[str, str]) -> None:
+    assert GitCheckout(environ).commit(str(tmp_path), ".") is None
+
+
+def test_commit__of_a_repository_without_one(tmp_path: Path, environ: dict[str, str]) -> None:
+    git(tmp_path, environ, "init", "--quiet")
+
+    assert GitCheckout(environ).commit(str(tmp_path), ".") is None
+
+
+def test_commit__without_git(workspace: Path, environ: dict[str, str], tmp_path: Path) -> None:
+    environ["PATH"] = str(tmp_path)
+
+    assert GitCheckout(environ).commit(str(workspace), ".") is None
+
+
+def test_commit__of_a_git_that_never_ends(
+    workspace: Path, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecr_publish.edges.git._TIMEOUT", 0.1)
+    (tmp_path / "git").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "git").chmod(0o755)
+    environ["PATH"] = f"{tmp_path}:{environ['PATH']}"
+
+    assert GitCheckout(environ).commit(str(workspace), ".") is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_commit__of_a_checkout_of_another_user(workspace: Path, environ: dict[str, str]) -> None:
+    head = git(workspace, environ, "rev-parse", "HEAD")
+    for path in (workspace, *workspace.rglob("*")):
+        os.chown(path, SOMEBODY, SOMEBODY)
+    with pytest.raises(subprocess.CalledProcessError):
+        git(workspace, environ, "rev-parse", "HEAD")
+
+    found = GitCheckout(environ).commit(str(workspace), ".")
+
+    assert found == Commit(sha=head, time=TIME)
+
+
+@pytest.mark.parametrize("setting", ["log.showSignature", "color.ui=always", "log.decorate=full"])
+def test_commit__whatever_the_user_has_configured(
+    workspace: Path, environ: dict[str, str], setting: str
+) -> None:
+    """GitHub signs the commits that are made on its pages, and such a signature may be shown."""
+    text = git(workspace, environ, "cat-file", "commit", "HEAD")
+    head, _, message = text.partition("\n\n")
+    signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----"
+    signed = git(
+        *(workspace, environ, "hash-object", "-t", "commit", "-w", "--stdin"),
+        given=f"{head}\n{signature}\n\n{message}\n",
+    )
+    git(workspace, environ, "reset", "--quiet", signed)
+    name, _, value = setting.partition("=")
+    git(workspace, environ, "config", "--global", name, value or "true")
+
+    assert GitCheckout(environ).commit(str(workspace), ".") == Commit(sha=signed, time=TIME)
