@@ -126,20 +126,25 @@ def no_token(engine: Engine) -> Iterator[Played]:
         yield played
 
 
-@pytest.fixture(scope="session")
-def fork(engine: Engine) -> Iterator[Played]:
-    """pull-request.yml, for a pull request from a fork."""
+def _pull_request(head: str) -> dict[str, object]:
+    """The payload of a pull request whose branch is in this repository."""
     base = {"full_name": "org/visit-counter-app", "default_branch": "main"}
-    payload = {
+    return {
         "action": "opened",
         "number": 7,
         "repository": base,
         "pull_request": {
             "number": 7,
-            "head": {"ref": "more-visits", "repo": {"full_name": "stranger/visit-counter-app"}},
+            "head": {"ref": "more-visits", "repo": {"full_name": head}},
             "base": {"ref": "main", "repo": base},
         },
     }
+
+
+@pytest.fixture(scope="session")
+def fork(engine: Engine) -> Iterator[Played]:
+    """pull-request.yml, for a pull request from a fork."""
+    payload = _pull_request("stranger/visit-counter-app")
     with (
         stage(engine) as here,
         _played(
@@ -147,3 +152,14 @@ def fork(engine: Engine) -> Iterator[Played]:
         ) as played,
     ):
         yield played
+
+
+@pytest.fixture(scope="session")
+def branch(engine: Engine) -> Iterator[Played]:
+    """branch.yml, for a pull request of the repository itself."""
+    payload = _pull_request("org/visit-counter-app")
+    rules = [{"repository": "refused*", "script": "vulnerable"}]
+    with stage(engine, scenario={"default": "clean", "rules": rules}) as here:
+        here.create("auto", "always", "never", "refused", "refused-kept")
+        with _played(here, "branch.yml", event="pull_request", payload=payload) as played:
+            yield played

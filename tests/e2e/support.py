@@ -44,6 +44,8 @@ ROLE = "arn:aws:iam::123456789012:role/visit-counter-publisher"
 SCAN_SECONDS = 0.5
 # The first parameter of the fixture, so that pytest starts no engine twice.
 one_store = pytest.mark.parametrize("engine", ["classic"], indirect=True)
+# What the classic store cannot do, and the stand-in for a builder outside of the engine.
+containerd_store = pytest.mark.parametrize("engine", ["containerd"], indirect=True)
 _OIDC = "ACTIONS_ID_TOKEN_REQUEST_"
 _COMMANDS = ("error", "warning", "notice")
 _SAMPLE_SECONDS = 0.01

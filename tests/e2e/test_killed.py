@@ -1,4 +1,4 @@
-"""A run that dies around its PutImage calls: no tag is wrong (S1), and the next run ends it (S5)."""
+"""A run that dies around its PutImage calls: no tag is wrong (S1), the next run ends it (S5)."""
 
 from __future__ import annotations
 

@@ -40,6 +40,7 @@ def test_passes__a_later_step_sees_every_output(published: Played) -> None:
     expected = {
         "image": f"{uri}@{digest}",
         "digest": digest,
+        "image-digest": digest,
         "tags": f"{uri}:{here.commit[:7]}\n{uri}:latest",
         "candidate": "",
         "registry": here.ecr.host,
@@ -145,13 +146,8 @@ def test_broken__ends_with_the_cause_in_the_log_and_no_push(published: Played) -
     assert job.outputs()["verdict"] == "unknown"
 
 
-def test_again__moves_nothing_and_uploads_nothing(
-    published: Played, request: pytest.FixtureRequest
-) -> None:
-    """S5 where the engine still knows the build."""
+def test_s5__again_builds_nothing_uploads_nothing_and_judges_afresh(published: Played) -> None:
     here, job = published.stage, published.job("again")
-    if here.engine.store == "containerd":
-        request.applymarker(pytest.mark.xfail(reason=NEW_PROVENANCE, strict=True))
 
     assert (job.ended, job.exit_codes, job.annotations) == ("success", (), ())
     first, second = job.outputs("first"), job.outputs("second")
@@ -159,13 +155,13 @@ def test_again__moves_nothing_and_uploads_nothing(
     assert first["tags"] == second["tags"] == f"{here.ecr.host}/again:{here.commit}"
     assert here.tags("again") == {here.commit: first["digest"]}
     operations = here.operations("again")
-    after = operations[operations.index("BatchDeleteImage") :]
-    assert "v2.PutManifest" in after
-    assert "v2.StartUpload" not in after
+    after = operations[operations.index("BatchDeleteImage") + 1 :]
+    assert not [name for name in after if name.startswith("v2.")]
+    assert "DescribeImageScanFindings" in after
+    assert "Nothing was built" in job.summaries[1]
 
 
-def test_immutable__same_commit_twice_passes_twice(published: Played) -> None:
-    """S5 in a repository whose tags cannot be moved."""
+def test_s5__immutable_same_commit_twice_passes_twice(published: Played) -> None:
     here, job = published.stage, published.job("immutable")
 
     assert (job.ended, job.exit_codes, job.annotations) == ("success", (), ())
@@ -175,40 +171,109 @@ def test_immutable__same_commit_twice_passes_twice(published: Played) -> None:
     assert "PutImage" in here.operations("immutable")
 
 
-def test_immutable__candidates_that_may_move_work_with_both_stores(engine: Engine) -> None:
-    """There the provenance stays, although the engine puts every child under the tag."""
+@pytest.mark.parametrize("immutable", [False, True])
+def test_s5__same_commit_on_a_fresh_runner(engine: Engine, *, immutable: bool) -> None:
     with stage(engine) as here:
-        here.api.create_repository(
-            repositoryName="excluded",
-            imageScanningConfiguration={"scanOnPush": True},
-            imageTagMutability="IMMUTABLE_WITH_EXCLUSION",
-            imageTagMutabilityExclusionFilters=[
-                {"filterType": "WILDCARD", "filter": "candidate-*"}
-            ],
-        )
-        with here.start(repository="excluded") as step:
-            assert step.wait() == 0
-            assert here.tags("excluded") == {here.commit[:7]: step.outputs["digest"]}
-
-
-@pytest.mark.xfail(
-    reason="a build of its own has times of its own: S5 is not kept yet", strict=True
-)
-def test_s5__same_commit_on_a_fresh_runner(engine: Engine) -> None:
-    with stage(engine) as here:
-        here.create("again", immutable=engine.store == "classic")
+        here.create("again", immutable=immutable)
         with here.start(repository="again", tags="{sha}") as first:
             assert first.wait() == 0
+        before = here.tags("again")
         here.forget_builds()
         here.ecr.reset()
         with here.start(repository="again", tags="{sha}") as second:
             assert second.wait() == 0
         assert "v2.StartUpload" not in here.operations("again")
+        assert here.tags("again") == before
 
 
-NEW_PROVENANCE = (
-    "BuildKit's provenance attestation names the moment of the build, so the index is a new one"
-)
+def test_rebuild__unchanged_source_gives_an_unchanged_digest(engine: Engine) -> None:
+    """A checkout has file times of its own; BuildKit's cache does not look at them."""
+    with stage(engine) as here:
+        here.create("rebuilt")
+        with here.start(repository="rebuilt", tags="{sha}") as first:
+            assert first.wait() == 0
+            digest = first.outputs["digest"]
+        (here.consumer / "index.html").touch()
+        here.ecr.reset()
+        with here.start(repository="rebuilt", tags="{sha}", rebuild="true") as second:
+            assert second.wait() == 0
+            assert second.outputs["digest"] == digest
+        assert "v2.PutManifest" in here.operations("rebuilt")
+        assert "v2.StartUpload" not in here.operations("rebuilt")
+
+
+def test_immutable__another_commits_tag_is_refused_before_the_build(engine: Engine) -> None:
+    with stage(engine) as here:
+        here.create("taken", immutable=True)
+        with here.start(repository="taken", tags="1.0") as first:
+            assert first.wait() == 0
+        before = here.tags("taken")
+        (here.consumer / "index.html").write_text("<p>Visits: 2</p>\n", encoding="utf-8")
+        act.commit(here.consumer, "Another version")
+        here.ecr.reset()
+        with here.start(repository="taken", tags="1.0") as second:
+            assert second.wait() == 8
+            assert "::group::Build" not in second.log.decode()
+            assert f"the tag 1.0 is on {before['1.0']} already" in second.summary
+            assert f"of the commit {here.commit}" in second.summary
+        assert here.tags("taken") == before
+        assert not [name for name in here.operations("taken") if name.startswith("v2.")]
+
+
+def test_refusal__on_refusal_delete_leaves_the_repository_as_it_was(engine: Engine) -> None:
+    with stage(engine, scenario="vulnerable") as here:
+        here.create("deleted")
+        with here.start(repository="deleted", on_refusal="delete") as step:
+            assert step.wait() == 9
+            assert step.outputs["candidate"] == ""
+        assert here.tags("deleted") == {}
+        assert here.api.describe_images(repositoryName="deleted")["imageDetails"] == []
+
+
+def test_provenance__what_the_store_cannot_hold_is_said_before_the_build(engine: Engine) -> None:
+    with stage(engine) as here:
+        here.create("attested")
+        with here.start(repository="attested", provenance="mode=max") as step:
+            if engine.store == "containerd":
+                assert step.wait() == 0
+                assert here.skopeo_digest("attested", "latest") == step.outputs["digest"]
+                return
+            assert step.wait() == 5
+            assert "containerd image store" in step.summary
+            assert "docker/setup-buildx-action" in step.summary
+            assert b"building with" not in step.log
+
+
+def test_pull_request__is_judged_and_leaves_nothing(branch: Played) -> None:
+    here, job = branch.stage, branch.job("auto")
+
+    assert (job.ended, job.outputs()["verdict"], job.outputs()["tags"]) == ("success", "passed", "")
+    assert here.tags("auto") == {}
+    assert "none (this is a pull request" in job.summaries[0]
+
+
+def test_pull_request__gets_release_tags_where_asked(branch: Played) -> None:
+    here, job = branch.stage, branch.job("always")
+
+    assert job.ended == "success"
+    assert here.tags("always") == {here.commit[:7]: job.outputs()["digest"]}
+
+
+def test_promote_never__keeps_the_candidate_for_later(branch: Played) -> None:
+    here, job = branch.stage, branch.job("never")
+    (candidate,) = here.candidates("never")
+
+    assert job.ended == "success"
+    assert here.tags("never") == {candidate: job.outputs()["digest"]}
+    assert job.outputs()["candidate"] == f"{here.ecr.host}/never:{candidate}"
+
+
+def test_pull_request__refused_leaves_nothing_unless_it_is_to_be_kept(branch: Played) -> None:
+    here = branch.stage
+
+    assert branch.job("refused").ended == branch.job("refused-kept").ended == "failure"
+    assert here.tags("refused") == {}
+    assert list(here.tags("refused-kept")) == here.candidates("refused-kept") != []
 
 
 def _shell(name: str) -> str:

@@ -23,6 +23,7 @@ ALLOWED = {
     "DescribeImageScanFindings",
     "DescribeImages",
     "BatchGetImage",
+    "GetDownloadUrlForLayer",
     "PutImage",
     "BatchDeleteImage",
 }
