@@ -23,6 +23,9 @@ So `{"operation": "DescribeImageScanFindings", "code": "ThrottlingException", "t
 the next three polls, and `{"operation": "Get*Configuration", "code": "AccessDeniedException",
 "times": 999}` takes a permission away.
 
+In Python, `with ecr.hold("PutImage", when="after") as held:` stops a call on its way, so that a
+test can kill who made it (`held.wait()`, then `held.release()` or `held.drop()`).
+
 A scenario says what scans answer. A script is the name of a preset or a list of steps; the first
 rule that matches digest, repository, tag and platform (patterns, all optional) gives the script:
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -16,6 +18,7 @@ from werkzeug.wrappers import Request, Response
 from local_ecr import control, data_plane, downloads, inspector, oidc, repositories, sts
 from local_ecr.errors import ERROR_HEADER, ConnectionDropped, EcrError
 from local_ecr.faults import CONNECTION_RESET, Call, CallLog, FaultPlan
+from local_ecr.holds import Hold, HoldPlan, When
 from local_ecr.registry import Registry
 from local_ecr.repositories import AMZ_JSON
 from local_ecr.scripts import Scripts
@@ -38,11 +41,12 @@ class _Task:
 
 
 class App:
-    """Routes requests, lets faults come first, keeps the log."""
+    """Routes requests, stops those that are held, lets faults come first, keeps the log."""
 
     def __init__(self, registry: Registry, *, scan_seconds: float, quiet: bool = True) -> None:
         self.registry = registry
         self.faults = FaultPlan()
+        self.holds = HoldPlan()
         self.log = CallLog()
         self.scripts = Scripts(registry, self.faults, self.log, scan_seconds)
         self.issuer = oidc.Issuer()
@@ -55,10 +59,19 @@ class App:
         if request.path.startswith("/_local/"):
             return self.scripts.answer(request)(environ, start_response)
         task = self._task(request)
+        with self.holds.of(task.operation) as held:
+            if "before" in held:
+                _take_in(environ)
+            with _stop(held, "before"):
+                response = self._effect(task)
+            with _stop(held, "after"):
+                return response(environ, start_response)
+
+    def _effect(self, task: _Task) -> Response:
         time.sleep(self.faults.latency(task.operation))
         response = self._faulty(task) or self._answered(task)
         self._note(task, response)
-        return response(environ, start_response)
+        return response
 
     def _task(self, request: Request) -> _Task:
         if request.path == "/v2" or request.path.startswith("/v2/"):
@@ -274,6 +287,15 @@ class App:
 
     def _key_set(self) -> Response:
         return _json(self.issuer.key_set())
+
+
+def _stop(held: Mapping[When, Hold], when: When) -> AbstractContextManager[None]:
+    return held[when].passing() if when in held else nullcontext()
+
+
+def _take_in(environ: WSGIEnvironment) -> None:
+    # What arrived must not depend on whether the client lives until it is read.
+    environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read())
 
 
 def _json(

@@ -8,20 +8,41 @@ from __future__ import annotations
 
 import io
 import socket
+import threading
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wsgi import LimitedStream
 
 from local_ecr.errors import ConnectionDropped
 
 if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 _PIECE = 1 << 20
 _TLS_HANDSHAKE = b"\x16"
 _NO_BODY = (204, 304)
+_LAST_WORDS_SECONDS = 5.0
+
+
+class _Body(io.RawIOBase):
+    """The body of a request; who goes away before its end has dropped the connection."""
+
+    def __init__(self, stream: io.RawIOBase) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        try:
+            return self._stream.readinto(buffer)
+        except (ClientDisconnected, OSError) as exc:
+            raise ConnectionDropped from exc
 
 
 class KeepAliveHandler(WSGIRequestHandler):
@@ -55,9 +76,9 @@ class KeepAliveHandler(WSGIRequestHandler):
 
     def _bounded(self, environ: WSGIEnvironment) -> io.RawIOBase:
         if environ.get("wsgi.input_terminated"):
-            chunked: io.RawIOBase = environ["wsgi.input"]
-            return chunked
-        return LimitedStream(environ["wsgi.input"], int(environ.get("CONTENT_LENGTH") or 0))
+            return _Body(environ["wsgi.input"])
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        return _Body(LimitedStream(environ["wsgi.input"], length))
 
     def _answer(self, environ: WSGIEnvironment, body: io.RawIOBase) -> None:
         started: list[Any] = []
@@ -110,11 +131,23 @@ class KeepAliveServer(ThreadedWSGIServer):
     def __init__(self, host: str, port: int, app: WSGIApplication) -> None:
         super().__init__(host, port, app, KeepAliveHandler)
         self._open: set[socket.socket] = set()
+        self._answering: set[threading.Thread] = set()
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the parent
         """Note the connection and answer it in a thread."""
         self._open.add(request)
-        super().process_request(request, client_address)
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        self._answering.add(thread)
+        thread.start()
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the parent
+        """Answer all requests of a connection."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._answering.discard(threading.current_thread())
 
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as the parent
         """Close a connection that has ended."""
@@ -122,7 +155,7 @@ class KeepAliveServer(ThreadedWSGIServer):
         super().shutdown_request(request)
 
     def end(self) -> None:
-        """Stop accepting, and hang up on who is still connected."""
+        """Stop accepting, hang up on who is still connected, and see what was begun through."""
         self.shutdown()
         for connection in list(self._open):
             try:
@@ -130,3 +163,6 @@ class KeepAliveServer(ThreadedWSGIServer):
             except OSError:
                 continue
         self.server_close()
+        deadline = time.monotonic() + _LAST_WORDS_SECONDS
+        for thread in list(self._answering):
+            thread.join(max(0.0, deadline - time.monotonic()))

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from local_ecr import faults
 from local_ecr.app import App
 from local_ecr.faults import Call, Fault
+from local_ecr.holds import Hold, When
 from local_ecr.keep_alive import KeepAliveServer
 from local_ecr.registry import Place, Registry
 from local_ecr.scans import DEFAULT_SECONDS, ENHANCED_PRESETS, Scenario, scenario_from
@@ -75,6 +76,7 @@ class LocalEcr:
 
     def stop(self) -> None:
         """End, and delete all blobs."""
+        self._app.holds.end()
         self._server.end()
         self._thread.join()
         self.registry.blobs.close()
@@ -146,6 +148,16 @@ class LocalEcr:
     def delay(self, operation: str, seconds: float) -> None:
         """Let all calls of an operation wait before they are answered."""
         self._app.faults.delay(operation, seconds)
+
+    def hold(self, operation: str, *, when: When = "before", skip: int = 0) -> Hold:
+        """Stop a call that is to come, before or after its effect; see local_ecr.holds.Hold.
+
+        with ecr.hold("PutImage", when="after", skip=1) as held:
+            publisher = start()
+            held.wait()  # the second PutImage has been made, and is not answered
+            publisher.kill()
+        """
+        return self._app.holds.add(operation, when, skip)
 
     def expire_tokens(self) -> None:
         """Let every registry password that was handed out expire."""
