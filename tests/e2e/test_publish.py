@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+
 import pytest
 
 from dev import act
@@ -9,6 +12,7 @@ from dev.engine import Engine
 from tests.e2e.conftest import Played
 from tests.e2e.support import ACTION, Annotation, stage
 
+README = (act.CHECKOUT / "README.md").read_text("utf-8")
 REFUSAL = "Refused: 2 CRITICAL, 5 HIGH: at or above the threshold high"
 
 
@@ -186,14 +190,22 @@ def test_s5__same_commit_on_a_fresh_runner(engine: Engine, *, immutable: bool) -
         assert here.tags("again") == before
 
 
-def test_rebuild__unchanged_source_gives_an_unchanged_digest(engine: Engine) -> None:
-    """A checkout has file times of its own; BuildKit's cache does not look at them."""
+@pytest.mark.parametrize("fresh", [False, True])
+def test_rebuild__unchanged_source_gives_an_unchanged_digest(
+    engine: Engine, *, fresh: bool
+) -> None:
+    """BuildKit's cache does not look at the times of files; without it they have to be set."""
     with stage(engine) as here:
         here.create("rebuilt")
+        (reset_times,) = re.findall(r"run: (git ls-files -z .*)", README)
+        subprocess.run(["bash", "-c", reset_times], cwd=here.consumer, check=True)
         with here.start(repository="rebuilt", tags="{sha}") as first:
             assert first.wait() == 0
             digest = first.outputs["digest"]
         (here.consumer / "index.html").touch()
+        if fresh:
+            here.forget_builds()
+            subprocess.run(["bash", "-c", reset_times], cwd=here.consumer, check=True)
         here.ecr.reset()
         with here.start(repository="rebuilt", tags="{sha}", rebuild="true") as second:
             assert second.wait() == 0
