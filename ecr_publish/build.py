@@ -98,7 +98,9 @@ def stated_error(output: bytes) -> str:
 
 def push_error(said: str) -> bool:
     """Whether BuildKit failed while it pushed, and not while it built."""
-    return "failed to push" in said or "failed to authorize" in said
+    # BuildKit asks for a token to pull a base image too, and then names the image as a source.
+    pulling = "failed to resolve source metadata" in said
+    return "failed to push" in said or ("failed to authorize" in said and not pulling)
 
 
 def _makes_an_index(build: Build) -> Iterator[str]:

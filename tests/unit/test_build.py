@@ -213,11 +213,15 @@ def test_stated_error__last_line_of_buildx(output: bytes, said: str) -> None:
     assert stated_error(output) == said
 
 
+SOURCE = "r.io/base:1: failed to resolve source metadata for r.io/base:1"
+
+
 @pytest.mark.parametrize(
     ("said", "pushing"),
     [
         ("failed to solve: failed to push r/app:x: unexpected status: 403 Forbidden", True),
         ("failed to solve: failed to authorize: failed to fetch oauth token", True),
+        (f"failed to solve: {SOURCE}: failed to authorize: failed to fetch oauth token", False),
         ('failed to solve: process "/bin/sh -c false" did not complete: exit code: 1', False),
         ("failed to solve: failed to read dockerfile: open Dockerfile: no such file", False),
         ("", False),
