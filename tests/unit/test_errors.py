@@ -7,12 +7,16 @@ import yaml
 
 from ecr_publish.errors import (
     Bug,
+    BuilderMissing,
     BuildFailed,
     CallFailed,
     Cancelled,
+    CandidateCannotMove,
+    CannotMerge,
     EngineMissing,
     ExitCode,
     ImageMissing,
+    ImageNotThere,
     InvalidInputs,
     NoCredentials,
     NotScanned,
@@ -25,6 +29,7 @@ from ecr_publish.errors import (
     PushFailed,
     RepositoryMissing,
     RoleRefused,
+    StoreLacks,
     StsFailed,
     TagTaken,
     UnexpectedManifest,
@@ -46,6 +51,11 @@ EXAMPLES = [
     (NoCredentials(), ExitCode.CREDENTIALS),
     (RepositoryMissing("app", "eu-west-1"), ExitCode.REPOSITORY),
     (NotScanned("app", "eu-west-1"), ExitCode.REPOSITORY),
+    (ImageNotThere("1.4.2", "app"), ExitCode.REPOSITORY),
+    (CannotMerge("they are odd"), ExitCode.INPUT),
+    (BuilderMissing("native", "no such builder"), ExitCode.BUILD),
+    (StoreLacks("an image for 2 platforms"), ExitCode.BUILD),
+    (CandidateCannotMove("an image for 2 platforms", "app"), ExitCode.BUILD),
     (EngineMissing("no socket"), ExitCode.BUILD),
     (BuildFailed(1), ExitCode.BUILD),
     (ImageMissing("app:test"), ExitCode.BUILD),
@@ -53,8 +63,8 @@ EXAMPLES = [
     (UnexpectedManifest("sha256:1", "it is odd"), ExitCode.PUSH),
     (PlatformsMissing(["linux/arm64"]), ExitCode.PUSH),
     (CallFailed("PutImage", "X", "no", transient=True), ExitCode.PROMOTE),
-    (TagTaken("latest", "sha256:1"), ExitCode.PROMOTE),
-    (PromotionFailed("latest", "no", moved=[]), ExitCode.PROMOTE),
+    (TagTaken("latest", "sha256:1", "app"), ExitCode.PROMOTE),
+    (PromotionFailed(NoCredentials(), applied=[], missing=["latest"]), ExitCode.PROMOTE),
     (Cancelled(), ExitCode.CANCELLED),
     (Bug(ValueError("no")), ExitCode.BUG),
 ]
@@ -301,6 +311,8 @@ def test_no_credentials__profile_that_is_not_there() -> None:
         ("DescribeRepositories", ExitCode.REPOSITORY),
         ("CreateRepository", ExitCode.REPOSITORY),
         ("BatchGetImage", ExitCode.PUSH),
+        ("GetDownloadUrlForLayer", ExitCode.PUSH),
+        ("StartImageScan", ExitCode.SCAN),
         ("DescribeImageScanFindings", ExitCode.SCAN),
         ("PutImage", ExitCode.PROMOTE),
         ("DescribeImages", ExitCode.PROMOTE),
@@ -421,16 +433,60 @@ def test_not_scanned__rule_to_paste() -> None:
     }
 
 
-def test_platforms_missing__names_them_and_the_image_store() -> None:
+def test_platforms_missing__names_them() -> None:
     error = PlatformsMissing(["linux/arm64", "linux/s390x"])
     assert error.what == "the image that was pushed lacks linux/arm64, linux/s390x"
-    (step,) = pasted_yaml(error.fix)
+    assert "group «Build»" in error.fix
+
+
+def test_builder_missing__name_and_detail() -> None:
+    error = BuilderMissing("native", "no builder found")
+    assert error.what == "the builder native cannot be used: no builder found"
+    assert pasted_yaml(error.fix) == {"builder": "${{ steps.buildx.outputs.name }}"}
+
+
+def test_store_lacks__image_store_or_a_builder_to_paste() -> None:
+    error = StoreLacks("an image for 2 platforms")
+    assert error.what == "an image for 2 platforms cannot be built in this Docker Engine"
+    assert "Nothing was built." in error.why
+    step, builder = pasted_yaml(error.fix)
+    assert builder == {"uses": "docker/setup-buildx-action@v3"}
     settings, change, write = step["run"].splitlines()[:3]
     # What is in the file already stays, and it may be missing or empty.
     assert settings == 'settings="$({ sudo cat /etc/docker/daemon.json || true; } |'
     assert """jq --slurp 'add // {} | .features["containerd-snapshotter"] = true')\"""" in change
     assert write == 'echo "$settings" | sudo tee /etc/docker/daemon.json'
-    assert step["run"].endswith("sudo systemctl restart docker")
+    assert step["run"].splitlines()[3:] == ["sudo systemctl restart docker"]
+
+
+def test_candidate_cannot_move__command_or_a_builder_to_paste() -> None:
+    error = CandidateCannotMove("an image for 2 platforms", "team/app")
+    assert error.what == (
+        "an image for 2 platforms cannot be pushed by this Docker Engine to team/app, whose tags "
+        "are immutable"
+    )
+    assert "Nothing was built." in error.why
+    command, _, builder = pasted(error.fix).partition("\n- ")
+    assert command == (
+        "aws ecr put-image-tag-mutability --repository-name team/app \\\n"
+        "  --image-tag-mutability IMMUTABLE_WITH_EXCLUSION \\\n"
+        "  --image-tag-mutability-exclusion-filters filterType=WILDCARD,filter='candidate-*'"
+    )
+    assert builder == "uses: docker/setup-buildx-action@v3"
+
+
+def test_image_not_there__reference_and_command_to_paste() -> None:
+    error = ImageNotThere("1.4.2", "team/app")
+    assert error.what == "the repository team/app has no image 1.4.2"
+    assert pasted(error.fix) == "aws ecr list-images --repository-name team/app"
+    assert "`promote: never`" in error.fix
+
+
+def test_cannot_merge__problem() -> None:
+    error = CannotMerge("sha256:1 and sha256:2 are both for linux/amd64")
+    assert error.what == (
+        "the images cannot be merged: sha256:1 and sha256:2 are both for linux/amd64"
+    )
 
 
 def test_engine_missing__detail() -> None:
@@ -455,23 +511,41 @@ def test_unexpected_manifest__digest_and_detail() -> None:
     assert "no release tag was applied" in error.fix
 
 
-def test_tag_taken__digest_and_tag() -> None:
-    error = TagTaken("latest", "sha256:1")
-    assert error.what == "it is on sha256:1 already, and the repository's tags are immutable"
-    assert "`{sha}` instead of latest" in error.fix
+@pytest.mark.parametrize(
+    ("revision", "named"),
+    [("abc", "an image of the commit abc,"), ("", "an image that does not say its commit,")],
+)
+def test_tag_taken__image_and_its_commit(revision: str, named: str) -> None:
+    error = TagTaken("1.4.2", "sha256:1", "team/app", revision)
+    assert error.what == "the tag 1.4.2 is on sha256:1 already, and team/app does not let it move"
+    assert named in error.why
+    assert "ecr:GetDownloadUrlForLayer" in error.why
 
 
-def test_promotion_failed__nothing_moved() -> None:
-    error = PromotionFailed("latest", "no", moved=[])
-    assert error.what == "the release tag latest could not be applied: no"
-    assert error.why == "No release tag was moved."
-    assert error.fix.startswith("Running the job again is safe")
+CAUSE = PublishError("it is taken", why="Because.", fix="Do this.", link="https://e.example")
+AGAIN = "Running the job again is safe: tags that are in place stay as they are."
 
 
-def test_promotion_failed__some_moved() -> None:
-    error = PromotionFailed("latest", "no", moved=["1.4.2", "1.4"], fix="Do this.")
-    assert error.why == "Applied before that: 1.4.2, 1.4."
-    assert error.fix == "Do this."
+@pytest.mark.parametrize(
+    ("applied", "missing", "why"),
+    [
+        ([], ["latest"], "Applied: none. Not applied: latest."),
+        (["1.4.2", "1.4"], ["latest", "1"], "Applied: 1.4.2, 1.4. Not applied: latest, 1."),
+    ],
+)
+def test_s6_promotion_failed__names_every_tag(
+    applied: list[str], missing: list[str], why: str
+) -> None:
+    error = PromotionFailed(CAUSE, applied=applied, missing=missing)
+    assert error.what == "the release tag latest could not be applied: it is taken"
+    assert error.why == why
+    assert error.fix == f"Because.\nDo this.\n{AGAIN}"
+    assert error.link == "https://e.example"
+
+
+def test_promotion_failed__cause_without_advice() -> None:
+    error = PromotionFailed(PublishError("it broke"), applied=[], missing=["latest"])
+    assert (error.fix, error.link) == (AGAIN, "")
 
 
 def test_bug__type_and_text_on_one_line() -> None:

@@ -4,13 +4,16 @@ import pytest
 
 from ecr_publish.errors import InvalidInputs, NotScanned
 from ecr_publish.findings import Severity, Threshold
-from ecr_publish.inputs import Mutability, OnUnjudged
+from ecr_publish.inputs import Job, Mutability, OnRefusal, OnUnjudged, Promote
+from ecr_publish.origin import Commit
 from ecr_publish.plan import (
     Build,
+    Existing,
     LocalImage,
+    Merge,
     Plan,
     Policy,
-    attested,
+    Source,
     make,
     refuse_unscanned,
     release_tags,
@@ -19,13 +22,13 @@ from ecr_publish.reference import FullTag, RegistryId, Repository, Tag
 from ecr_publish.scan import Unjudged
 from ecr_publish.scanning import Frequency, Scanning, ScanType
 from tests.factories import (
-    CANDIDATE,
     HOST,
     NAME,
     ROLE,
     SHA,
     make_build,
     make_context,
+    make_digest,
     make_inputs,
     make_plan,
     make_policy,
@@ -35,10 +38,11 @@ from tests.factories import (
 
 LATEST = Tag("latest")
 SHORT = Tag("0123456")
+ONLY = (make_digest(),)
 
 
 def planned(context: dict[str, Any] | None = None, /, **inputs: Any) -> Plan:
-    return make(make_inputs(**inputs), make_context(**(context or {})), "0badcafe")
+    return make(make_inputs(**inputs), make_context(**(context or {})), None, "0badcafe")
 
 
 def test_make__defaults() -> None:
@@ -63,7 +67,7 @@ def test_make__passes_on_what_was_asked() -> None:
 
 
 def test_make__candidate_is_unique_to_run_attempt_and_job() -> None:
-    plan = make(make_inputs(), make_context(run_id="7", run_attempt="3"), "abc")
+    plan = make(make_inputs(), make_context(run_id="7", run_attempt="3"), None, "abc")
     assert plan.candidate == Tag("candidate-7-3-abc")
 
 
@@ -129,8 +133,10 @@ def test_source__build() -> None:
         "build_args": ("A=1",),
         "labels": ("a=1",),
         "network": "none",
+        "provenance": "mode=max",
+        "builder": "native",
     }
-    assert planned(**asked).source == Build(**asked)
+    assert planned(**asked).source == Build(**asked, recipe="", epoch=None)
 
 
 def test_source__context_by_default() -> None:
@@ -139,6 +145,95 @@ def test_source__context_by_default() -> None:
 
 def test_source__image() -> None:
     assert planned(image="app:test").source == LocalImage(name="app:test")
+
+
+COMMIT = Commit(sha="f" * 40, time=1_763_900_000)
+
+
+def built(commit: Commit | None = COMMIT, **inputs: Any) -> Build:
+    source = make(make_inputs(**inputs), make_context(), commit, "0badcafe").source
+    assert isinstance(source, Build)
+    return source
+
+
+def test_source__build_of_a_commit_is_signed() -> None:
+    build = built(labels=("a=1",))
+    assert len(build.recipe) == 64
+    assert build == make_build(
+        labels=(
+            f"org.opencontainers.image.revision={COMMIT.sha}",
+            "a=1",
+            f"ecr-publish.recipe={build.recipe}",
+            "ecr-publish.committed=1763900000",
+        ),
+        recipe=build.recipe,
+        epoch=1_763_900_000,
+    )
+
+
+def test_source__build_of_no_commit_says_nothing() -> None:
+    assert built(None, labels=("a=1",)) == make_build(labels=("a=1",), recipe="", epoch=None)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "source"),
+    [
+        ({"job": Job.GATE, "reference": Tag("1.4.2")}, Existing(reference=Tag("1.4.2"))),
+        ({"job": Job.GATE, "reference": make_digest()}, Existing(reference=make_digest())),
+        ({"job": Job.GATE, "reference": SHORT, "image": "app:1"}, Existing(reference=SHORT)),
+        (
+            {"job": Job.MERGE, "digests": (make_digest("a"), make_digest("b"))},
+            Merge(digests=(make_digest("a"), make_digest("b"))),
+        ),
+        (
+            {"job": Job.MERGE, "digests": ONLY, "image": "app:1"},
+            Merge(digests=ONLY),
+        ),
+        (
+            {"reference": SHORT, "digests": ONLY, "image": "app:1"},
+            LocalImage(name="app:1"),
+        ),
+    ],
+)
+def test_source__of_each_action(inputs: dict[str, Any], source: Source) -> None:
+    assert make(make_inputs(**inputs), make_context(), COMMIT, "0badcafe").source == source
+
+
+def test_source__of_publish_is_a_build_whatever_else_is_named() -> None:
+    source = planned(reference=SHORT, digests=ONLY).source
+    assert source == make_build()
+
+
+@pytest.mark.parametrize(
+    ("provenance", "attested"),
+    [("false", False), ("true", True), ("mode=min", True), ("mode=max", True)],
+)
+def test_attested__by_provenance(provenance: str, attested: bool) -> None:  # noqa: FBT001
+    assert make_build(provenance=provenance).attested is attested
+
+
+@pytest.mark.parametrize(
+    ("asked", "scheduled", "rebuild"),
+    [
+        (None, False, False),
+        (None, True, True),
+        (True, False, True),
+        (True, True, True),
+        (False, False, False),
+        (False, True, False),
+    ],
+)
+def test_rebuild__as_asked_or_on_schedule(
+    asked: bool | None,  # noqa: FBT001
+    scheduled: bool,  # noqa: FBT001
+    rebuild: bool,  # noqa: FBT001
+) -> None:
+    assert planned({"scheduled": scheduled}, rebuild=asked).rebuild is rebuild
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_only_forward__as_asked(asked: bool) -> None:  # noqa: FBT001
+    assert planned(promote_only_forward=asked).only_forward is asked
 
 
 def test_source__build_args_stay_out_of_the_repr() -> None:
@@ -171,6 +266,92 @@ def test_policy__threshold_and_report_only() -> None:
         on_unjudged=dict.fromkeys(Unjudged, OnUnjudged.FAIL),
         report_only=True,
     )
+
+
+PULL = {"from_pull_request": True, "branch": "feature"}
+ON_PULL = "this is a pull request, and promote is not `always`"
+
+
+@pytest.mark.parametrize(
+    ("context", "inputs", "withheld"),
+    [
+        ({}, {}, ""),
+        ({}, {"promote": Promote.ALWAYS}, ""),
+        ({}, {"promote": Promote.NEVER}, "promote: never"),
+        (PULL, {}, ON_PULL),
+        (PULL, {"promote": Promote.ALWAYS}, ""),
+        (PULL, {"promote": Promote.NEVER}, "promote: never"),
+        ({}, {"job": Job.MERGE}, ""),
+        (PULL, {"job": Job.MERGE}, ON_PULL),
+        ({}, {"job": Job.MERGE, "promote": Promote.NEVER}, "promote: never"),
+        ({}, {"job": Job.GATE}, "promote-to names none"),
+        (PULL, {"job": Job.GATE}, "promote-to names none"),
+        ({}, {"job": Job.GATE, "tags": ("a",)}, "promote-to names none"),
+        ({}, {"job": Job.GATE, "promote_to": ("a",)}, ""),
+        (PULL, {"job": Job.GATE, "promote_to": ("a",)}, ""),
+    ],
+)
+def test_s1_withheld__when_no_release_tag_is_applied(
+    context: dict[str, Any], inputs: dict[str, Any], withheld: str
+) -> None:
+    plan = planned(context, reference=SHORT, digests=ONLY, **inputs)
+    assert plan.withheld == withheld
+    assert bool(plan.release_tags) is not bool(withheld)
+    if withheld:
+        assert release_tags(plan, make_state()) == ()
+
+
+def test_withheld__tags_of_the_user_are_withheld_too() -> None:
+    assert planned(PULL, tags=("1.4.2", "latest")).release_tags == ()
+
+
+@pytest.mark.parametrize(
+    ("promote", "keeps"),
+    [(Promote.AUTO, False), (Promote.ALWAYS, False), (Promote.NEVER, True)],
+)
+@pytest.mark.parametrize("context", [{}, PULL])
+def test_keeps_passed__only_for_gate_and_merge(
+    context: dict[str, Any],
+    promote: Promote,
+    keeps: bool,  # noqa: FBT001
+) -> None:
+    for on_refusal in (None, *OnRefusal):
+        assert planned(context, promote=promote, on_refusal=on_refusal).keeps_passed is keeps
+
+
+@pytest.mark.parametrize(
+    ("context", "promote", "keeps"),
+    [
+        ({}, Promote.AUTO, True),
+        ({}, Promote.ALWAYS, True),
+        ({}, Promote.NEVER, True),
+        (PULL, Promote.AUTO, False),
+        (PULL, Promote.ALWAYS, True),
+        (PULL, Promote.NEVER, True),
+    ],
+)
+def test_keeps_refused__as_asked_or_not_on_a_pull_request(
+    context: dict[str, Any],
+    promote: Promote,
+    keeps: bool,  # noqa: FBT001
+) -> None:
+    def kept(on_refusal: OnRefusal | None) -> bool:
+        return planned(context, promote=promote, on_refusal=on_refusal).keeps_refused
+
+    assert [kept(None), kept(OnRefusal.KEEP), kept(OnRefusal.DELETE)] == [keeps, True, False]
+
+
+def test_gate__tags_are_those_of_promote_to() -> None:
+    plan = planned(job=Job.GATE, reference=SHORT, promote_to=("v-{sha}",), tags=("other",))
+    assert plan.release_tags == (FullTag(Tag(f"v-{SHA}")),)
+    assert not plan.latest_if_movable
+
+
+def test_gate__problem_names_its_own_input() -> None:
+    with pytest.raises(InvalidInputs) as caught:
+        planned({"branch": None}, job=Job.GATE, reference=SHORT, promote_to=("{branch}",))
+    (only,) = caught.value.problems
+    assert only.startswith("promote-to: '{branch}' needs a branch")
 
 
 def tags(*templates: str, **context: Any) -> tuple[FullTag, ...]:
@@ -253,11 +434,22 @@ def test_tags__all_problems_at_once() -> None:
         ({"branch": "main", "default_branch": "main", "from_pull_request": True}, False),
     ],
 )
+@pytest.mark.parametrize("promote", [Promote.AUTO, Promote.ALWAYS])
+@pytest.mark.parametrize("job", [Job.PUBLISH, Job.MERGE])
 def test_latest__on_the_default_branch_only(
     context: dict[str, Any],
     expected: bool,  # noqa: FBT001
+    promote: Promote,
+    job: Job,
 ) -> None:
-    assert planned(context).latest_if_movable is expected
+    assert planned(context, promote=promote, job=job).latest_if_movable is expected
+
+
+@pytest.mark.parametrize("inputs", [{"promote": Promote.NEVER}, {"job": Job.GATE}])
+def test_s1_latest__not_where_tags_are_withheld(inputs: dict[str, Any]) -> None:
+    plan = planned(reference=SHORT, **inputs)
+    assert plan.withheld
+    assert not plan.latest_if_movable
 
 
 def test_latest__not_beside_tags_of_the_user() -> None:
@@ -335,26 +527,6 @@ def test_can_move__by_mode_and_exclusions(
 
 def test_uri__host_and_name() -> None:
     assert make_state(host="h.io", name="a/b").uri == "h.io/a/b"
-
-
-@pytest.mark.parametrize(
-    ("mutability", "exclusions", "provenance"),
-    [
-        ("MUTABLE", (), True),
-        ("IMMUTABLE", (), False),
-        ("IMMUTABLE_WITH_EXCLUSION", ("candidate-*",), True),
-        ("IMMUTABLE_WITH_EXCLUSION", ("latest",), False),
-        ("MUTABLE_WITH_EXCLUSION", ("candidate-*",), False),
-    ],
-)
-def test_attested__only_where_the_candidate_can_move(
-    mutability: str,
-    exclusions: tuple[str, ...],
-    provenance: bool,  # noqa: FBT001
-) -> None:
-    state = make_state(mutability=mutability, exclusions=exclusions)
-
-    assert attested(make_build(), state, CANDIDATE) == make_build(provenance=provenance)
 
 
 OFF = Scanning(engine=ScanType.ENHANCED, frequency=Frequency.MANUAL)
