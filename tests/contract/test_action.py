@@ -1,23 +1,39 @@
-"""action.yml, inputs.py, the outputs and the README say the same."""
+"""The three actions, inputs.py, the outputs and the README say the same."""
 
 from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from ecr_publish.errors import ExitCode
-from ecr_publish.inputs import PREFIX, names, variable
+from ecr_publish.inputs import PREFIX, Inputs, Job, parse, variable
 from ecr_publish.report.outputs import outputs
-from tests.factories import make_outcome
+from tests.factories import make_digest, make_outcome
 
 CHECKOUT = Path(__file__).parents[2]
-ACTION: dict[str, Any] = yaml.safe_load((CHECKOUT / "action.yml").read_text())
+FILES = {
+    Job.PUBLISH: "action.yml",
+    Job.GATE: "gate/action.yml",
+    Job.MERGE: "merge/action.yml",
+}
+TEXTS = {job: (CHECKOUT / path).read_text() for job, path in FILES.items()}
+ACTIONS: dict[Job, dict[str, Any]] = {job: yaml.safe_load(text) for job, text in TEXTS.items()}
 README = (CHECKOUT / "README.md").read_text()
-(STEP,) = ACTION["runs"]["steps"]
+FIELDS = [field.name.replace("_", "-") for field in fields(Inputs)]
+
+each = pytest.mark.parametrize("job", list(Job), ids=lambda job: job.value)
+
+
+def step(job: Job) -> dict[str, Any]:
+    (only,) = ACTIONS[job]["runs"]["steps"]
+    assert isinstance(only, dict)
+    return only
 
 
 def table(heading: str) -> dict[str, str]:
@@ -27,61 +43,149 @@ def table(heading: str) -> dict[str, str]:
     return {name.strip("`"): meaning for name, meaning in rows[1:]}
 
 
-def described(part: str) -> dict[str, str]:
-    return {name: item["description"] for name, item in ACTION[part].items()}
+def described(job: Job, part: str) -> dict[str, str]:
+    return {name: item["description"] for name, item in ACTIONS[job][part].items()}
 
 
-def test_inputs__action_and_code_have_the_same() -> None:
-    assert tuple(ACTION["inputs"]) == names()
+def test_actions__there_is_one_for_each_job() -> None:
+    assert set(FILES) == set(Job)
+    assert {str(path.relative_to(CHECKOUT)) for path in CHECKOUT.glob("*/action.yml")} | {
+        "action.yml"
+    } == set(FILES.values())
 
 
-def test_inputs__each_reaches_python_under_its_own_name() -> None:
-    assert STEP["env"] == {variable(name): f"${{{{ inputs.{name} }}}}" for name in names()}
+@each
+def test_inputs__each_is_one_of_the_code_in_its_order(job: Job) -> None:
+    declared = ACTIONS[job]["inputs"]
+    assert list(declared) == [name for name in FIELDS if name in declared]
+    assert "job" not in declared
 
 
-def test_inputs__have_no_default_in_the_action() -> None:
+def test_inputs__each_of_the_code_is_one_of_an_action() -> None:
+    declared = {name for action in ACTIONS.values() for name in action["inputs"]}
+    assert {*declared, "job"} == set(FIELDS)
+
+
+@each
+def test_inputs__each_reaches_python_under_its_own_name(job: Job) -> None:
+    own = {} if job is Job.PUBLISH else {variable("job"): job.value}
+    declared = ACTIONS[job]["inputs"]
+    handed = {variable(name): f"${{{{ inputs.{name} }}}}" for name in declared}
+    assert step(job)["env"] == own | handed
+
+
+@each
+def test_s1_inputs__code_takes_the_action_for_what_it_is(job: Job) -> None:
+    # The constants of the action alone decide it, with what is required and nothing else given.
+    given = {"repository": "app", "reference": "1.4.2", "digests": str(make_digest())}
+    constants = {name: text for name, text in step(job)["env"].items() if "${{" not in text}
+    handed = {
+        variable(name): given[name]
+        for name, item in ACTIONS[job]["inputs"].items()
+        if item["required"]
+    }
+    assert parse({"AWS_REGION": "eu-west-1"} | constants | handed).job is job
+
+
+@each
+def test_inputs__have_no_default_in_the_action(job: Job) -> None:
     # An empty input is one that was not given, so that the code alone knows the defaults.
-    assert [name for name, item in ACTION["inputs"].items() if "default" in item] == []
+    declared = ACTIONS[job]["inputs"]
+    assert [name for name, item in declared.items() if "default" in item] == []
 
 
-def test_inputs__only_the_repository_is_required() -> None:
-    required = [name for name, item in ACTION["inputs"].items() if item["required"]]
-    assert required == ["repository"]
+@pytest.mark.parametrize(
+    ("job", "expected"),
+    [
+        (Job.PUBLISH, ["repository"]),
+        (Job.GATE, ["repository", "reference"]),
+        (Job.MERGE, ["repository", "digests"]),
+    ],
+)
+def test_inputs__required_are_the_repository_and_the_image(job: Job, expected: list[str]) -> None:
+    declared = ACTIONS[job]["inputs"]
+    assert [name for name, item in declared.items() if item["required"]] == expected
 
 
-def test_inputs__none_that_is_undeclared_is_used() -> None:
-    text = (CHECKOUT / "action.yml").read_text()
-    assert set(re.findall(r"inputs\.([\w-]+)", text)) == set(ACTION["inputs"])
+@each
+def test_inputs__none_that_is_undeclared_is_used(job: Job) -> None:
+    used = set(re.findall(r"inputs\.([\w-]+)", TEXTS[job]))
+    assert used == set(ACTIONS[job]["inputs"])
+
+
+@pytest.mark.parametrize("part", ["inputs", "outputs"])
+def test_descriptions__of_one_name_are_one(part: str) -> None:
+    said: dict[str, set[str]] = {}
+    for job in Job:
+        for name, description in described(job, part).items():
+            said.setdefault(name, set()).add(description)
+    assert {name: texts for name, texts in said.items() if len(texts) > 1} == {}
 
 
 def test_inputs__readme_describes_each() -> None:
-    assert table("Inputs") == described("inputs")
+    assert table("Inputs") == described(Job.PUBLISH, "inputs")
 
 
-def test_outputs__action_and_code_have_the_same() -> None:
-    assert list(ACTION["outputs"]) == list(outputs(make_outcome()))
+@pytest.mark.parametrize(
+    ("job", "heading"),
+    [
+        (Job.GATE, "The gate alone"),
+        (Job.MERGE, "Several platforms from native runners"),
+    ],
+)
+def test_inputs__readme_describes_what_the_main_action_lacks(job: Job, heading: str) -> None:
+    lacking = {
+        name: description
+        for name, description in described(job, "inputs").items()
+        if name not in ACTIONS[Job.PUBLISH]["inputs"]
+    }
+    assert lacking
+    assert table(heading) == lacking
 
 
-def test_outputs__each_comes_from_the_step() -> None:
-    expected = {name: f"${{{{ steps.{STEP['id']}.outputs.{name} }}}}" for name in ACTION["outputs"]}
-    assert {name: item["value"] for name, item in ACTION["outputs"].items()} == expected
+@each
+def test_outputs__action_and_code_have_the_same(job: Job) -> None:
+    assert list(ACTIONS[job]["outputs"]) == list(outputs(make_outcome()))
+
+
+@each
+def test_outputs__each_comes_from_the_step(job: Job) -> None:
+    declared = ACTIONS[job]["outputs"]
+    expected = {name: f"${{{{ steps.{step(job)['id']}.outputs.{name} }}}}" for name in declared}
+    assert {name: item["value"] for name, item in declared.items()} == expected
 
 
 def test_outputs__readme_describes_each() -> None:
-    assert table("Outputs") == described("outputs")
+    assert table("Outputs") == described(Job.PUBLISH, "outputs")
 
 
 def test_exit_codes__readme_names_each() -> None:
     assert {int(code) for code in table("Exit codes")} == {int(code) for code in ExitCode}
 
 
-def test_s3__no_expression_stands_inside_a_script() -> None:
-    assert "${{" not in STEP["run"]
+@each
+def test_s3__no_expression_stands_inside_a_script(job: Job) -> None:
+    assert "${{" not in step(job)["run"]
 
 
-def test_prefix__is_used_by_nothing_but_inputs_and_the_start() -> None:
-    start = (CHECKOUT / "start.sh").read_text()
-    assert set(re.findall(rf"{PREFIX}\w+", start)) == {f"{PREFIX}STARTED"}
+@pytest.mark.parametrize(
+    ("job", "start"),
+    [
+        (Job.PUBLISH, "$GITHUB_ACTION_PATH/start.sh"),
+        (Job.GATE, "$GITHUB_ACTION_PATH/../start.sh"),
+        (Job.MERGE, "$GITHUB_ACTION_PATH/../start.sh"),
+    ],
+)
+def test_start__is_the_one_script_of_all(job: Job, start: str) -> None:
+    assert step(job)["run"] == f'exec "{start}"'
+    path = start.replace("$GITHUB_ACTION_PATH", str((CHECKOUT / FILES[job]).parent))
+    assert Path(path).resolve() == CHECKOUT / "start.sh"
+
+
+def test_start__has_one_variable_of_its_own_that_is_no_input() -> None:
+    script = (CHECKOUT / "start.sh").read_text()
+    assert set(re.findall(rf"{PREFIX}\w+", script)) == {f"{PREFIX}STARTED"}
+    assert f"{PREFIX}STARTED" not in map(variable, FIELDS)
 
 
 def test_start__on_a_bash_without_a_clock_goes_on_to_the_next_line() -> None:
