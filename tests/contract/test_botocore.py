@@ -9,8 +9,9 @@ from botocore.model import ServiceModel, StringShape
 from ecr_publish import errors
 from ecr_publish.edges.registry import PAGE_SIZE
 from ecr_publish.findings import Page, Severity
-from ecr_publish.inputs import LONGEST_SESSION, SHORTEST_SESSION, Mutability
+from ecr_publish.inputs import Mutability
 from ecr_publish.scan import Refused, interpret
+from ecr_publish.values import LONGEST_SESSION, SHORTEST_SESSION
 
 
 def model(service: str) -> ServiceModel:
