@@ -70,11 +70,15 @@ class Threshold(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """A package that a finding is in; `fixed_in` is empty where no fixed version is known."""
+    """A package that a finding is in; `fixed_in` is empty where no fixed version is known.
+
+    `path` is its file in the image, where the engine names one.
+    """
 
     name: str = ""
     version: str = ""
     fixed_in: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +87,9 @@ class Finding:
 
     `stated_severity` is ECR's own word, which matters where `severity` is UNDEFINED. `suppressed`
     means that Inspector does not count it: a rule of the registry's owner suppresses it, or it is
-    closed. `platforms` are those of the index in which it is; empty for a single image.
+    closed. `platforms` are those of the index in which it is; empty for a single image. `fixable` is
+    None where the engine says nothing of fixes, as the basic one does. `known_since` is when
+    Inspector first saw it in this image, or else when its vendor published it.
     """
 
     name: str
@@ -94,6 +100,10 @@ class Finding:
     description: str = ""
     suppressed: bool = False
     platforms: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    fixable: bool | None = None
+    exploited: bool = False
+    known_since: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,21 +160,31 @@ def count(findings: Iterable[Finding]) -> dict[Severity, int]:
 def merge(found: Iterable[tuple[str, Finding]]) -> tuple[Finding, ...]:
     """The findings of several platforms as one list, equal ones once and the worst first.
 
-    Findings are equal by name, packages, severity and whether they count, so that merging never
-    lowers a severity.
+    Findings are equal by all that a rule may look at, so that merging never makes one look better;
+    of several times since when it is known the earliest counts, and none if one is missing.
 
     Args:
         found: Each finding with the platform that it was found on, empty for a single image.
     """
-    platforms: dict[Finding, dict[str, None]] = {}
-    shown: dict[Finding, Finding] = {}
+    groups: dict[Finding, list[tuple[str, Finding]]] = {}
     for platform, finding in found:
-        key = replace(finding, uri="", description="")
-        shown.setdefault(key, finding)
-        platforms.setdefault(key, {}).update({platform: None} if platform else {})
-    merged = (replace(shown[key], platforms=tuple(names)) for key, names in platforms.items())
+        key = replace(finding, uri="", description="", known_since=None)
+        groups.setdefault(key, []).append((platform, finding))
+    merged = (
+        replace(
+            group[0][1],
+            platforms=tuple(dict.fromkeys(platform for platform, _ in group if platform)),
+            known_since=_earliest(finding.known_since for _, finding in group),
+        )
+        for group in groups.values()
+    )
     order = list(Severity)
     return tuple(sorted(merged, key=lambda item: (order.index(item.severity), item.name)))
+
+
+def _earliest(times: Iterable[datetime | None]) -> datetime | None:
+    known = list(times)
+    return None if None in known else min(time for time in known if time)
 
 
 def _basic(item: Mapping[str, Any]) -> Finding:
@@ -194,6 +214,11 @@ def _enhanced(item: Mapping[str, Any]) -> Finding:
         uri=details.get("sourceUrl", ""),
         description=item.get("description", ""),
         suppressed=item.get("status") in _NOT_COUNTED,
+        aliases=tuple(details.get("relatedVulnerabilities") or ()),
+        # PARTIAL: for some of its packages, so there is something to do.
+        fixable={"YES": True, "PARTIAL": True, "NO": False}.get(item.get("fixAvailable", "")),
+        exploited=item.get("exploitAvailable") == "YES",
+        known_since=item.get("firstObservedAt") or details.get("vendorCreatedAt"),
     )
 
 
@@ -203,4 +228,5 @@ def _package(item: Mapping[str, Any]) -> Package:
         name=item.get("name", ""),
         version=item.get("version", ""),
         fixed_in="" if fixed_in == "NotAvailable" else fixed_in,
+        path=item.get("filePath", ""),
     )

@@ -1,14 +1,17 @@
-"""Findings + Policy -> Verdict with reasons. A pure function; whatever is unknown never passes."""
+"""Findings of all images + Policy -> Verdict with its reasons, finding by finding. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from enum import Enum
 
 from ecr_publish.findings import Finding, Severity, Threshold, count, merge, rank
+from ecr_publish.ignores import Ignore, Ignores, stale
 from ecr_publish.inputs import OnUnjudged
-from ecr_publish.plan import Policy
+from ecr_publish.policy import Policy, Rules, StaleIgnores
 from ecr_publish.scan import Result
 
 
@@ -20,24 +23,59 @@ class Decision(Enum):
     UNKNOWN = "unknown"
 
 
+class Ground(Enum):
+    """Why a finding refuses the image, or does not; each has exactly one.
+
+    The value is the name of the rule that decided, empty where that is not a rule of the policy.
+    """
+
+    AT_THRESHOLD = "severity-threshold"
+    OVER_LIMIT = "limits"
+    EXPLOITED = "exploited"
+    BELOW_THRESHOLD = "below severity-threshold"
+    NOT_FIXABLE = "only-fixable"
+    IN_GRACE = "grace"
+    IGNORED = "ignore"
+    SUPPRESSED = "suppressed in Inspector"
+
+    @property
+    def refuses(self) -> bool:
+        """Whether a finding with this ground refuses the image."""
+        return self in (Ground.AT_THRESHOLD, Ground.OVER_LIMIT, Ground.EXPLOITED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What the policy makes of one finding.
+
+    `place` is where the rule stands, `ignores` are those that accept the finding, `until` is the
+    day on which its grace ends.
+    """
+
+    finding: Finding
+    ground: Ground
+    place: str = ""
+    ignores: tuple[Ignore, ...] = ()
+    until: date | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What the gate decided and why.
 
-    `findings` are all that count, `deciding` those of them that refuse the image, the worst first;
-    `suppressed` are those that Inspector lists and does not count. `complete` means that these are
-    all: no image was left without a verdict. `waived_by` are the
-    settings of the user, such as `report-only`, that let an image have its release tags although
-    it did not pass; it is empty where the image passed and where it may not have them.
+    `judgements` has every finding once, the worst first. `complete` means that these are all: no
+    image was left without a verdict. `expired` and `stale` are ignores that no longer count, and
+    that nothing was found for. `waived_by` are the settings of the user, such as `report-only`,
+    that let an image have its release tags although it did not pass; it is empty where the image
+    passed and where it may not have them.
     """
 
     decision: Decision
     reason: str
-    threshold: Threshold
-    counts: dict[Severity, int]
-    findings: tuple[Finding, ...]
-    deciding: tuple[Finding, ...]
-    suppressed: tuple[Finding, ...] = ()
+    rules: Rules
+    judgements: tuple[Judgement, ...] = ()
+    expired: tuple[Ignore, ...] = ()
+    stale: tuple[Ignore, ...] = ()
     complete: bool = True
     waived_by: tuple[str, ...] = ()
 
@@ -46,37 +84,189 @@ class Verdict:
         """Whether release tags may be applied (S1)."""
         return self.decision is Decision.PASSED or bool(self.waived_by)
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All that ECR counts."""
+        return tuple(item.finding for item in self.judgements if not item.finding.suppressed)
 
-def judge(results: Sequence[Result], policy: Policy) -> Verdict:
+    @property
+    def deciding(self) -> tuple[Judgement, ...]:
+        """Those that refuse the image."""
+        return tuple(item for item in self.judgements if item.ground.refuses)
+
+    @property
+    def counts(self) -> dict[Severity, int]:
+        """How many findings of each severity ECR counts."""
+        return count(self.findings)
+
+    def with_ground(self, ground: Ground) -> tuple[Judgement, ...]:
+        """The judgements that have this ground."""
+        return tuple(item for item in self.judgements if item.ground is ground)
+
+
+def judge(results: Sequence[Result], policy: Policy, today: date) -> Verdict:
     """Decide over the scans of all images; no scan at all is never a pass."""
-    merged = merge(
+    rules = policy.rules
+    findings = merge(
         (result.target.platform, finding) for result in results for finding in result.findings
     )
-    findings = tuple(item for item in merged if not item.suppressed)
-    deciding = tuple(
-        item
-        for item in findings
-        if policy.threshold.refuses(rank(item.stated_severity, policy.unknown_severity))
-    )
+    judgements = _judged(findings, rules, today)
     unjudged = [result for result in results if result.unjudged is not None]
-    if deciding:
-        decision, reason = Decision.REFUSED, _refusal(deciding, policy.threshold)
-        reason = f"{reason}; {_ignorance(unjudged)}" if unjudged else reason
-    elif unjudged or not results:
-        decision, reason = Decision.UNKNOWN, _ignorance(unjudged)
-    else:
-        decision, reason = Decision.PASSED, _pass(findings, policy.threshold)
-    return Verdict(
-        decision=decision,
-        reason=reason,
-        threshold=policy.threshold,
-        counts=count(findings),
-        findings=findings,
-        deciding=deciding,
-        suppressed=tuple(item for item in merged if item.suppressed),
-        complete=bool(results) and not unjudged,
-        waived_by=_waivers(decision, unjudged, policy),
+    complete = bool(results) and not unjudged
+    verdict = Verdict(
+        decision=Decision.PASSED,
+        reason="",
+        rules=rules,
+        judgements=judgements,
+        expired=tuple(ignore for ignore in rules.ignore if ignore.expired(today)),
+        stale=_stale(judgements, rules, today) if complete else (),
+        complete=complete,
     )
+    decision, reason = _decided(verdict, unjudged)
+    waived_by = _waivers(decision, unjudged, policy)
+    return replace(verdict, decision=decision, reason=reason, waived_by=waived_by)
+
+
+def _judged(findings: Sequence[Finding], rules: Rules, today: date) -> tuple[Judgement, ...]:
+    ignores = Ignores(rules.ignore, today)
+    first = [_judgement(finding, rules, ignores, today) for finding in findings]
+    counted = Counter(
+        _severity(item.finding, rules) for item in first if item.ground is Ground.OVER_LIMIT
+    )
+    return tuple(_within_limit(item, rules, counted) for item in first)
+
+
+def _judgement(finding: Finding, rules: Rules, ignores: Ignores, today: date) -> Judgement:
+    """The ground of one finding; OVER_LIMIT stands for "counts towards its limit" here."""
+    severity = _severity(finding, rules)
+    refuses = rules.severity_threshold.refuses(severity)
+    accepted = ignores.of(finding)
+    until = _end_of_grace(finding, rules, severity)
+    if finding.suppressed:
+        return Judgement(finding=finding, ground=Ground.SUPPRESSED)
+    if accepted:
+        place = accepted[0].place
+        return Judgement(finding=finding, ground=Ground.IGNORED, place=place, ignores=accepted)
+    if rules.exploited and finding.exploited:
+        return _by_rule(finding, Ground.EXPLOITED, rules)
+    if not refuses and severity not in rules.limits:
+        return _by_rule(finding, Ground.BELOW_THRESHOLD, rules)
+    if rules.only_fixable and finding.fixable is False:
+        return _by_rule(finding, Ground.NOT_FIXABLE, rules)
+    if until and today < until:
+        return replace(_by_rule(finding, Ground.IN_GRACE, rules), until=until)
+    return _by_rule(finding, Ground.AT_THRESHOLD if refuses else Ground.OVER_LIMIT, rules)
+
+
+def _within_limit(item: Judgement, rules: Rules, counted: Counter[Severity]) -> Judgement:
+    severity = _severity(item.finding, rules)
+    if item.ground is not Ground.OVER_LIMIT or counted[severity] > rules.limits[severity]:
+        return item
+    return _by_rule(item.finding, Ground.BELOW_THRESHOLD, rules)
+
+
+def _by_rule(finding: Finding, ground: Ground, rules: Rules) -> Judgement:
+    rule = ground.value.removeprefix("below ").replace("-", "_")
+    return Judgement(finding=finding, ground=ground, place=rules.places.get(rule, ""))
+
+
+def _severity(finding: Finding, rules: Rules) -> Severity:
+    return rank(finding.stated_severity, rules.unknown_severity)
+
+
+def _end_of_grace(finding: Finding, rules: Rules, severity: Severity) -> date | None:
+    """The first day on which the finding refuses; None where it has no grace."""
+    days = rules.grace.get(severity, 0)
+    return finding.known_since.date() + timedelta(days=days) if finding.known_since else None
+
+
+def _stale(judgements: Sequence[Judgement], rules: Rules, today: date) -> tuple[Ignore, ...]:
+    used = {ignore.place: None for item in judgements for ignore in item.ignores}
+    return stale(rules.ignore, used, today)
+
+
+def _decided(verdict: Verdict, unjudged: Sequence[Result]) -> tuple[Decision, str]:
+    refusal = "; ".join(_refusals(verdict))
+    ignorance = "" if verdict.complete else _ignorance(unjudged)
+    if refusal:
+        return Decision.REFUSED, "; ".join(filter(None, (refusal, ignorance)))
+    if ignorance:
+        return Decision.UNKNOWN, ignorance
+    return Decision.PASSED, _pass(verdict)
+
+
+def _refusals(verdict: Verdict) -> Iterator[str]:
+    rules = verdict.rules
+    at = [item.finding for item in verdict.with_ground(Ground.AT_THRESHOLD)]
+    over = [item.finding for item in verdict.with_ground(Ground.OVER_LIMIT)]
+    exploited = [item.finding for item in verdict.with_ground(Ground.EXPLOITED)]
+    if at:
+        unranked = (
+            " (a severity without a rank counts as refused)"
+            if any(item.severity is Severity.UNDEFINED for item in at)
+            else ""
+        )
+        threshold = rules.severity_threshold.value
+        yield f"{_counted(at)}: at or above the threshold {threshold}{unranked}"
+    if exploited:
+        yield f"{_counted(exploited)}: with a known exploit"
+    if over:
+        limits = ", ".join(
+            f"{most} {severity.value}"
+            for severity, most in rules.limits.items()
+            if any(_severity(item, rules) is severity for item in over)
+        )
+        yield f"{_counted(over)}: more than the limit of {limits}"
+    if verdict.stale and rules.stale_ignores is StaleIgnores.FAIL:
+        named = ", ".join(f"{ignore.id} ({ignore.place})" for ignore in verdict.stale)
+        yield f"ignores that nothing was found for: {named}"
+
+
+def _counted(findings: Sequence[Finding]) -> str:
+    counts = {severity: number for severity, number in count(findings).items() if number}
+    return ", ".join(f"{number} {severity.value}" for severity, number in counts.items())
+
+
+def _ignorance(unjudged: Sequence[Result]) -> str:
+    if not unjudged:
+        return "there was no image to scan"
+    reasons: dict[str, list[str]] = {}
+    for result in unjudged:
+        reasons.setdefault(result.reason, []).append(result.target.platform)
+    return "; ".join(
+        f"{', '.join(filter(None, platforms))}: {reason}" if any(platforms) else reason
+        for reason, platforms in reasons.items()
+    )
+
+
+def _pass(verdict: Verdict) -> str:
+    number = _number(verdict.findings)
+    threshold = verdict.rules.severity_threshold
+    allowed = [_ALLOWED[ground].format(n) for ground, n in _grounds(verdict).items()]
+    if allowed:
+        return f"{number}, none that refuses the image: {', '.join(allowed)}"
+    if threshold is Threshold.NONE:
+        return f"{number}, and severity-threshold: none refuses nothing"
+    if not verdict.findings:
+        return "no findings"
+    return f"{number}, none at or above the threshold {threshold.value}"
+
+
+_ALLOWED = {
+    Ground.IGNORED: "{} ignored",
+    Ground.NOT_FIXABLE: "{} without a fix",
+    Ground.IN_GRACE: "{} in grace",
+}
+
+
+def _grounds(verdict: Verdict) -> dict[Ground, int]:
+    """How many findings each of the user's rules lets through."""
+    numbers = {ground: len(verdict.with_ground(ground)) for ground in _ALLOWED}
+    return {ground: number for ground, number in numbers.items() if number}
+
+
+def _number(findings: Sequence[Finding]) -> str:
+    return "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
 
 
 def _waivers(decision: Decision, unjudged: Sequence[Result], policy: Policy) -> tuple[str, ...]:
@@ -97,40 +287,8 @@ def _counted_too_bad(unjudged: Sequence[Result], policy: Policy) -> bool:
     No setting waives that: it lets an image pass of which nothing is known, not a bad one.
     """
     return any(
-        number and policy.threshold.refuses(rank(word, policy.unknown_severity))
+        number
+        and policy.rules.severity_threshold.refuses(rank(word, policy.rules.unknown_severity))
         for result in unjudged
         for word, number in result.counted.items()
     )
-
-
-def _refusal(deciding: Sequence[Finding], threshold: Threshold) -> str:
-    counts = {severity: number for severity, number in count(deciding).items() if number}
-    listed = ", ".join(f"{number} {severity.value}" for severity, number in counts.items())
-    unranked = (
-        " (a severity without a rank counts as refused)" if Severity.UNDEFINED in counts else ""
-    )
-    return f"{listed}: at or above the threshold {threshold.value}{unranked}"
-
-
-def _ignorance(unjudged: Sequence[Result]) -> str:
-    if not unjudged:
-        return "there was no image to scan"
-    reasons: dict[str, list[str]] = {}
-    for result in unjudged:
-        reasons.setdefault(result.reason, []).append(result.target.platform)
-    return "; ".join(
-        f"{', '.join(filter(None, platforms))}: {reason}" if any(platforms) else reason
-        for reason, platforms in reasons.items()
-    )
-
-
-def _pass(findings: Sequence[Finding], threshold: Threshold) -> str:
-    if threshold is Threshold.NONE:
-        return f"{_number(findings)}, and severity-threshold: none refuses nothing"
-    if not findings:
-        return "no findings"
-    return f"{_number(findings)}, none at or above the threshold {threshold.value}"
-
-
-def _number(findings: Sequence[Finding]) -> str:
-    return "1 finding" if len(findings) == 1 else f"{len(findings)} findings"

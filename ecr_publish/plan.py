@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from ecr_publish.context import Context
 from ecr_publish.errors import InvalidInputs, NotScanned
-from ecr_publish.findings import Severity, Threshold
 from ecr_publish.inputs import Inputs, Job, Mutability, OnRefusal, OnUnjudged, Promote
 from ecr_publish.origin import Commit, labels, recipe
 from ecr_publish.reference import Digest, FullTag, RegistryId, Repository, Tag, matches
@@ -77,19 +76,6 @@ class Merge:
 
 
 Source = Build | LocalImage | Existing | Merge
-
-
-@dataclass(frozen=True, kw_only=True)
-class Policy:
-    """What refuses an image, and what is done where ECR gives no verdict.
-
-    `unknown_severity` is what a severity without a rank counts as; UNDEFINED refuses the image.
-    """
-
-    threshold: Threshold
-    unknown_severity: Severity
-    on_unjudged: dict[Unjudged, OnUnjudged]
-    report_only: bool
 
 
 @dataclass(frozen=True, kw_only=True)
