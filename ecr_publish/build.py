@@ -77,11 +77,12 @@ def command(build: Build, reference: str, way: Way, metadata: str) -> list[str]:
 
 def stated_driver(inspection: str) -> str:
     """The driver that `docker buildx inspect` names; empty where it names none."""
-    for line in inspection.splitlines():
-        name, _, value = line.partition(":")
-        if name == "Driver":
-            return value.strip()
-    return ""
+    return _stated(inspection, "Driver")
+
+
+def stated_problem(inspection: str) -> str:
+    """Why `docker buildx inspect`, which succeeds all the same, could not look at the builder."""
+    return _stated(inspection, "Error")
 
 
 def pushed_digest(metadata: str) -> Digest:
@@ -101,6 +102,14 @@ def push_error(said: str) -> bool:
     # BuildKit asks for a token to pull a base image too, and then names the image as a source.
     pulling = "failed to resolve source metadata" in said
     return "failed to push" in said or ("failed to authorize" in said and not pulling)
+
+
+def _stated(inspection: str, field: str) -> str:
+    for line in inspection.splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return value.strip()
+    return ""
 
 
 def _makes_an_index(build: Build) -> Iterator[str]:

@@ -155,6 +155,14 @@ _CAUSES = (
         "The engine could not reach the registry, or the connection was cut.",
         "Check the runner's network, proxy and VPC endpoints; then run the job again.",
     ),
+    (
+        r": 403 forbidden",
+        (
+            "A permission is missing. Or the token has expired, where the build took longer than "
+            "the role's session: BuildKit keeps ECR's own words to itself."
+        ),
+        f"{_ALLOW_PUSH}\nOr raise role-duration-seconds.",
+    ),
     # The last, because a repository's name may hold these words.
     (r"not authorized to perform|denied|forbidden", "A permission is missing.", _ALLOW_PUSH),
 )

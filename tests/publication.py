@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import requests
 
 from ecr_publish.build import Builder
 from ecr_publish.edges.credentials import Aws
@@ -20,6 +21,7 @@ from ecr_publish.main import run
 from ecr_publish.manifest import Manifest
 from ecr_publish.origin import Commit
 from ecr_publish.plan import Build, RepositoryState
+from ecr_publish.push import failure
 from ecr_publish.reference import Digest, Tag
 from local_ecr.server import LocalEcr
 from tests.factories import NAME, SHA
@@ -89,9 +91,12 @@ class Pusher:
         labels = dict(item.split("=", 1) for item in self.built[-1].labels)
         how: Any = {"content": self.content, "labels": labels}
         how["login"] = (login.username, login.password)
-        if self.platforms:
-            return push_index(self.ecr, state.name, str(tag), self.platforms, **how).digest
-        return push_image(self.ecr, state.name, str(tag), **how).digest
+        try:
+            if self.platforms:
+                return push_index(self.ecr, state.name, str(tag), self.platforms, **how).digest
+            return push_image(self.ecr, state.name, str(tag), **how).digest
+        except requests.RequestException as error:
+            raise failure(str(error), state.arn) from error
 
     def forget(self, reference: str) -> None:
         return

@@ -27,6 +27,7 @@ from ecr_publish.build import (
     pushed_digest,
     stated_driver,
     stated_error,
+    stated_problem,
 )
 from ecr_publish.edges.docker_config import private_config
 from ecr_publish.edges.ports import Clock, Login
@@ -67,7 +68,6 @@ class DockerEngine:
         driver = stated_driver(self._inspect(name))
         if driver != IN_THE_ENGINE:
             return Builder(driver=driver)
-        # buildx is content without an engine, and its build would then seem to be at fault.
         with self._connected() as api:
             status = api.info().get("DriverStatus") or []
         return Builder(driver=driver, containerd=["driver-type", _CONTAINERD] in status)
@@ -168,8 +168,10 @@ class DockerEngine:
             )
         except FileNotFoundError:
             raise EngineMissing("there is no docker command on PATH") from None
-        if answer.returncode:
-            said = answer.stderr.strip() or "docker buildx does not answer"
+        # buildx is content without an engine: it then succeeds, names no driver and an error.
+        if answer.returncode or not stated_driver(answer.stdout):
+            said = answer.stderr.strip() or stated_problem(answer.stdout)
+            said = said or "docker buildx does not answer"
             raise BuilderMissing(name, said) if name else EngineMissing(said)
         return answer.stdout
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gc
+import json
 import os
 import re
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 import docker
@@ -18,13 +22,23 @@ import pytest
 import requests
 from botocore.config import Config
 
+from dev.builder import Builder as OutsideBuilder
 from dev.engine import Engine
+from ecr_publish.build import Builder
 from ecr_publish.edges.engine import DockerEngine
 from ecr_publish.edges.ports import Login
 from ecr_publish.edges.registry import Clients, EcrRegistry
-from ecr_publish.errors import BuildFailed, EngineMissing, ImageMissing, InvalidInputs, PushFailed
-from ecr_publish.plan import RepositoryState
-from ecr_publish.reference import Tag
+from ecr_publish.errors import (
+    BuilderMissing,
+    BuildFailed,
+    EngineMissing,
+    ImageMissing,
+    InvalidInputs,
+    PushFailed,
+)
+from ecr_publish.manifest import targets
+from ecr_publish.plan import Build, RepositoryState
+from ecr_publish.reference import Digest, Tag
 from local_ecr.server import LocalEcr
 from tests.factories import CANDIDATE, NAME, make_build, make_plan, make_state
 from tests.fakes import FakeClock
@@ -50,13 +64,32 @@ def docker_engine(engine: Engine) -> DockerEngine:
     return DockerEngine({"PATH": os.environ["PATH"], **engine.environment()}, FakeClock(step=2.0))
 
 
+def built(
+    docker_engine: DockerEngine,
+    workspace: Path,
+    build: Build | None = None,
+    *,
+    state: RepositoryState | None = None,
+    login: Login | None = None,
+    write: Callable[[bytes], None] = lambda _: None,
+) -> Digest | None:
+    """Build the workspace, by default for a repository that is nowhere."""
+    return docker_engine.build(
+        build or make_build(),
+        state or make_state(),
+        CANDIDATE,
+        workspace=str(workspace),
+        login=login,
+        write=write,
+    )
+
+
 def published(
     docker_engine: DockerEngine, state: RepositoryState, workspace: Path, login: Login
 ) -> tuple[str, bytes, list[str]]:
     """Build and push; gives the digest, the build's output and what the push said."""
     output, said = bytearray(), list[str]()
-    reference = f"{state.uri}:{CANDIDATE}"
-    docker_engine.build(make_build(), reference, str(workspace), output.extend)
+    built(docker_engine, workspace, state=state, write=output.extend)
     digest = docker_engine.push(state, CANDIDATE, login, said.append)
     return str(digest), bytes(output), said
 
@@ -106,7 +139,7 @@ def test_forget__removes_the_name_and_never_fails(
 ) -> None:
     state = registry.repository()
     reference = f"{state.uri}:{CANDIDATE}"
-    docker_engine.build(make_build(), reference, str(workspace), lambda _: None)
+    built(docker_engine, workspace, state=state)
     assert reference in images(engine)
 
     docker_engine.forget(reference)
@@ -118,15 +151,16 @@ def test_forget__removes_the_name_and_never_fails(
 def test_tag__keeps_the_users_own_name(
     docker_engine: DockerEngine, registry: EcrRegistry, workspace: Path, engine: Engine
 ) -> None:
-    docker_engine.build(make_build(), "users-own:1", str(workspace), lambda _: None)
+    own = make_state(host="users.example", name="own")
+    built(docker_engine, workspace, state=own)
     state = registry.repository()
 
-    docker_engine.tag("users-own:1", state, CANDIDATE)
+    docker_engine.tag(f"{own.uri}:{CANDIDATE}", state, CANDIDATE)
     digest = docker_engine.push(state, CANDIDATE, registry.login(), lambda _: None)
     docker_engine.forget(f"{state.uri}:{CANDIDATE}")
 
     assert registry.manifest(digest).digest == digest
-    assert "users-own:1" in images(engine)
+    assert f"{own.uri}:{CANDIDATE}" in images(engine)
 
 
 def test_tag__image_that_is_not_there(docker_engine: DockerEngine) -> None:
@@ -177,7 +211,7 @@ def test_build__error_in_the_dockerfile(docker_engine: DockerEngine, workspace: 
     output = bytearray()
 
     with pytest.raises(BuildFailed) as caught:
-        docker_engine.build(make_build(), "x:1", str(workspace), output.extend)
+        built(docker_engine, workspace, write=output.extend)
 
     assert "missing" in caught.value.why
     assert b"missing" in output
@@ -197,10 +231,11 @@ def test_build__dockerfile_target_arguments_and_labels(
         network="none",
     )
 
-    docker_engine.build(build, "labelled:1", str(workspace), lambda _: None)
+    state = make_state()
+    built(docker_engine, workspace, build, state=state)
 
     client = docker.DockerClient(base_url=engine.host)
-    labels = client.images.get("labelled:1").labels
+    labels = client.images.get(f"{state.uri}:{CANDIDATE}").labels
     client.close()
     assert labels["name"] == "with space;$(touch pwned)"
     assert labels["team"] == "web"
@@ -275,15 +310,18 @@ def dying_engine(request: pytest.FixtureRequest) -> Iterator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
-        for data in answers:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(data)
+        with contextlib.suppress(OSError):
+            for data in answers:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(data)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+    # Unlike close, this wakes a thread that nobody has called.
+    listener.shutdown(socket.SHUT_RDWR)
     thread.join(timeout=5)
     listener.close()
 
@@ -316,12 +354,11 @@ def stand_in(folder: Path, script: str) -> dict[str, str]:
     return {"PATH": f"{folder}:/usr/bin:/bin"}
 
 
-def test_build__no_docker_command(workspace: Path) -> None:
+@pytest.mark.parametrize("name", [None, "big"])
+def test_builder__no_docker_command(workspace: Path, name: str | None) -> None:
     # Popen and run look the program up on the PATH that they are given.
     with pytest.raises(EngineMissing, match="no docker command"):
-        DockerEngine({"PATH": str(workspace)}, FakeClock()).build(
-            make_build(), "x:1", str(workspace), lambda _: None
-        )
+        DockerEngine({"PATH": str(workspace)}, FakeClock()).builder(name)
 
 
 @pytest.mark.parametrize(
@@ -329,13 +366,13 @@ def test_build__no_docker_command(workspace: Path) -> None:
     [
         ("echo \"docker: 'buildx' is not a docker command.\" >&2; exit 1", "is not a docker"),
         ("exit 1", "docker buildx does not answer"),
+        ("exit 0", "docker buildx does not answer"),
+        ("echo 'Driver: '; echo 'Error:  no daemon'", "no daemon"),
     ],
 )
-def test_build__no_buildx(workspace: Path, script: str, shown: str) -> None:
+def test_builder__no_buildx(workspace: Path, script: str, shown: str) -> None:
     with pytest.raises(EngineMissing, match=shown):
-        DockerEngine(stand_in(workspace, script), FakeClock()).build(
-            make_build(), "x:1", str(workspace), lambda _: None
-        )
+        DockerEngine(stand_in(workspace, script), FakeClock()).builder(None)
 
 
 def test_s6__interrupted_build_takes_its_process_along(workspace: Path, engine: Engine) -> None:
@@ -348,7 +385,7 @@ def test_s6__interrupted_build_takes_its_process_along(workspace: Path, engine: 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        DockerEngine(environ, FakeClock()).build(make_build(), "x:1", str(workspace), interrupt)
+        built(DockerEngine(environ, FakeClock()), workspace, write=interrupt)
 
     pid = int((workspace / "pid").read_text())
     assert not Path(f"/proc/{pid}").exists()
@@ -368,7 +405,7 @@ def test_s6__interrupted_build_that_does_not_end_is_killed(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        DockerEngine(environ, FakeClock()).build(make_build(), "x:1", str(workspace), interrupt)
+        built(DockerEngine(environ, FakeClock()), workspace, write=interrupt)
 
     pid = int((workspace / "pid").read_text())
     assert not Path(f"/proc/{pid}").exists()
@@ -379,8 +416,10 @@ def test_engine__that_does_not_run(workspace: Path) -> None:
     nobody = {"DOCKER_HOST": f"unix://{workspace}/nobody.sock", "PATH": os.environ["PATH"]}
     engine = DockerEngine(nobody, FakeClock())
 
-    with pytest.raises(EngineMissing):
-        engine.build(make_build(), "x:1", str(workspace), lambda _: None)
+    with pytest.raises(EngineMissing, match="Cannot connect"):
+        engine.builder(None)
+    with pytest.raises(BuilderMissing, match="default cannot be used: Cannot connect"):
+        engine.builder("default")
     with pytest.raises(EngineMissing):
         engine.tag("x:1", make_state(), CANDIDATE)
     with pytest.raises(EngineMissing):
@@ -389,3 +428,281 @@ def test_engine__that_does_not_run(workspace: Path) -> None:
 
     # docker-py leaves its socket open where nobody answers; that is to be seen here, not later.
     gc.collect()
+
+
+@pytest.mark.parametrize("name", [None, "default"])
+def test_builder__that_is_the_engine(
+    docker_engine: DockerEngine, engine: Engine, name: str | None
+) -> None:
+    assert docker_engine.builder(name) == Builder(
+        driver="docker", containerd=engine.store == "containerd"
+    )
+
+
+def test_builder__that_nobody_has_made(docker_engine: DockerEngine) -> None:
+    with pytest.raises(BuilderMissing, match="nobody"):
+        docker_engine.builder("nobody")
+
+
+ONLY_CONTAINERD = pytest.mark.parametrize("engine", ["containerd"], indirect=True)
+OUTSIDE = "outside"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runner:
+    """A machine without an engine, whose buildx knows a builder elsewhere."""
+
+    home: Path
+    environ: dict[str, str]
+    workspace: Path
+
+    @property
+    def docker(self) -> DockerEngine:
+        return DockerEngine(self.environ, FakeClock())
+
+    def push(self, registry: EcrRegistry, **more: Any) -> Digest | None:
+        state = more.pop("state", None) or registry.repository()
+        login = more.pop("login", None) or registry.login()
+        build = make_build(builder=OUTSIDE)
+        return built(self.docker, self.workspace, build, state=state, login=login, **more)
+
+    def files_with(self, *secrets: str) -> list[Path]:
+        """All files of the machine's user that hold one of these."""
+        wanted = [secret.encode() for secret in secrets]
+        return [
+            path
+            for path in self.home.rglob("*")
+            if path.is_file() and any(secret in path.read_bytes() for secret in wanted)
+        ]
+
+
+@pytest.fixture
+def runner(
+    engine: Engine, tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Runner]:
+    home = tmp_path / "home"
+    (home / "temp").mkdir(parents=True)
+    (home / ".docker").mkdir()
+    (home / ".docker" / "config.json").write_text('{"auths": {}}')
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "RUNNER_TEMP": str(home / "temp"),
+        "DOCKER_HOST": f"unix://{home}/no-engine.sock",
+    }
+    # Whatever else is written for a while is seen as well.
+    monkeypatch.setattr("tempfile.tempdir", str(home / "temp"))
+    with OutsideBuilder(engine) as builder:
+        builder.create(OUTSIDE, environ)
+        yield Runner(home=home, environ=environ, workspace=workspace)
+
+
+def secrets_of(login: Login) -> tuple[str, str]:
+    """The password, and the form in which docker's configuration holds it."""
+    auth = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
+    return login.password, auth
+
+
+@ONLY_CONTAINERD
+@pytest.mark.parametrize("chosen_by", ["name", "BUILDX_BUILDER"])
+def test_builder__outside_needs_no_engine(runner: Runner, chosen_by: str) -> None:
+    environ = runner.environ | ({"BUILDX_BUILDER": OUTSIDE} if chosen_by != "name" else {})
+    name = OUTSIDE if chosen_by == "name" else None
+
+    assert DockerEngine(environ, FakeClock()).builder(name) == Builder(driver="remote")
+
+
+@ONLY_CONTAINERD
+@pytest.mark.parametrize("provenance", ["false", "mode=max"])
+def test_push__by_the_builder_states_the_digest_that_ecr_took(
+    runner: Runner, registry: EcrRegistry, provenance: str
+) -> None:
+    output = bytearray()
+    build = make_build(builder=OUTSIDE, provenance=provenance)
+    state, login = registry.repository(), registry.login()
+
+    digest = built(
+        runner.docker, runner.workspace, build, state=state, login=login, write=output.extend
+    )
+
+    assert digest
+    assert registry.find(CANDIDATE).digest == digest
+    assert len(targets(registry.manifest(digest), registry.manifest)) == 1
+    assert b"pushing manifest" in output
+
+
+@ONLY_CONTAINERD
+def test_s5__builder_that_pushes_again_uploads_nothing(
+    runner: Runner, registry: EcrRegistry, ecr: LocalEcr
+) -> None:
+    build = make_build(builder=OUTSIDE, epoch=1_700_000_000)
+    state = registry.repository()
+
+    def again() -> Digest | None:
+        login = registry.login()
+        return built(runner.docker, runner.workspace, build, state=state, login=login)
+
+    first = again()
+    ecr.reset()
+
+    assert again() == first
+    assert ecr.calls("v2.StartUpload") == []
+
+
+@ONLY_CONTAINERD
+@pytest.mark.parametrize(
+    ("operation", "code", "cause"),
+    [
+        ("v2.PutManifest", "DENIED", "permission"),
+        ("v2.*", "DENIED", "token has expired"),
+        ("v2.*", "UNAUTHORIZED", "does not belong to this registry"),
+        ("v2.PutManifest", "TOOMANYREQUESTS", "throttled"),
+    ],
+)
+def test_push__by_the_builder_names_the_cause(
+    runner: Runner,
+    registry: EcrRegistry,
+    ecr: LocalEcr,
+    operation: str,
+    code: str,
+    cause: str,
+) -> None:
+    state, login = registry.repository(), registry.login()
+    ecr.fail_next(operation, code, times=99)
+
+    with pytest.raises(PushFailed) as caught:
+        runner.push(registry, state=state, login=login)
+
+    assert cause in caught.value.why
+    assert "failed to push" in caught.value.what
+
+
+@ONLY_CONTAINERD
+def test_push__by_the_builder_with_a_wrong_password(runner: Runner, registry: EcrRegistry) -> None:
+    with pytest.raises(PushFailed, match="401") as caught:
+        runner.push(registry, login=Login(username="AWS", password="wrong"))
+
+    assert "does not belong to this registry" in caught.value.why
+
+
+@ONLY_CONTAINERD
+def test_push__by_the_builder_to_a_repository_that_was_removed(
+    runner: Runner, registry: EcrRegistry
+) -> None:
+    state, login = registry.repository(), registry.login()
+    boto3.client("ecr").delete_repository(repositoryName=NAME, force=True)
+
+    with pytest.raises(PushFailed) as caught:
+        runner.push(registry, state=state, login=login)
+
+    assert "create-repository" in caught.value.fix
+
+
+@ONLY_CONTAINERD
+def test_push__by_the_builder_to_nobody(runner: Runner, registry: EcrRegistry) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+
+    with pytest.raises(PushFailed) as caught:
+        runner.push(registry, state=make_state(host=host))
+
+    assert "could not reach the registry" in caught.value.why
+
+
+@ONLY_CONTAINERD
+@pytest.mark.parametrize(
+    "dockerfile",
+    ["FROM scratch\nCOPY missing /\n", "FROM {host}/nobody:1\n", "FROM scratch\nNONSENSE\n"],
+    ids=["missing file", "missing base image", "syntax"],
+)
+def test_build__that_fails_is_not_taken_for_a_failed_push(
+    runner: Runner, registry: EcrRegistry, ecr: LocalEcr, dockerfile: str
+) -> None:
+    (runner.workspace / "Dockerfile").write_text(dockerfile.format(host=ecr.host))
+
+    with pytest.raises(BuildFailed) as caught:
+        runner.push(registry)
+
+    assert "failed to solve" in caught.value.why
+    assert list((runner.home / "temp").iterdir()) == []
+
+
+@ONLY_CONTAINERD
+@pytest.mark.parametrize("end", ["good", "refused", "failed", "cancelled"])
+def test_s3__login_of_a_builder_is_in_no_argument_and_in_no_file_afterwards(
+    runner: Runner, registry: EcrRegistry, ecr: LocalEcr, end: str
+) -> None:
+    state, login = registry.repository(), registry.login()
+    secrets, shown = secrets_of(login), bytearray()
+    arguments = set[str]()
+    if end == "refused":
+        ecr.fail_next("v2.PutManifest", "DENIED", times=99)
+    if end == "failed":
+        (runner.workspace / "Dockerfile").write_text("FROM scratch\nCOPY missing /\n")
+
+    def write(data: bytes) -> None:
+        shown.extend(data)
+        arguments.add(all_arguments())
+        assert runner.files_with(*secrets), "docker has no login"
+        if end == "cancelled":
+            raise KeyboardInterrupt
+
+    kinds = {"refused": PushFailed, "failed": BuildFailed, "cancelled": KeyboardInterrupt}
+    with pytest.raises(kinds[end]) if end in kinds else contextlib.nullcontext():
+        runner.push(registry, state=state, login=login, write=write)
+
+    assert runner.files_with(*secrets) == []
+    assert list((runner.home / "temp").iterdir()) == []
+    assert (runner.home / ".docker" / "config.json").read_text() == '{"auths": {}}'
+    assert "buildx" in "".join(arguments)
+    assert not [secret for secret in secrets if secret in "".join(arguments)]
+    assert not [secret for secret in secrets if secret.encode() in shown]
+
+
+def all_arguments() -> str:
+    """The command lines of all processes."""
+    found = ""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found += path.read_text(errors="replace")
+    return found
+
+
+EPOCH = 1_700_000_000
+
+
+def created(registry: EcrRegistry, digest: Digest) -> str:
+    """When an image says that it was made."""
+    return str(json.loads(registry.config(registry.manifest(digest)))["created"])
+
+
+def test_s5__same_commit_gives_the_same_digest(
+    docker_engine: DockerEngine, registry: EcrRegistry, workspace: Path
+) -> None:
+    state, digests = registry.repository(), set()
+    for modified in (1_000_000_000, 1_100_000_000):
+        os.utime(workspace / "hello", (modified, modified))
+        built(docker_engine, workspace, make_build(epoch=EPOCH), state=state)
+        digests.add(docker_engine.push(state, CANDIDATE, registry.login(), lambda _: None))
+
+    (digest,) = digests
+    assert created(registry, digest) == "2023-11-14T22:13:20Z"
+
+
+def test_epoch__of_the_user_wins(engine: Engine, registry: EcrRegistry, workspace: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], "SOURCE_DATE_EPOCH": "0", **engine.environment()}
+    docker_engine, state = DockerEngine(environ, FakeClock()), registry.repository()
+
+    built(docker_engine, workspace, make_build(epoch=EPOCH), state=state)
+
+    digest = docker_engine.push(state, CANDIDATE, registry.login(), lambda _: None)
+    assert created(registry, digest) == "1970-01-01T00:00:00Z"
+
+
+def test_epoch__that_is_not_known_is_the_time_of_the_build(
+    docker_engine: DockerEngine, registry: EcrRegistry, workspace: Path
+) -> None:
+    (workspace / "hello").write_text("never built before")
+    digest, _, _ = published(docker_engine, registry.repository(), workspace, registry.login())
+
+    assert created(registry, Digest(digest))[:4] >= "2024"
