@@ -87,8 +87,8 @@ class Finding:
 
     `stated_severity` is ECR's own word, which matters where `severity` is UNDEFINED. `suppressed`
     means that Inspector does not count it: a rule of the registry's owner suppresses it, or it is
-    closed. `platforms` are those of the index in which it is; empty for a single image. `fixable` is
-    None where the engine says nothing of fixes, as the basic one does. `known_since` is when
+    closed. `platforms` are those of the index in which it is; empty for a single image. `fixable`
+    is None where the engine says nothing of fixes, as the basic one does. `known_since` is when
     Inspector first saw it in this image, or else when its vendor published it.
     """
 

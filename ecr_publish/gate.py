@@ -137,25 +137,31 @@ def _judged(findings: Sequence[Finding], rules: Rules, today: date) -> tuple[Jud
 
 
 def _judgement(finding: Finding, rules: Rules, ignores: Ignores, today: date) -> Judgement:
-    """The ground of one finding; OVER_LIMIT stands for "counts towards its limit" here."""
+    accepted = ignores.of(finding)
+    until = _end_of_grace(finding, rules)
+    ground = _ground(finding, rules, ignored=bool(accepted), in_grace=bool(until and today < until))
+    if ground is Ground.IGNORED:
+        place = accepted[0].place
+        return Judgement(finding=finding, ground=ground, place=place, ignores=accepted)
+    judged = _by_rule(finding, ground, rules)
+    return replace(judged, until=until) if ground is Ground.IN_GRACE else judged
+
+
+def _ground(finding: Finding, rules: Rules, *, ignored: bool, in_grace: bool) -> Ground:
+    """The first ground that holds; OVER_LIMIT stands for "counts towards its limit" here."""
     severity = _severity(finding, rules)
     refuses = rules.severity_threshold.refuses(severity)
-    accepted = ignores.of(finding)
-    until = _end_of_grace(finding, rules, severity)
-    if finding.suppressed:
-        return Judgement(finding=finding, ground=Ground.SUPPRESSED)
-    if accepted:
-        place = accepted[0].place
-        return Judgement(finding=finding, ground=Ground.IGNORED, place=place, ignores=accepted)
-    if rules.exploited and finding.exploited:
-        return _by_rule(finding, Ground.EXPLOITED, rules)
-    if not refuses and severity not in rules.limits:
-        return _by_rule(finding, Ground.BELOW_THRESHOLD, rules)
-    if rules.only_fixable and finding.fixable is False:
-        return _by_rule(finding, Ground.NOT_FIXABLE, rules)
-    if until and today < until:
-        return replace(_by_rule(finding, Ground.IN_GRACE, rules), until=until)
-    return _by_rule(finding, Ground.AT_THRESHOLD if refuses else Ground.OVER_LIMIT, rules)
+    grounds = (
+        (finding.suppressed, Ground.SUPPRESSED),
+        (ignored, Ground.IGNORED),
+        (rules.exploited and finding.exploited, Ground.EXPLOITED),
+        (not refuses and severity not in rules.limits, Ground.BELOW_THRESHOLD),
+        (rules.only_fixable and finding.fixable is False, Ground.NOT_FIXABLE),
+        (in_grace, Ground.IN_GRACE),
+        (refuses, Ground.AT_THRESHOLD),
+        (True, Ground.OVER_LIMIT),
+    )
+    return next(ground for holds, ground in grounds if holds)
 
 
 def _within_limit(item: Judgement, rules: Rules, counted: Counter[Severity]) -> Judgement:
@@ -174,9 +180,9 @@ def _severity(finding: Finding, rules: Rules) -> Severity:
     return rank(finding.stated_severity, rules.unknown_severity)
 
 
-def _end_of_grace(finding: Finding, rules: Rules, severity: Severity) -> date | None:
+def _end_of_grace(finding: Finding, rules: Rules) -> date | None:
     """The first day on which the finding refuses; None where it has no grace."""
-    days = rules.grace.get(severity, 0)
+    days = rules.grace.get(_severity(finding, rules), 0)
     return finding.known_since.date() + timedelta(days=days) if finding.known_since else None
 
 

@@ -124,8 +124,10 @@ class TagInputs:
 class GateInputs:
     """What refuses an image, and what to do where ECR gives no verdict."""
 
-    severity_threshold: Threshold
-    unknown_severity: Severity
+    severity_threshold: Threshold | None
+    unknown_severity: Severity | None
+    only_fixable: bool | None
+    policy_file: str | None
     scan_timeout: int
     max_scan_age: int | None
     on_timeout: OnUnjudged
@@ -243,11 +245,12 @@ def _tags(reader: _Reader) -> TagInputs:
 
 
 def _gate(reader: _Reader) -> GateInputs:
+    unknown = reader.optional("unknown-severity", one_of(UnknownSeverity))
     return GateInputs(
-        severity_threshold=reader.given("severity-threshold", one_of(Threshold), Threshold.HIGH),
-        unknown_severity=reader.given(
-            "unknown-severity", one_of(UnknownSeverity), UnknownSeverity.FAIL
-        ).severity,
+        severity_threshold=reader.optional("severity-threshold", one_of(Threshold)),
+        unknown_severity=unknown.severity if unknown else None,
+        only_fixable=reader.optional("only-fixable", boolean),
+        policy_file=reader.optional("policy-file", str),
         scan_timeout=reader.given("scan-timeout", values.scan_timeout, 900),
         max_scan_age=reader.optional("max-scan-age", values.scan_age),
         on_timeout=reader.given("on-timeout", one_of(OnUnjudged), OnUnjudged.FAIL),

@@ -7,6 +7,8 @@ import signal
 import time
 import traceback
 from collections.abc import Mapping
+from datetime import date, timezone
+from functools import partial
 
 from ecr_publish.context import read
 from ecr_publish.edges.ports import Edges, Registry, Workflow
@@ -16,6 +18,7 @@ from ecr_publish.inputs import parse
 from ecr_publish.obtain import images, obtained
 from ecr_publish.outcome import Outcome
 from ecr_publish.plan import Plan, make, refuse_unscanned, release_tags
+from ecr_publish.policy_file import effective
 from ecr_publish.promote import SIGNALS, leave, look, promote
 from ecr_publish.report.log import lines
 from ecr_publish.report.outputs import outputs
@@ -80,7 +83,9 @@ def line(environ: Mapping[str, str], run: Run) -> None:
         context = read(environ, run.edges.workflow.read_text)
         inputs = parse(environ)
         commit = run.edges.checkout.commit(context.workspace, inputs.context or ".")
-        plan = outcome.plan = make(inputs, context, commit, secrets.token_hex(4))
+        fetch = partial(run.edges.checkout.read, context.workspace)
+        rules = effective(inputs, fetch, _today(run.edges))
+        plan = outcome.plan = make(inputs, context, commit, rules=rules, nonce=secrets.token_hex(4))
         run.say(f"{plan.repository} in {plan.region}, candidate tag {plan.candidate}")
     with run.room("credentials"):
         registry = run.edges.cloud.connect(plan, from_fork=context.from_fork)
@@ -91,7 +96,7 @@ def line(environ: Mapping[str, str], run: Run) -> None:
     with run.room("scan"):
         outcome.results = for_scans(_watch(site), images(site, image.manifest))
     with run.room("gate"):
-        verdict = outcome.verdict = judge(outcome.results, plan.policy)
+        verdict = outcome.verdict = judge(outcome.results, plan.policy, _today(run.edges))
         run.say(verdict.reason)
     with run.room("promote"):
         if verdict.may_promote:
@@ -145,6 +150,10 @@ def _annotate(workflow: Workflow, outcome: Outcome) -> None:
         workflow.warning("ECR scan did not pass", f"{headline(outcome)}. {waiver(outcome)}")
     if outcome.exit_code:
         workflow.error("ecr-publish", headline(outcome))
+
+
+def _today(edges: Edges) -> date:
+    return edges.clock.today().astimezone(timezone.utc).date()
 
 
 def _site(run: Run, plan: Plan, registry: Registry, workspace: str) -> Site:

@@ -9,6 +9,7 @@ from ecr_publish.context import Context
 from ecr_publish.errors import InvalidInputs, NotScanned
 from ecr_publish.inputs import Inputs, Job, Mutability, OnRefusal, OnUnjudged, Promote
 from ecr_publish.origin import Commit, labels, recipe
+from ecr_publish.policy import Policy, Rules
 from ecr_publish.reference import Digest, FullTag, RegistryId, Repository, Tag, matches
 from ecr_publish.scan import Unjudged
 from ecr_publish.scanning import Scanning
@@ -138,13 +139,16 @@ class RepositoryState:
         return self.mutability == "MUTABLE"
 
 
-def make(inputs: Inputs, context: Context, commit: Commit | None, nonce: str) -> Plan:
+def make(
+    inputs: Inputs, context: Context, commit: Commit | None, *, rules: Rules, nonce: str
+) -> Plan:
     """Decide the run; raises InvalidInputs for tags that this run cannot have.
 
     Args:
         inputs: What the user asked for.
         context: The run.
         commit: What is checked out in the build's context; None where that is no git checkout.
+        rules: What refuses an image.
         nonce: A few random characters, so that two jobs of one run never share a candidate tag.
     """
     withheld = _withheld(inputs, context)
@@ -163,7 +167,7 @@ def make(inputs: Inputs, context: Context, commit: Commit | None, nonce: str) ->
         only_forward=inputs.promote_only_forward,
         keeps_passed=inputs.promote is Promote.NEVER,
         keeps_refused=_keeps_refused(inputs, withheld),
-        policy=_policy(inputs),
+        policy=_policy(inputs, rules),
         scan_timeout=inputs.scan_timeout,
         max_scan_age=inputs.max_scan_age,
     )
@@ -267,10 +271,9 @@ def _keeps_refused(inputs: Inputs, withheld: str) -> bool:
     return inputs.on_refusal is OnRefusal.KEEP
 
 
-def _policy(inputs: Inputs) -> Policy:
+def _policy(inputs: Inputs, rules: Rules) -> Policy:
     return Policy(
-        threshold=inputs.severity_threshold,
-        unknown_severity=inputs.unknown_severity,
+        rules=rules,
         on_unjudged={
             Unjudged.TIMEOUT: inputs.on_timeout,
             Unjudged.UNSUPPORTED: inputs.on_unsupported,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from datetime import date
 from enum import Enum
 from typing import Any
 
@@ -80,11 +81,11 @@ ALLOWABLE = (*(item.name for item in fields(Rules) if item.name != "places"), "r
 class Layer:
     """The rules of one file or of the inputs: of `rules` only those count that have a place.
 
-    `allow` names what a layer above may loosen.
+    `allow` names what a layer above may loosen; None where the layer does not speak of it.
     """
 
     rules: Rules
-    allow: frozenset[str] = frozenset()
+    allow: frozenset[str] | None = None
 
 
 class Loosened(ValueError):
@@ -98,33 +99,35 @@ def combined(base: Layer, own: Layer) -> Layer:
     not allow either.
     """
     changes: dict[str, Any] = {}
+    allowed = base.allow or frozenset()
     for name, place in own.rules.places.items():
         mine, theirs = getattr(own.rules, name), getattr(base.rules, name)
-        if name not in base.allow and _LOOSER[name](mine, theirs):
+        if name not in allowed and _LOOSER[name](mine, theirs):
             raise Loosened(f"{place}: {_key(name)}: is looser than {_stated(base.rules, name)}")
         changes[name] = (*theirs, *mine) if name == "ignore" else mine
     places = {**base.rules.places, **own.rules.places}
     rules = replace(base.rules, **changes, places=places)
-    return Layer(rules=rules, allow=base.allow & own.allow)
+    return Layer(rules=rules, allow=allowed if own.allow is None else allowed & own.allow)
 
 
-def broken_requirements(rules: Rules, today: Any) -> Iterator[str]:  # noqa: ANN401 - datetime.date
+def broken_requirements(rules: Rules, today: date) -> Iterator[str]:
     """What the ignores lack that the policy requires of each."""
-    need = rules.require
     for ignore in rules.ignore:
-        open_end = ignore.until is None and not ignore.until_fixed
-        if need.reason and not ignore.reason:
-            yield f"{ignore.place}: ignore of {ignore.id}: has no reason, which `require` asks for"
-        if need.owner and not ignore.owner:
-            yield f"{ignore.place}: ignore of {ignore.id}: has no owner, which `require` asks for"
-        if (need.until or need.max_days is not None) and open_end:
-            yield f"{ignore.place}: ignore of {ignore.id}: has no end, which `require` asks for"
-        far = ignore.until is not None and need.max_days is not None
-        if far and (ignore.until - today).days > need.max_days:
-            yield (
-                f"{ignore.place}: ignore of {ignore.id}: ends on {ignore.until}, which is more "
-                f"than {need.max_days} days away (`require`)"
-            )
+        for lack in _lacks(ignore, rules.require, today):
+            yield f"{ignore.place}: the ignore of {ignore.id} {lack} (`require`)"
+
+
+def _lacks(ignore: Ignore, need: Require, today: date) -> Iterator[str]:
+    if need.reason and not ignore.reason:
+        yield "has no reason"
+    if need.owner and not ignore.owner:
+        yield "has no owner"
+    if (need.until or need.max_days is not None) and not (ignore.until or ignore.until_fixed):
+        yield "has no end"
+    if need.max_days is not None and ignore.until:
+        days = (ignore.until - today).days
+        if days > need.max_days:
+            yield f"ends in {days} days, which is more than {need.max_days}"
 
 
 def _key(name: str) -> str:

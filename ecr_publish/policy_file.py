@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import reduce
 from typing import Any
 
+from ecr_publish.errors import InvalidInputs
 from ecr_publish.findings import Severity, Threshold
 from ecr_publish.ignores import Ignore
-from ecr_publish.inputs import UnknownSeverity
-from ecr_publish.policy import ALLOWABLE, Layer, Require, Rules, StaleIgnores, combined
+from ecr_publish.inputs import Inputs, OnUnjudged, UnknownSeverity
+from ecr_publish.policy import (
+    ALLOWABLE,
+    Layer,
+    Loosened,
+    Require,
+    Rules,
+    StaleIgnores,
+    broken_requirements,
+    combined,
+)
 from ecr_publish.shape import (
     BOOLEAN,
     DATE,
@@ -29,6 +39,7 @@ from ecr_publish.shape import (
 )
 
 DEFAULT_PATH = ".ecr-publish.yml"
+UNTIL_FIXED = "until-fixed"
 _LONGEST_CHAIN = 4
 _RANKED = [severity for severity in Severity if severity is not Severity.UNDEFINED]
 
@@ -66,21 +77,72 @@ def read(content: bytes, name: str) -> PolicyFile:
     )
 
 
-def chain(path: str, fetch: Callable[[str], bytes]) -> Layer:
-    """The rules of a policy file and of all that it extends; raises Malformed or Loosened.
+def effective(inputs: Inputs, fetch: Callable[[str], bytes | None], today: date) -> Rules:
+    """The rules that count: of the policy file, of all that it extends, and of the inputs.
 
     Args:
-        path: The file's path.
-        fetch: Gives the bytes of a path; raises Malformed where there is no such file.
+        inputs: What the step says; it wins as far as the base allows it.
+        fetch: Gives the bytes of a path, None where there is no such file.
+        today: In UTC, for what an ignore may carry.
+
+    Raises InvalidInputs, which names file, line and key of all problems.
     """
-    files = [read(fetch(path), path)]
+    try:
+        base = _chain(inputs.policy_file or DEFAULT_PATH, inputs, fetch)
+        rules = combined(base, _of_inputs(inputs)).rules
+        problems = [*_settings_that_loosen(inputs, base), *broken_requirements(rules, today)]
+    except Malformed as error:
+        problems = error.problems
+    except Loosened as error:
+        problems = [str(error)]
+    if problems:
+        raise InvalidInputs([f"policy: {problem}" for problem in problems])
+    return rules
+
+
+def _chain(path: str, inputs: Inputs, fetch: Callable[[str], bytes | None]) -> Layer:
+    """The policy file combined with all that it extends; without any file, whatever is allowed."""
+    if inputs.policy_file is None and fetch(path) is None:
+        return Layer(rules=Rules(), allow=frozenset(ALLOWABLE))
+    files = [_fetched(path, fetch)]
     while files[-1].extends:
         if len(files) == _LONGEST_CHAIN:
-            raise Malformed([f"{path}: extends a chain of more than {_LONGEST_CHAIN} files"])
+            raise Malformed([f"{path}: more than {_LONGEST_CHAIN} files extend each other"])
         path = posixpath.normpath(posixpath.join(posixpath.dirname(path), files[-1].extends))
-        files.append(read(fetch(path), path))
+        files.append(_fetched(path, fetch))
     *above, base = (file.layer for file in files)
-    return reduce(combined, reversed(above), base)
+    # Where nothing extends it, a file that does not speak of it leaves the inputs free.
+    unsaid = frozenset() if above else frozenset(ALLOWABLE)
+    root = replace(base, allow=unsaid if base.allow is None else base.allow)
+    return reduce(combined, reversed(above), root)
+
+
+def _fetched(path: str, fetch: Callable[[str], bytes | None]) -> PolicyFile:
+    content = fetch(path)
+    if content is None:
+        raise Malformed([f"{path}: there is no such file; does the job have a checkout?"])
+    return read(content, path)
+
+
+def _of_inputs(inputs: Inputs) -> Layer:
+    given: dict[str, Any] = {
+        "severity_threshold": inputs.severity_threshold,
+        "unknown_severity": inputs.unknown_severity,
+        "only_fixable": inputs.only_fixable,
+    }
+    stated = {name: value for name, value in given.items() if value is not None}
+    places = {name: f"the input {name.replace('_', '-')}" for name in stated}
+    return Layer(rules=Rules(**stated, places=places))
+
+
+def _settings_that_loosen(inputs: Inputs, base: Layer) -> Iterator[str]:
+    """The inputs outside of the rules that let an image through, where the base forbids them."""
+    allowed = base.allow or frozenset()
+    if inputs.report_only and "report_only" not in allowed:
+        yield "the input report-only: the base does not allow it (`allow: [report-only]`)"
+    waived = (inputs.on_timeout, inputs.on_unsupported, inputs.on_scan_error)
+    if OnUnjudged.WARN in waived and "warn" not in allowed:
+        yield "an input on-…: warn: the base does not allow it (`allow: [warn]`)"
 
 
 def schema() -> dict[str, Any]:
@@ -96,42 +158,41 @@ def _named(ignore: Ignore, name: str) -> Ignore:
     return replace(ignore, place=f"{name}, line {ignore.place}")
 
 
-def _ignore(*, lines: Mapping[str, int], until: date | str | None = None, **given: str) -> Ignore:
-    fixed = until == "until-fixed"
-    end = until if isinstance(until, date) else None
-    return Ignore(until=end, until_fixed=fixed, place=str(lines[""]), **given)
-
-
-def _require(*, lines: Mapping[str, int], **given: Any) -> Require:  # noqa: ANN401
-    return Require(**given)
-
-
-def _by_severity(*, lines: Mapping[str, int], **given: int | None) -> dict[Severity, int]:
-    return {Severity(name.upper()): most for name, most in given.items() if most is not None}
-
-
-def _file(
-    *,
-    lines: Mapping[str, int],
-    extends: str = "",
-    allow: tuple[str, ...] = (),
-    **given: Any,  # noqa: ANN401
-) -> PolicyFile:
-    places = {key.replace("-", "_"): str(line) for key, line in lines.items() if key}
-    stated = {key: place for key, place in places.items() if key in given}
-    return PolicyFile(
-        layer=Layer(rules=Rules(**given, places=stated), allow=frozenset(allow)), extends=extends
+def _ignore(given: dict[str, Any], lines: dict[str, int]) -> Ignore:
+    until = given.pop("until", None)
+    return Ignore(
+        until=until if isinstance(until, date) else None,
+        until_fixed=until == UNTIL_FIXED,
+        place=str(lines[""]),
+        **given,
     )
 
 
-def _severities(kind: Kind) -> Record:
+def _require(given: dict[str, Any], _: dict[str, int]) -> Require:
+    return Require(**given)
+
+
+def _by_severity(given: dict[str, Any], _: dict[str, int]) -> dict[Severity, int]:
+    return {Severity(name.upper()): most for name, most in given.items() if most is not None}
+
+
+def _file(given: dict[str, Any], lines: dict[str, int]) -> PolicyFile:
+    extends, allow = given.pop("extends", ""), given.pop("allow", None)
+    places = {key: str(line) for key, line in lines.items() if key in given}
+    allowed = None if allow is None else frozenset(allow)
+    return PolicyFile(
+        layer=Layer(rules=Rules(**given, places=places), allow=allowed), extends=extends
+    )
+
+
+def _severities(kind: Kind[Any]) -> Record[dict[Severity, int]]:
     return Record({severity.value.lower(): kind for severity in _RANKED}, _by_severity)
 
 
 _DAYS = Text(lambda text: int(text[:-1]), r"[0-9]{1,4}d", "a number of days (14d)")
-_LIMIT = Either((Number(0, 100_000), Choice({"none": None})), "a number, or none")
-_UNTIL = Either(
-    (DATE, Choice({"until-fixed": "until-fixed"})), "a date (2027-01-31), or until-fixed"
+_LIMIT: Kind[Any] = Either((Number(0, 100_000), Choice({"none": None})), "a number, or none")
+_UNTIL: Kind[Any] = Either(
+    (DATE, Choice({UNTIL_FIXED: UNTIL_FIXED})), "a date (2027-01-31), or until-fixed"
 )
 _IGNORE = Record(
     {

@@ -175,12 +175,12 @@ class Listing(Kind[tuple[T, ...]]):
 class Record(Kind[T]):
     """A mapping with these keys and no other.
 
-    `make` gets each value that is there under its key, `-` written as `_`, and `lines`: the line
-    of each key, and under the empty key the record's own.
+    `make` gets the values that are there, each under its key with `-` written as `_`, and the line
+    of each key; under the empty key stands the record's own.
     """
 
     keys: Mapping[str, Kind[Any]]
-    make: Callable[..., T]
+    make: Callable[[dict[str, Any], dict[str, int]], T]
     required: tuple[str, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
 
@@ -203,8 +203,8 @@ class Record(Kind[T]):
         ]
         if problems:
             raise Malformed(problems)
-        lines = {"": node.line} | {key: item.line for key, item in node.value.items()}
-        return self.make(**values, lines=lines)
+        lines = {key.replace("-", "_"): item.line for key, item in node.value.items()}
+        return self.make(values, {"": node.line, **lines})
 
     def schema(self) -> dict[str, Any]:
         """The rule as JSON Schema."""

@@ -41,3 +41,10 @@ class GitCheckout:
             return None
         sha, _, time = answer.stdout.strip().partition(" ")
         return Commit(sha=sha, time=int(time))
+
+    def read(self, workspace: str, path: str) -> bytes | None:
+        """The bytes of a file; None where there is none that can be read."""
+        try:
+            return Path(workspace, path).read_bytes()
+        except OSError:
+            return None

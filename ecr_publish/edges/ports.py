@@ -91,6 +91,10 @@ class Checkout(Protocol):
         """The commit that is checked out in a build's context; None where there is none."""
         ...
 
+    def read(self, workspace: str, path: str) -> bytes | None:
+        """The bytes of a file; None where there is none that can be read."""
+        ...
+
 
 class Engine(Protocol):
     """The Docker Engine and its buildx."""

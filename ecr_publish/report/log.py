@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ecr_publish.errors import PublishError
 from ecr_publish.findings import Finding
+from ecr_publish.gate import Ground, Verdict
 from ecr_publish.outcome import Outcome
 from ecr_publish.report.wording import (
     NAMELESS,
@@ -16,7 +17,9 @@ from ecr_publish.report.wording import (
     installed,
     notes,
     scan,
+    title,
     untagged,
+    unused,
     waiver,
 )
 
@@ -32,12 +35,8 @@ def lines(outcome: Outcome) -> Iterator[str]:
     if outcome.error:
         yield from _failure(outcome.error)
     if outcome.verdict:
-        yield from map(_finding, outcome.verdict.deciding[:MOST_LINES])
-        hidden = len(outcome.verdict.deciding) - MOST_LINES
-        if hidden > 0:
-            yield f"  … and {hidden} more, see the step summary"
-        if outcome.verdict.suppressed:
-            yield f"  {len(outcome.verdict.suppressed)} more are suppressed in Inspector"
+        yield from _judged(outcome.verdict)
+        yield from (f"WARNING: {text}" for text in unused(outcome))
     yield from _image(outcome)
     if outcome.verdict and not outcome.error and advice(outcome):
         yield advice(outcome)
@@ -56,6 +55,17 @@ def _image(outcome: Outcome) -> Iterator[str]:
 
 def _failure(error: PublishError) -> Iterator[str]:
     yield from filter(None, (error.why, error.fix, error.link and f"More: {error.link}"))
+
+
+def _judged(verdict: Verdict) -> Iterator[str]:
+    yield from (_finding(item.finding) for item in verdict.deciding[:MOST_LINES])
+    hidden = len(verdict.deciding) - MOST_LINES
+    if hidden > 0:
+        yield f"  … and {hidden} more, see the step summary"
+    for ground in (Ground.IGNORED, Ground.NOT_FIXABLE, Ground.IN_GRACE, Ground.SUPPRESSED):
+        number = len(verdict.with_ground(ground))
+        if number:
+            yield f"  {number} {title(ground, verdict.rules)}"
 
 
 def _finding(finding: Finding) -> str:

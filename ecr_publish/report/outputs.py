@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecr_publish.findings import Severity
+from ecr_publish.gate import Ground
 from ecr_publish.outcome import Outcome
 
 
@@ -30,4 +31,5 @@ def outputs(outcome: Outcome) -> dict[str, str]:
         "scan-status": outcome.scan_status,
         **counts,
         "total": str(len(known.findings)) if known else "",
+        "ignored": str(len(known.with_ground(Ground.IGNORED))) if known else "",
     }

@@ -6,24 +6,29 @@ from collections.abc import Iterator, Sequence
 
 from ecr_publish.errors import PublishError
 from ecr_publish.findings import Finding
-from ecr_publish.gate import Decision, Verdict
+from ecr_publish.gate import Decision, Ground, Judgement, Verdict
 from ecr_publish.outcome import Outcome
+from ecr_publish.policy import Rules
 from ecr_publish.report.escape import block, cell, code, link
 from ecr_publish.report.wording import (
     NAMELESS,
     advice,
     durations,
+    end,
     fixes,
     headline,
     installed,
     notes,
     scan,
+    stated,
+    title,
     untagged,
+    unused,
     waiver,
 )
 
-MOST_ROWS = 100
-"""Rows of one table; 200 rows of at most 4,600 bytes, which only hostile ones reach, are 0.9 MB."""
+MOST_ROWS, MOST_ROWS_IN_ALL = 100, 180
+"""Rows of one table, and of all; 180 of at most 5,400 bytes, as hostile ones have, are 0.97 MB."""
 
 _LONGEST_SENTENCE = 1000
 """AWS's refusals are long, and their end says what is missing."""
@@ -48,6 +53,8 @@ def _parts(outcome: Outcome) -> Iterator[str]:
         yield _facts(outcome)
     if outcome.verdict:
         yield from _judged(outcome.verdict)
+        yield from (f"> [!WARNING]\n> {cell(text, _LONGEST_SENTENCE)}" for text in unused(outcome))
+        yield from filter(None, [_policy(outcome.verdict.rules)])
     if not outcome.error and advice(outcome):
         yield f"### What to do next\n\n{advice(outcome)}"
     yield from (f"> [!NOTE]\n> {cell(note, _LONGEST_SENTENCE)}" for note in notes(outcome))
@@ -85,39 +92,59 @@ def _judged(verdict: Verdict) -> Iterator[str]:
         f"| {' | '.join(counts)} | Total |\n|{'---:|' * (len(counts) + 1)}\n"
         f"| {' | '.join(map(str, counts.values()))} | {len(verdict.findings)} |"
     )
-    if verdict.deciding:
-        yield (
-            f"### At or above the threshold {code(verdict.threshold.value)}\n\n"
-            + _table(verdict.deciding)
-        )
-    decided = set(map(id, verdict.deciding))
-    others = [finding for finding in verdict.findings if id(finding) not in decided]
-    if others:
-        number = "1 finding" if len(others) == 1 else f"{len(others)} findings"
-        yield (
-            f"<details><summary>{number} below the threshold</summary>\n\n"
-            f"{_table(others)}\n\n</details>"
-        )
-    if verdict.suppressed:
-        yield (
-            f"<details><summary>{len(verdict.suppressed)} suppressed in Inspector, not counted"
-            f"</summary>\n\n{_table(verdict.suppressed)}\n\n</details>"
-        )
+    left = MOST_ROWS_IN_ALL
+    for ground in Ground:
+        judged = verdict.with_ground(ground)
+        rows = judged[: min(MOST_ROWS, left)]
+        left -= len(rows)
+        if judged:
+            yield _section(ground, judged, rows, verdict)
 
 
-def _table(findings: Sequence[Finding]) -> str:
-    several = any(finding.platforms for finding in findings)
-    head = ["Severity", "Finding", "Package", "Fixed in", *(["Platforms"] if several else [])]
-    rows = [_row(finding, several=several) for finding in findings[:MOST_ROWS]]
-    table = "\n".join(
-        f"| {' | '.join(columns)} |" for columns in (head, ["---"] * len(head), *rows)
-    )
-    if len(findings) > MOST_ROWS:
-        table += f"\n\nShowing {MOST_ROWS} of {len(findings)}."
-    return table
+def _section(
+    ground: Ground, judged: Sequence[Judgement], rows: Sequence[Judgement], verdict: Verdict
+) -> str:
+    table = _table(rows, ignored=ground is Ground.IGNORED)
+    if len(rows) < len(judged):
+        table += f"\n\nShowing {len(rows)} of {len(judged)}."
+    text = cell(title(ground, verdict.rules))
+    if ground.refuses:
+        return f"### {text[0].upper()}{text[1:]}\n\n{table}"
+    number = "1 finding" if len(judged) == 1 else f"{len(judged)} findings"
+    return f"<details><summary>{number} {text}</summary>\n\n{table}\n\n</details>"
 
 
-def _row(finding: Finding, *, several: bool) -> list[str]:
+def _table(judged: Sequence[Judgement], *, ignored: bool) -> str:
+    several = any(item.finding.platforms for item in judged)
+    head = ["Severity", "Finding", "Package", "Fixed in"]
+    head += ["Platforms"] if several else []
+    head += ["Reason", "Owner", "Until", "Rule"] if ignored else []
+    rows = [
+        [*_finding(item.finding, several=several), *(_accepted(item) if ignored else [])]
+        for item in judged
+    ]
+    return "\n".join(f"| {' | '.join(columns)} |" for columns in (head, ["---"] * len(head), *rows))
+
+
+def _finding(finding: Finding, *, several: bool) -> list[str]:
     name = link(finding.name or NAMELESS, finding.uri)
     columns = [cell(finding.stated_severity), name, cell(installed(finding)), cell(fixes(finding))]
     return [*columns, cell(", ".join(finding.platforms))] if several else columns
+
+
+def _accepted(item: Judgement) -> list[str]:
+    by = item.ignores
+    columns = ([ignore.reason for ignore in by], [ignore.owner for ignore in by], map(end, by))
+    places = [ignore.place for ignore in by]
+    return [cell(", ".join(dict.fromkeys(filter(None, texts)))) for texts in (*columns, places)]
+
+
+def _policy(rules: Rules) -> str:
+    """The rules that counted, folded; nothing where nobody has stated any."""
+    lines = [
+        f"| {cell(name)} | {cell(value)} | {cell(place)} |" for name, value, place in stated(rules)
+    ]
+    if not lines:
+        return ""
+    head = "| Rule | Value | Stated in |\n|---|---|---|"
+    return "\n".join(("<details><summary>The policy</summary>\n", head, *lines, "\n</details>"))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from ecr_publish.findings import Finding
-from ecr_publish.gate import Decision
+from collections.abc import Mapping
+
+from ecr_publish.findings import Finding, Severity
+from ecr_publish.gate import Decision, Ground
+from ecr_publish.ignores import Ignore
 from ecr_publish.outcome import Outcome
+from ecr_publish.policy import Require, Rules, StaleIgnores
 from ecr_publish.scan import in_words
 
 NAMELESS = "(no name)"
@@ -76,7 +80,7 @@ def advice(outcome: Outcome) -> str:
 
 def _known_fixes(outcome: Outcome) -> str:
     deciding = outcome.verdict.deciding if outcome.verdict else ()
-    fixable = sum(bool(fixes(finding)) for finding in deciding)
+    fixable = sum(bool(fixes(item.finding)) for item in deciding)
     return f" A fixed version is known for {fixable} of {len(deciding)}." if fixable else ""
 
 
@@ -106,3 +110,70 @@ def durations(outcome: Outcome) -> str:
     rooms = ", ".join(f"{room} {spent:.1f} s" for room, spent in outcome.seconds.items())
     own = f"; own time {outcome.own_seconds:.1f} s (all but build, push and scan)"
     return rooms + own if rooms else ""
+
+
+def title(ground: Ground, rules: Rules) -> str:
+    """What all findings with one ground have in common."""
+    threshold = rules.severity_threshold.value
+    return {
+        Ground.AT_THRESHOLD: f"at or above the threshold {threshold}",
+        Ground.OVER_LIMIT: "of a severity that is over its limit",
+        Ground.EXPLOITED: "with a known exploit",
+        Ground.BELOW_THRESHOLD: f"below the threshold {threshold}",
+        Ground.NOT_FIXABLE: "without a fix (only-fixable)",
+        Ground.IN_GRACE: "in grace, because they have not been known for long",
+        Ground.IGNORED: "ignored by the policy",
+        Ground.SUPPRESSED: "suppressed in Inspector, not counted",
+    }[ground]
+
+
+def unused(outcome: Outcome) -> tuple[str, ...]:
+    """What is to be said of ignores that have expired, or that nothing was found for."""
+    if outcome.verdict is None:
+        return ()
+    off = outcome.verdict.rules.stale_ignores is StaleIgnores.OFF
+    return (
+        *(
+            f"The ignore of {item.id} ended on {item.until} and no longer counts ({item.place})."
+            for item in outcome.verdict.expired
+        ),
+        *(
+            f"Nothing was found for the ignore of {item.id}; remove it ({item.place})."
+            for item in (() if off else outcome.verdict.stale)
+        ),
+    )
+
+
+def end(ignore: Ignore) -> str:
+    """Until when an ignore counts; empty where it has no end."""
+    if ignore.until_fixed:
+        return "there is a fix"
+    return str(ignore.until) if ignore.until else ""
+
+
+def stated(rules: Rules) -> list[tuple[str, str, str]]:
+    """The rules that somebody has stated: name, value, place."""
+    values = {
+        "severity_threshold": rules.severity_threshold.value,
+        "unknown_severity": "fail"
+        if rules.unknown_severity is Severity.UNDEFINED
+        else rules.unknown_severity.value.lower(),
+        "limits": _by_severity(rules.limits, ""),
+        "only_fixable": str(rules.only_fixable).lower(),
+        "grace": _by_severity(rules.grace, "d"),
+        "exploited": "fail" if rules.exploited else "off",
+        "stale_ignores": rules.stale_ignores.value,
+        "require": _required(rules.require),
+        "ignore": f"{len(rules.ignore)} entries",
+    }
+    return [(name.replace("_", "-"), values[name], place) for name, place in rules.places.items()]
+
+
+def _by_severity(numbers: Mapping[Severity, int], unit: str) -> str:
+    return ", ".join(f"{key.value.lower()}: {number}{unit}" for key, number in numbers.items())
+
+
+def _required(require: Require) -> str:
+    names = [name for name in ("reason", "until", "owner") if getattr(require, name)]
+    days = [f"max-days: {require.max_days}"] if require.max_days is not None else []
+    return ", ".join([*names, *days])
