@@ -91,7 +91,7 @@ def test_s4_published_before__one_tag(
 )
 def test_published_before__no_image_is_known_again_without_a_recipe(source: Source) -> None:
     nameless = Origin(recipes=frozenset(), revision="abc", committed=5)
-    for origin in (SAME, nameless, None):
+    for origin in (SAME, nameless, Origin(recipes=frozenset({""})), None):
         assert found(plan(source=source), {MOVABLE: held(origin=origin)}) is None
 
 
