@@ -541,13 +541,10 @@ class TagTaken(PublishError):
 
     exit_code = ExitCode.PROMOTE
 
-    def __init__(self, tag: str, digest: str, repository: str, revision: str = "") -> None:
-        of = f"of the commit {revision}" if revision else "that does not say its commit"
+    def __init__(self, tag: str, digest: str, repository: str, why: str) -> None:
         super().__init__(
             f"the tag {tag} is on {digest} already, and {repository} does not let it move",
-            why=f"It names an image {of}, and not what this run would publish. (A re-run is "
-            "recognized by the image's labels, for which the role needs "
-            "ecr:GetDownloadUrlForLayer.)",
+            why=why,
             fix="Publish under a tag that is free: a new version, or one with {sha} or "
             "{short-sha}. Or exclude this tag from the repository's immutability.",
             link="https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html",

@@ -175,8 +175,11 @@ def _platform(index: Manifest, child: Mapping[str, Any]) -> str:
             str(index.digest), f"its index holds a child of media type {child.get('mediaType')!r}"
         )
     platform = child.get("platform") or {}
-    parts = (platform.get("os"), platform.get("architecture"), platform.get("variant"))
-    return "/".join(part for part in parts if part)
+    names = ("os", "architecture", "variant")
+    parts = [platform.get(name) or "" for name in names] if isinstance(platform, dict) else [None]
+    if not all(isinstance(part, str) for part in parts):
+        raise UnexpectedManifest(str(index.digest), "a platform in it cannot be read")
+    return "/".join(filter(None, parts))
 
 
 def _is_attestation(child: Mapping[str, Any]) -> bool:
@@ -184,5 +187,7 @@ def _is_attestation(child: Mapping[str, Any]) -> bool:
 
     Annotations prove nothing: whatever else `docker pull` could choose has to be scanned.
     """
-    platform = child.get("platform") or {}
-    return (platform.get("os"), platform.get("architecture")) == ("unknown", "unknown")
+    platform = child.get("platform")
+    return isinstance(platform, dict) and (
+        (platform.get("os"), platform.get("architecture")) == ("unknown", "unknown")
+    )

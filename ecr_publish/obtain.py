@@ -23,6 +23,9 @@ def obtained(site: Site) -> Obtained:
     """
     before = published_before(site.plan, site.state, site.standing)
     site.outcome.reused = before is not None
+    site.outcome.worn = tuple(
+        tag for tag, holder in site.standing.items() if holder.digest == before
+    )
     manifest = _there(site, before) if before else _from_source(site)
     site.outcome.digest = manifest.digest
     refuse_taken(site.state, site.standing, manifest.digest)
@@ -47,7 +50,6 @@ def _from_source(site: Site) -> Manifest:
         return _merged(site, source)
     with _local_candidate(site):
         digest = _built(site, source) if isinstance(source, Build) else _taken(site, source)
-    site.outcome.digest, site.outcome.candidate = digest, site.plan.candidate
     return site.registry.manifest(digest)
 
 
@@ -57,7 +59,7 @@ def _origin(site: Site, manifest: Manifest) -> Origin | None:
     if isinstance(source, Build):
         return Origin(committed=source.epoch)
     known = any(item.origin and item.origin.committed for item in site.standing.values())
-    return site.registry.origin(manifest) if known else None
+    return site.registry.origin(manifest) if known or site.plan.only_forward else None
 
 
 def _there(site: Site, reference: Tag | Digest) -> Manifest:
@@ -72,8 +74,7 @@ def _merged(site: Site, source: Merge) -> Manifest:
         index = merged([_part(site, digest) for digest in source.digests])
         refuse_taken(site.state, site.standing, index.digest)
         site.registry.put(index, site.plan.candidate)
-        site.outcome.candidate = site.plan.candidate
-        site.say(f"{site.state.uri}:{site.plan.candidate} is {index.digest}")
+        _note(site, index.digest)
     return index
 
 
@@ -103,6 +104,8 @@ def _built(site: Site, build: Build) -> Digest:
             pushed = engine.build(
                 build, site.state, candidate, workspace=site.workspace, login=login, write=write
             )
+        if pushed:
+            _note(site, pushed)
     return pushed or _pushed(site)
 
 
@@ -119,5 +122,11 @@ def _pushed(site: Site) -> Digest:
         login = site.registry.login()
         candidate = site.plan.candidate
         digest = site.edges.engine.push(site.state, candidate, login, site.say)
-        site.say(f"{site.state.uri}:{candidate} is {digest}")
+        _note(site, digest)
     return digest
+
+
+def _note(site: Site, digest: Digest) -> None:
+    """From now on the candidate is there, however the run ends."""
+    site.outcome.digest, site.outcome.candidate = digest, site.plan.candidate
+    site.say(f"{site.state.uri}:{site.plan.candidate} is {digest}")

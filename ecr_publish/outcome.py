@@ -24,7 +24,8 @@ class Promotion:
 class Outcome:
     """What is known of the run so far; the corridor fills it in, the reports read it.
 
-    `reused` says that nothing was built, because an earlier run has made this image already.
+    `reused` says that nothing was built, because an earlier run has made this image already, and
+    `worn` which of the release tags were on it before.
     `candidate` is the candidate tag while the image has it. `seconds` are the rooms' durations;
     where a room raised `error`, it is the last of them.
     """
@@ -33,6 +34,7 @@ class Outcome:
     state: RepositoryState | None = None
     digest: Digest | None = None
     reused: bool = False
+    worn: tuple[Tag, ...] = ()
     results: tuple[Result, ...] = ()
     verdict: Verdict | None = None
     promotion: Promotion = field(default_factory=Promotion)

@@ -49,8 +49,7 @@ def refuse_taken(state: RepositoryState, standing: Standing, digest: Digest | No
     """
     for tag, holder in standing.items():
         if holder.digest != digest and not state.can_move(tag):
-            revision = holder.origin.revision if holder.origin else ""
-            raise TagTaken(str(tag), str(holder.digest), state.name, revision)
+            raise TagTaken(str(tag), str(holder.digest), state.name, _another(holder.origin))
 
 
 def ahead(standing: Standing, origin: Origin | None) -> dict[Tag, Holder]:
@@ -64,6 +63,18 @@ def ahead(standing: Standing, origin: Origin | None) -> dict[Tag, Holder]:
         for tag, holder in standing.items()
         if mine is not None and holder.origin and (holder.origin.committed or 0) > mine
     }
+
+
+def _another(origin: Origin | None) -> str:
+    """Why the image that has the tag is not taken for the one that this run would publish."""
+    if origin is None:
+        return (
+            "What that image is made of could not be read, so a re-run cannot be recognized; for "
+            "that the role needs ecr:GetDownloadUrlForLayer."
+        )
+    if not origin.revision:
+        return "That image does not say which commit it is made of."
+    return f"That image is made of the commit {origin.revision}, or of other inputs."
 
 
 def _made_by(holder: Holder, recipe: str) -> bool:

@@ -67,6 +67,10 @@ TRANSIENT = frozenset(
 MOST_IDS = 100
 """The most images that BatchGetImage gives at once (ECR API reference)."""
 
+_MEANWHILE = (
+    "Another run has put it there since this one looked. Where that was the same commit, running "
+    "the job again takes that image."
+)
 _HTTP_SERVER_ERROR = 500
 _ONCE = Config(read_timeout=10, retries={"mode": "standard", "total_max_attempts": 1})
 _ENGINES = {"BASIC": ScanType.BASIC, "ENHANCED": ScanType.ENHANCED}
@@ -379,7 +383,7 @@ class EcrRegistry:
             )
         digest = answer["imageDetails"][0]["imageDigest"]
         if digest != str(manifest.digest):
-            raise TagTaken(str(tag), digest, self._name)
+            raise TagTaken(str(tag), digest, self._name, _MEANWHILE)
         return False
 
     def _guessed_arn(self) -> str:

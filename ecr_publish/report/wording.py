@@ -57,8 +57,10 @@ def notes(outcome: Outcome) -> tuple[str, ...]:
 
 
 def untagged(outcome: Outcome) -> str:
-    """Why there are no release tags, where that is not the verdict's doing."""
+    """What there is instead of release tags: why not, or those of an earlier run."""
     withheld = outcome.plan.withheld if outcome.plan else ""
+    if outcome.worn:
+        return f"none by this run; {', '.join(map(str, outcome.worn))} since an earlier one"
     return f"none ({withheld})" if withheld else "none"
 
 

@@ -429,7 +429,9 @@ def test_failure__bad_inputs_are_one_message_and_touch_nothing() -> None:
 
 def test_failure__promotion_names_the_tag_that_moved_before() -> None:
     one = prepare(page())
-    one.registry.refused["put latest"] = TagTaken("latest", "sha256:other", "team/app")
+    one.registry.refused["put latest"] = TagTaken(
+        "latest", "sha256:other", "team/app", "Meanwhile."
+    )
 
     assert one.walk() == 8
 
@@ -965,7 +967,9 @@ def test_forward__tags_that_cannot_move_are_looked_at_once() -> None:
 def test_s1__a_fixed_tag_that_another_run_takes_meanwhile_stays_there() -> None:
     one = prepare(page())
     one.registry.state = state(mutability="IMMUTABLE")
-    one.registry.refused["put 0123456"] = TagTaken("0123456", "sha256:other", "team/app")
+    one.registry.refused["put 0123456"] = TagTaken(
+        "0123456", "sha256:other", "team/app", "Meanwhile."
+    )
 
     assert one.walk(tags="1.0\n0123456") == 8
 

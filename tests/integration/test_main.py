@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import boto3
 import pytest
 
+from dev.builder import Builder
 from dev.engine import Engine
 from ecr_publish.edges.clock import SystemClock
 from ecr_publish.main import main
@@ -66,6 +69,72 @@ def test_s1__main_refuses(environ: dict[str, str], engine: Engine, ecr: LocalEcr
     ]
     assert len(tags) == 1
     assert tags[0].startswith("candidate-42-1-")
+
+
+def committed(environ: dict[str, str]) -> None:
+    """Make the workspace a checkout of one commit."""
+    who = {
+        f"GIT_{role}_{what}": f"somebody@{what}"
+        for role in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
+    for words in ("init --quiet", "add .", "commit --quiet --message=one"):
+        subprocess.run(
+            ["git", *words.split()], cwd=environ["GITHUB_WORKSPACE"], env=environ | who, check=True
+        )
+
+
+def test_s5__main_again_builds_and_uploads_nothing(
+    environ: dict[str, str], engine: Engine, ecr: LocalEcr, tmp_path: Path
+) -> None:
+    committed(environ)
+    assert main({**environ, **engine.environment()}) == 0
+    before = boto3.client("ecr").describe_images(repositoryName=NAME)["imageDetails"]
+    ecr.reset()
+
+    # Nothing is built, so that not even an engine is needed.
+    assert main({**environ, "DOCKER_HOST": f"unix://{tmp_path}/nobody.sock"}) == 0
+
+    assert boto3.client("ecr").describe_images(repositoryName=NAME)["imageDetails"] == before
+    assert ecr.calls("v2.*") == []
+    assert "Nothing was built" in (tmp_path / "summary.md").read_text()
+
+
+def test_s5__main_again_on_fixed_tags(
+    environ: dict[str, str], engine: Engine, ecr: LocalEcr
+) -> None:
+    committed(environ)
+    environ |= {"ECR_PUBLISH_IMAGE_TAG_MUTABILITY": "IMMUTABLE", **engine.environment()}
+    assert main(environ) == 0
+
+    assert main({**environ, "GITHUB_RUN_ID": "43"}) == 0
+    assert main({**environ, "ECR_PUBLISH_BUILD_ARGS": "A=1"}) == 8
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:Exception ignored in")
+@pytest.mark.parametrize("engine", ["containerd"], indirect=True)
+@pytest.mark.parametrize("provenance", ["false", "mode=max"])
+def test_main__builder_outside_of_any_engine(
+    environ: dict[str, str], engine: Engine, tmp_path: Path, provenance: str
+) -> None:
+    environ |= {
+        "HOME": str(tmp_path),
+        "RUNNER_TEMP": str(tmp_path),
+        "DOCKER_HOST": f"unix://{tmp_path}/nobody.sock",
+        "ECR_PUBLISH_BUILDER": "outside",
+        "ECR_PUBLISH_PROVENANCE": provenance,
+        "ECR_PUBLISH_IMAGE_TAG_MUTABILITY": "IMMUTABLE",
+    }
+    with Builder(engine) as builder:
+        builder.create("outside", environ)
+
+        assert main(environ) == 0
+    # docker-py leaves its socket open where nobody answers; that is to be seen here, not later.
+    gc.collect()
+
+    images = boto3.client("ecr").describe_images(repositoryName=NAME)["imageDetails"]
+    assert [image["imageTags"] for image in images if "imageTags" in image] == [[SHA[:7]]]
+    assert len(images) == (1 if provenance == "false" else 3)
 
 
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])

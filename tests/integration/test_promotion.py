@@ -14,7 +14,7 @@ import pytest
 
 from ecr_publish.edges.registry import EcrRegistry
 from ecr_publish.manifest import OCI_INDEX, Manifest
-from ecr_publish.origin import RECIPE, Commit
+from ecr_publish.origin import RECIPE, REVISION, Commit
 from ecr_publish.reference import Digest, Tag
 from local_ecr.faults import Fault, FaultPlan
 from tests.factories import NAME, SHA
@@ -147,7 +147,7 @@ def test_taken__is_said_before_the_build(
     other: str,
 ) -> None:
     one = started(prepare)
-    labels = {RECIPE: "another"} if other == "another build" else {}
+    labels = {RECIPE: "another", REVISION: SHA} if other == "another build" else {}
     taken = push_image(one.ecr, NAME, SHORT, b"taken", labels=labels)
     mutability(one, mode, *exclusions)
     before = one.images
@@ -163,7 +163,12 @@ def test_taken__is_said_before_the_build(
     if not free:
         assert one.images == before
         assert one.ecr.calls("DescribeImageScanFindings") == []
-        assert "ecr:GetDownloadUrlForLayer" in one.workflow.markdown
+        why = {
+            "another build": "of other inputs",
+            "unreadable": "ecr:GetDownloadUrlForLayer",
+        }
+        expected = why.get(other, "does not say which commit it is made of")
+        assert expected in one.workflow.markdown
 
 
 @pytest.mark.parametrize(("mode", "exclusions", "free"), MODES)

@@ -63,7 +63,7 @@ EXAMPLES = [
     (UnexpectedManifest("sha256:1", "it is odd"), ExitCode.PUSH),
     (PlatformsMissing(["linux/arm64"]), ExitCode.PUSH),
     (CallFailed("PutImage", "X", "no", transient=True), ExitCode.PROMOTE),
-    (TagTaken("latest", "sha256:1", "app"), ExitCode.PROMOTE),
+    (TagTaken("latest", "sha256:1", "app", "Why."), ExitCode.PROMOTE),
     (PromotionFailed(NoCredentials(), applied=[], missing=["latest"]), ExitCode.PROMOTE),
     (Cancelled(), ExitCode.CANCELLED),
     (Bug(ValueError("no")), ExitCode.BUG),
@@ -511,15 +511,11 @@ def test_unexpected_manifest__digest_and_detail() -> None:
     assert "no release tag was applied" in error.fix
 
 
-@pytest.mark.parametrize(
-    ("revision", "named"),
-    [("abc", "an image of the commit abc,"), ("", "an image that does not say its commit,")],
-)
-def test_tag_taken__image_and_its_commit(revision: str, named: str) -> None:
-    error = TagTaken("1.4.2", "sha256:1", "team/app", revision)
+def test_tag_taken__image_and_why() -> None:
+    error = TagTaken("1.4.2", "sha256:1", "team/app", "It is another one.")
     assert error.what == "the tag 1.4.2 is on sha256:1 already, and team/app does not let it move"
-    assert named in error.why
-    assert "ecr:GetDownloadUrlForLayer" in error.why
+    assert error.why == "It is another one."
+    assert "{sha}" in error.fix
 
 
 CAUSE = PublishError("it is taken", why="Because.", fix="Do this.", link="https://e.example")

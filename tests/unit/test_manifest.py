@@ -511,3 +511,10 @@ def test_s1_targets__what_docker_can_pull_is_scanned(children: list[dict[str, ob
     else:
         with pytest.raises(UnexpectedManifest):
             targets(make_index(children))
+
+
+@pytest.mark.parametrize("platform", ["linux/amd64", ["linux"], {"os": 1}, {"os": ["linux"]}, 7])
+def test_s1_platform__one_that_cannot_be_read_is_no_image_to_pass(platform: object) -> None:
+    index = make_index([make_child("app", None) | {"platform": platform}])
+    with pytest.raises(UnexpectedManifest, match="a platform in it cannot be read"):
+        targets(index)

@@ -96,7 +96,7 @@ def test_s6_promoted__what_is_done_is_known_before_the_next_tag() -> None:
 FAILURES = (
     CallFailed("PutImage", "ServerException", "try later", transient=True),
     denied("PutImage"),
-    TagTaken("0123456", str(OTHER.digest), NAME),
+    TagTaken("0123456", str(OTHER.digest), NAME, "Meanwhile."),
     NoCredentials(),
 )
 

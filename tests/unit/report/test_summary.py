@@ -146,6 +146,7 @@ def suppressed() -> Outcome:
 def reused_and_refused() -> Outcome:
     outcome = judged(make_result(FIXABLE, age=200_000.0))
     outcome.reused, outcome.candidate = True, None
+    outcome.worn = (Tag("1.4.2"), Tag("latest"))
     outcome.promotion = Promotion()
     outcome.seconds = {"plan": 0.1, "find": 0.2, "scan": 1.0}
     return outcome
@@ -169,7 +170,7 @@ def warnings_of_a_backwards_move() -> Outcome:
 
 
 def promotion_failed_in_part() -> Outcome:
-    taken = TagTaken("latest", str(make_digest("other")), NAME, SHA[::-1])
+    taken = TagTaken("latest", str(make_digest("other")), NAME, "Another run has put it there.")
     outcome = judged(make_result())
     outcome.promotion = Promotion(tags=(Tag("1.4.2"), Tag("1.4")), unchanged=(Tag("1.4"),))
     outcome.error = PromotionFailed(taken, applied=["1.4.2", "1.4"], missing=["latest", "stable"])
