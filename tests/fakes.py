@@ -165,6 +165,7 @@ class FakeRegistry:
     looked: list[tuple[str, ...]] = field(default_factory=list)
     refused: dict[str, BaseException] = field(default_factory=dict)
     meanwhile: dict[str, Callable[[], None]] = field(default_factory=dict)
+    pushed_before: dict[str, datetime] = field(default_factory=dict)
     untagged: list[str] = field(default_factory=list)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     start: Start = Start.STARTED
@@ -216,6 +217,10 @@ class FakeRegistry:
 
     def coverage(self, digest: Digest) -> Coverage | None:
         return self.covered
+
+    def pushed_at(self, digest: Digest) -> datetime:
+        self._refuse("pushed_at")
+        return self.pushed_before.get(str(digest), TODAY + timedelta(seconds=1))
 
     def put(self, manifest: Manifest, tag: Tag) -> bool:
         self._refuse(f"put {tag}")
