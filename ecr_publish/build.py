@@ -42,7 +42,9 @@ def way(build: Build, builder: Builder, state: RepositoryState, candidate: Tag) 
     if index and not builder.containerd:
         raise StoreLacks(index)
     if index and not state.can_move(candidate):
-        raise CandidateCannotMove(index, state.name)
+        raise CandidateCannotMove(
+            index, state.name, mode=state.mutability, excluded=state.exclusions
+        )
     return Way.ENGINE
 
 

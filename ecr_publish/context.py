@@ -55,9 +55,15 @@ def read(environ: Mapping[str, str], read_text: Callable[[str], str]) -> Context
         workspace=environ["GITHUB_WORKSPACE"],
         architecture=environ.get("RUNNER_ARCH", ""),
         scheduled=environ.get("GITHUB_EVENT_NAME") == "schedule",
-        from_pull_request=bool(environ.get("GITHUB_HEAD_REF")),
+        from_pull_request=_unmerged(environ),
         from_fork=_from_fork(event),
     )
+
+
+def _unmerged(environ: Mapping[str, str]) -> bool:
+    """Whether the run is for a pull request, in review or in a merge queue."""
+    queued = environ.get("GITHUB_EVENT_NAME") == "merge_group"
+    return queued or bool(environ.get("GITHUB_HEAD_REF"))
 
 
 def _event(environ: Mapping[str, str], read_text: Callable[[str], str]) -> Mapping[str, Any]:

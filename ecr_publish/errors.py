@@ -377,12 +377,6 @@ _OTHER_BUILDER = (
     "build outside of the engine, in a step before this one (BuildKit then pushes by itself):\n"
     "    - uses: docker/setup-buildx-action@v3"
 )
-_CANDIDATES_MOVE = (
-    "Let candidate tags move:\n"
-    "    aws ecr put-image-tag-mutability --repository-name {repository} \\\n"
-    "      --image-tag-mutability IMMUTABLE_WITH_EXCLUSION \\\n"
-    "      --image-tag-mutability-exclusion-filters filterType=WILDCARD,filter='candidate-*'"
-)
 
 
 class BuilderMissing(PublishError):
@@ -419,15 +413,31 @@ class CandidateCannotMove(PublishError):
 
     exit_code = ExitCode.BUILD
 
-    def __init__(self, wanted: str, repository: str) -> None:
+    def __init__(self, wanted: str, repository: str, *, mode: str, excluded: Sequence[str]) -> None:
         super().__init__(
-            f"{wanted} cannot be pushed by this Docker Engine to {repository}, whose tags are "
-            "immutable",
+            f"{wanted} cannot be pushed by this Docker Engine to {repository}, where a candidate "
+            "tag cannot move",
             why="The engine puts every image of an index under the candidate tag, one after the "
-            "other, and an immutable tag takes only the first. Nothing was built.",
-            fix=f"{_CANDIDATES_MOVE.format(repository=repository)}\nOr {_OTHER_BUILDER}",
+            "other, and a tag that cannot move takes only the first. Nothing was built.",
+            fix=f"{_let_candidates_move(repository, mode, excluded)}\nOr {_OTHER_BUILDER}",
             link="https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html",
         )
+
+
+def _let_candidates_move(repository: str, mode: str, excluded: Sequence[str]) -> str:
+    """The command, with the exclusions that are there, because it replaces them all."""
+    if not mode.startswith("IMMUTABLE"):
+        return (
+            "Let candidate tags move: of the repository's exclusions "
+            f"({', '.join(excluded)}), change the one that names candidate-…"
+        )
+    filters = [f"filterType=WILDCARD,filter='{item}'" for item in (*excluded, "candidate-*")]
+    return (
+        "Let candidate tags move:\n"
+        f"    aws ecr put-image-tag-mutability --repository-name {repository} \\\n"
+        "      --image-tag-mutability IMMUTABLE_WITH_EXCLUSION \\\n"
+        f"      --image-tag-mutability-exclusion-filters {' '.join(filters)}"
+    )
 
 
 class PlatformsMissing(PublishError):

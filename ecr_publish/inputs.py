@@ -151,7 +151,11 @@ def parse(environ: Mapping[str, str]) -> Inputs:
     inputs = Inputs(job=reader.given("job", one_of(Job), Job.PUBLISH), **given)
     # What cannot be read has its default here, of which nothing more is to be said.
     bad = {problem.partition(":")[0] for problem in reader.problems}
-    conflicts = [item for item in _conflicts(inputs) if item.partition(":")[0] not in bad]
+    conflicts = [
+        item
+        for item in (*_missing(inputs), *_conflicts(inputs))
+        if item.partition(":")[0] not in bad
+    ]
     problems = [*reader.problems, *conflicts]
     if problems:
         raise InvalidInputs(problems)
@@ -266,13 +270,19 @@ _OF_A_BUILD = (
 )
 
 
-def _conflicts(inputs: Inputs) -> Iterator[str]:
-    """What each input allows, and all of them together do not."""
-    # An empty output of an earlier job must not turn the gate into a build of the workspace.
+def _missing(inputs: Inputs) -> Iterator[str]:
+    """What the job cannot do without: the output of an earlier job may be misspelt, or empty."""
     if inputs.job is Job.GATE and not inputs.reference:
         yield "reference: is not set; give the tag or the digest of the image to gate"
-    if inputs.job is Job.MERGE and not inputs.digests:
-        yield "digests: is not set; give one digest per platform, one per line"
+    if inputs.job is Job.MERGE and len(set(inputs.digests)) < max(2, len(inputs.digests)):
+        yield (
+            f"digests: {len(inputs.digests)} lines name {len(set(inputs.digests))} images; give "
+            "one digest per platform, at least two (is the output of a job empty, or misspelt?)"
+        )
+
+
+def _conflicts(inputs: Inputs) -> Iterator[str]:
+    """What each input allows, and all of them together do not."""
     named = [name.replace("_", "-") for name in _OF_A_BUILD if getattr(inputs, name)]
     named += ["provenance"] if inputs.provenance != "false" else []
     if inputs.image and named:

@@ -170,6 +170,7 @@ def _site(run: Run, plan: Plan, registry: Registry, workspace: str) -> Site:
         tags=tags,
         standing=look(registry, tags),
         workspace=workspace,
+        began=run.edges.clock.today(),
     )
 
 

@@ -79,7 +79,7 @@ def config_digest(image: Manifest) -> Digest:
     try:
         content = json.loads(image.text, object_pairs_hook=_unambiguous)
         return Digest.parse(content["config"]["digest"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UnexpectedManifest(str(image.digest), "it names no configuration") from None
 
 
@@ -137,7 +137,7 @@ def _expand(
 def _children(index: Manifest) -> list[Mapping[str, Any]]:
     try:
         children = json.loads(index.text, object_pairs_hook=_unambiguous).get("manifests")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         children = None
     if not isinstance(children, list) or not all(isinstance(item, dict) for item in children):
         raise UnexpectedManifest(str(index.digest), "its index cannot be read")

@@ -31,9 +31,9 @@ def merged(parts: Sequence[Part]) -> Manifest:
 
     Raises CannotMerge where two images are for one platform, or one states none.
     """
-    found: dict[str, Mapping[str, Any]] = {}
+    found: dict[tuple[str, str], Mapping[str, Any]] = {}
     for item in sorted((item for part in parts for item in _descriptors(part)), key=_order):
-        found.setdefault(item["digest"], item)
+        found.setdefault((item["digest"], comparable(_name(item))), item)
     children = [*found.values()]
     _check_platforms(children)
     content = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children}
@@ -58,9 +58,14 @@ def _descriptors(part: Part) -> list[Mapping[str, Any]]:
 def _stated_platform(part: Part) -> Mapping[str, Any]:
     try:
         config = json.loads(part.config)
-        return {name: config[name] for name in _OF_A_PLATFORM if config.get(name)}
-    except (ValueError, AttributeError):
-        return {}
+        stated = {name: config[name] for name in _OF_A_PLATFORM if config.get(name)}
+    except (ValueError, AttributeError, RecursionError):
+        stated = {}
+    names = [stated.get(name, "") for name in ("os", "architecture", "variant")]
+    # Unknown is what an attestation says of itself, which is then not scanned.
+    if not all(isinstance(name, str) for name in names) or "unknown" in names:
+        raise CannotMerge(f"{part.manifest.digest} does not say which platform it is for")
+    return stated
 
 
 def _check_platforms(children: Sequence[Mapping[str, Any]]) -> None:

@@ -21,7 +21,10 @@ def obtained(site: Site) -> Obtained:
 
     Raises TagTaken as soon as it is certain that a release tag, which cannot move, is on another.
     """
-    before = published_before(site.plan, site.state, site.standing)
+    source = site.plan.source
+    before = None
+    if isinstance(source, (Build, Merge)):
+        before = published_before(site.plan, site.state, site.standing, _recipes(site, source))
     site.outcome.reused = before is not None
     site.outcome.worn = tuple(
         tag for tag, holder in site.standing.items() if holder.digest == before
@@ -53,6 +56,16 @@ def _from_source(site: Site) -> Manifest:
     return site.registry.manifest(digest)
 
 
+def _recipes(site: Site, source: Build | Merge) -> frozenset[str]:
+    """Of what the image is to be made; parts are asked only where a tag is on an image already."""
+    if isinstance(source, Build):
+        return frozenset([source.recipe])
+    if not site.standing:
+        return frozenset()
+    origins = [site.registry.origin(site.registry.find(digest)) for digest in source.digests]
+    return frozenset().union(*(origin.recipes if origin else {""} for origin in origins))
+
+
 def _origin(site: Site, manifest: Manifest) -> Origin | None:
     """What the image says of its commit, read only where a tag's image says it too."""
     source = site.plan.source
@@ -73,8 +86,9 @@ def _merged(site: Site, source: Merge) -> Manifest:
     with site.room("merge"):
         index = merged([_part(site, digest) for digest in source.digests])
         refuse_taken(site.state, site.standing, index.digest)
-        site.registry.put(index, site.plan.candidate)
-        _note(site, index.digest)
+        with _candidate_may_be_there(site):
+            site.registry.put(index, site.plan.candidate)
+            _note(site, index.digest)
     return index
 
 
@@ -100,7 +114,7 @@ def _built(site: Site, build: Build) -> Digest:
         how = way(build, engine.builder(build.builder), site.state, candidate)
         site.say(f"The image is to be {how.value}")
         login = site.registry.login() if how is Way.BUILDER else None
-        with site.edges.workflow.untrusted() as write:
+        with _candidate_may_be_there(site), site.edges.workflow.untrusted() as write:
             pushed = engine.build(
                 build, site.state, candidate, workspace=site.workspace, login=login, write=write
             )
@@ -121,9 +135,22 @@ def _pushed(site: Site) -> Digest:
         # The token is fetched after the build, however long that took, so that it is fresh.
         login = site.registry.login()
         candidate = site.plan.candidate
-        digest = site.edges.engine.push(site.state, candidate, login, site.say)
-        _note(site, digest)
+        with _candidate_may_be_there(site):
+            digest = site.edges.engine.push(site.state, candidate, login, site.say)
+            _note(site, digest)
     return digest
+
+
+@contextmanager
+def _candidate_may_be_there(site: Site) -> Iterator[None]:
+    """A cancel in the middle of a push does not tell whether ECR has taken the image."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        site.outcome.notes.append(
+            f"The push was under way; ECR may have taken the candidate {site.plan.candidate}."
+        )
+        raise
 
 
 def _note(site: Site, digest: Digest) -> None:

@@ -16,6 +16,7 @@ from ecr_publish.scanning import Scanning
 
 SHORT_SHA_LENGTH = 7
 LATEST = Tag("latest")
+CREATED = "org.opencontainers.image.created"
 _NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -161,7 +162,7 @@ def make(
         source=_source(inputs, context, commit),
         rebuild=context.scheduled if inputs.rebuild is None else inputs.rebuild,
         candidate=Tag.parse(f"candidate-{context.run_id}-{context.run_attempt}-{nonce}"),
-        release_tags=() if withheld else _release_tags(inputs, context),
+        release_tags=_release_tags(inputs, context, withheld=withheld),
         latest_if_movable=not withheld and not _templates(inputs) and _on_default_branch(context),
         withheld=withheld,
         only_forward=inputs.promote_only_forward,
@@ -240,16 +241,29 @@ def _source(inputs: Inputs, context: Context, commit: Commit | None) -> Source:
 
 def _signed(build: Build, context: Context, commit: Commit) -> Build:
     """The build with labels that say what it is made of, so that a later run knows it again."""
-    made_of = recipe(
-        commit,
-        *(build.context, build.file, build.target, build.platforms or context.architecture),
-        *(build.build_args, build.labels, build.network, build.provenance),
-    )
+    made_of = _recipe(build, context, commit)
     return replace(
         build,
         labels=labels(commit, made_of, build.labels),
         recipe=made_of,
         epoch=commit.time,
+    )
+
+
+def _recipe(build: Build, context: Context, commit: Commit) -> str:
+    """One word for the build; empty where nothing here could tell whether another is the same."""
+    # The value of an argument without one comes from the environment of buildx.
+    from_elsewhere = any("=" not in argument for argument in build.build_args)
+    if from_elsewhere or not commit.clean:
+        return ""
+    # docker/metadata-action states the time of its run in this one.
+    labels = [item for item in build.labels if not item.startswith(f"{CREATED}=")]
+    return recipe(
+        commit,
+        # The Dockerfile may lie in another checkout than the context.
+        context.sha,
+        *(build.context, build.file, build.target, build.platforms or context.architecture),
+        *(build.build_args, labels, build.network, build.provenance),
     )
 
 
@@ -296,7 +310,11 @@ def _templates(inputs: Inputs) -> tuple[str, ...]:
     return inputs.promote_to if inputs.job is Job.GATE else inputs.tags
 
 
-def _release_tags(inputs: Inputs, context: Context) -> tuple[FullTag, ...]:
+def _release_tags(inputs: Inputs, context: Context, *, withheld: str) -> tuple[FullTag, ...]:
+    """The release tags; where they are withheld none, but a mistake in them shows at once."""
+    if withheld:
+        branch = context.default_branch or "main"
+        context = replace(context, branch=branch, from_fork=False)
     tags, problems = [], []
     for template in _templates(inputs) or ("{short-sha}",):
         try:
@@ -305,7 +323,7 @@ def _release_tags(inputs: Inputs, context: Context) -> tuple[FullTag, ...]:
             problems.append(f"{'promote-to' if inputs.job is Job.GATE else 'tags'}: {error}")
     if problems:
         raise InvalidInputs(problems)
-    return tuple(tags)
+    return () if withheld else tuple(tags)
 
 
 def _release_tag(template: str, repository: Repository, context: Context) -> FullTag:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from ecr_publish.edges.ports import Clock, Registry
 from ecr_publish.errors import PromotionFailed, PublishError
@@ -12,7 +12,7 @@ from ecr_publish.origin import Origin
 from ecr_publish.outcome import Promotion
 from ecr_publish.reference import Digest, Tag
 from ecr_publish.run import Obtained, Site
-from ecr_publish.standing import Holder, Standing, ahead
+from ecr_publish.standing import Holder, Order, Standing, order
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """How a runner cancels a step; entrypoint.py holds them back until there is something to report."""
@@ -24,7 +24,7 @@ SECONDS_A_PUT = 0.1
 def look(registry: Registry, tags: Sequence[Tag], known: Standing | None = None) -> Standing:
     """Which images the tags name now. Of those that are known already nothing is read again."""
     origins: dict[Digest, Origin | None] = {
-        holder.digest: holder.origin for holder in (known or {}).values()
+        holder.digest: holder.origin for holder in (known or {}).values() if holder.origin
     }
     standing = {}
     for tag, manifest in (registry.holders(tags) if tags else {}).items():
@@ -36,13 +36,18 @@ def look(registry: Registry, tags: Sequence[Tag], known: Standing | None = None)
 
 def promote(site: Site, image: Obtained) -> None:
     """Give the image its release tags; a tag is never moved to an older commit in silence."""
-    movable = [tag for tag in site.tags if site.state.can_move(tag)]
-    newer = ahead(look(site.registry, movable, site.standing), image.origin)
-    left = tuple(newer) if site.plan.only_forward else ()
-    for tag, holder in newer.items():
-        site.outcome.warnings.append(_backwards(tag, holder, left=tag in left))
+    digest = image.manifest.digest
+    standing = look(site.registry, site.tags, site.standing)
+    moved = {tag: item for tag, item in standing.items() if item.digest != digest}
+    orders = {tag: order(item, image.origin) for tag, item in moved.items()}
+    backwards = [tag for tag, found in orders.items() if found is not Order.NOT_NEWER]
+    left = backwards if site.plan.only_forward else []
+    for tag in backwards:
+        said = _backwards(tag, moved[tag], orders[tag], left=tag in left)
+        site.outcome.warnings.append(said)
     tags = [tag for tag in site.tags if tag not in left]
-    _take(site, promoted(site.registry, site.edges.clock, image.manifest, tags))
+    there = [tag for tag in standing if tag not in moved]
+    _take(site, promoted(site.registry, site.edges.clock, image.manifest, tags, there=there))
 
 
 def leave(site: Site, *, passed: bool) -> None:
@@ -50,38 +55,63 @@ def leave(site: Site, *, passed: bool) -> None:
     outcome, plan = site.outcome, site.plan
     if outcome.candidate is None:
         return
-    if plan.keeps_passed if passed else plan.keeps_refused:
-        site.say(f"Candidate {plan.candidate} stays")
-        return
     try:
-        site.registry.untag(plan.candidate)
-        outcome.candidate = None
-        site.say(f"Candidate {plan.candidate} was removed")
+        why = _stays(site, passed=passed)
+        if not why:
+            site.registry.untag(plan.candidate)
+            outcome.candidate = None
+            site.say(f"Candidate {plan.candidate} was removed")
     except PublishError as error:
-        note = f"The candidate tag {plan.candidate} stays: {error.what}. {error.fix}"
-        outcome.notes.append(note.strip())
+        why = f"{error.what}. {error.fix}".strip()
+    if why:
+        outcome.notes.append(f"The candidate tag {plan.candidate} stays: {why}")
 
 
 def promoted(
-    registry: Registry, clock: Clock, manifest: Manifest, tags: Sequence[Tag]
+    registry: Registry,
+    clock: Clock,
+    manifest: Manifest,
+    tags: Sequence[Tag],
+    *,
+    there: Collection[Tag] = (),
 ) -> Iterator[Promotion]:
     """Put one tag after the other and give what is done after each.
 
-    So a run that ends between two tags still knows the first. Raises PromotionFailed, which names
-    the tags that were applied and those that were not.
+    So a run that ends between two tags still knows the first. Tags that are `there` already cost no
+    call. Raises PromotionFailed, which names the tags that were applied and those that were not.
     """
     done, due = Promotion(), clock.now()
     for number, tag in enumerate(tags):
-        clock.sleep(max(0.0, due - clock.now()))
-        due = clock.now() + SECONDS_A_PUT
-        try:
-            changed = registry.put(manifest, tag)
-        except PublishError as error:
-            applied, missing = map(str, done.tags), map(str, tags[number:])
-            raise PromotionFailed(error, applied=[*applied], missing=[*missing]) from error
+        changed = False
+        if tag not in there:
+            clock.sleep(max(0.0, due - clock.now()))
+            due = clock.now() + SECONDS_A_PUT
+            try:
+                changed = registry.put(manifest, tag)
+            except PublishError as error:
+                applied, missing = map(str, done.tags), map(str, tags[number:])
+                raise PromotionFailed(error, applied=[*applied], missing=[*missing]) from error
         unchanged = done.unchanged if changed else (*done.unchanged, tag)
         done = Promotion(tags=(*done.tags, tag), unchanged=unchanged)
         yield done
+
+
+def _stays(site: Site, *, passed: bool) -> str:
+    """Why the candidate tag is to stay; empty where it is to be removed.
+
+    ECR deletes an image with its last tag. So the tag stays where it is the only one of an image
+    that passed and was to have others, and of one that was there before this run.
+    """
+    outcome, plan = site.outcome, site.plan
+    if plan.keeps_passed if passed else plan.keeps_refused:
+        return "it was to be kept." if passed else "the image did not pass."
+    if outcome.promotion.tags or outcome.digest is None:
+        return ""
+    if passed and site.tags:
+        return "the image has got no release tag, and would be deleted with its last tag."
+    if site.registry.pushed_at(outcome.digest) < site.began:
+        return "the image was there before this run, and would be deleted with its last tag."
+    return ""
 
 
 def _take(site: Site, steps: Iterator[Promotion]) -> None:
@@ -95,12 +125,15 @@ def _take(site: Site, steps: Iterator[Promotion]) -> None:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         if step is None:
             return
-        site.say(f"{step.tags[-1]} is on {site.outcome.digest}")
+        before = " already" if step.tags[-1] in step.unchanged else ""
+        site.say(f"{step.tags[-1]} is on {site.outcome.digest}{before}")
 
 
-def _backwards(tag: Tag, holder: Holder, *, left: bool) -> str:
+def _backwards(tag: Tag, holder: Holder, order: Order, *, left: bool) -> str:
     revision = holder.origin.revision if holder.origin else ""
     newer = f"{holder.digest}, an image of the newer commit {revision}".strip()
+    if order is Order.UNKNOWN:
+        newer = f"{holder.digest}, and it could not be told whether that is of a newer commit"
     if left:
-        return f"The tag {tag} stays on {newer}, because of promote-only-forward."
-    return f"The tag {tag} was on {newer}, and is moved back to an older one."
+        return f"The tag {tag} stays on {newer} (promote-only-forward)."
+    return f"The tag {tag} was on {newer}; it is moved."

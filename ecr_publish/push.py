@@ -79,18 +79,13 @@ def failure(message: str, repository_arn: str) -> PushFailed:
     for pattern, why, fix in _CAUSES:
         if re.search(pattern, message, re.IGNORECASE):
             return PushFailed(
-                f"the push failed: {message}", why=why, fix=_filled(fix, repository_arn)
+                f"the push failed: {message}", why=why, fix=fix.replace("<arn>", repository_arn)
             )
     return PushFailed(
         f"the push failed: {message}",
         why="The engine gave no cause that is known here.",
         fix="Run the job again if the network may have been at fault; otherwise see the log.",
     )
-
-
-def _filled(fix: str, repository_arn: str) -> str:
-    name = repository_arn.partition(":repository/")[2]
-    return fix.replace("<arn>", repository_arn).replace("<name>", name)
 
 
 def _stated_digest(status: str) -> str:
@@ -120,11 +115,8 @@ _CAUSES = (
             "under the candidate tag, one after the other."
         ),
         (
-            "Let candidate tags move:\n"
-            "    aws ecr put-image-tag-mutability --repository-name <name> \\\n"
-            "      --image-tag-mutability IMMUTABLE_WITH_EXCLUSION \\\n"
-            "      --image-tag-mutability-exclusion-filters \\\n"
-            "        filterType=WILDCARD,filter='candidate-*'"
+            "Let candidate tags move: add `candidate-*` to the exclusions of the repository's "
+            "immutability (aws ecr put-image-tag-mutability, which replaces those that are there)."
         ),
     ),
     (

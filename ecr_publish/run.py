@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from ecr_publish.edges.ports import Edges, Registry
 from ecr_publish.manifest import Manifest
@@ -47,6 +48,7 @@ class Site(Run):
     tags: tuple[Tag, ...]
     standing: Standing
     workspace: str
+    began: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,12 +13,13 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ecr_publish.context import Context
-from ecr_publish.findings import Finding, Package, Page, Severity, Threshold, count
-from ecr_publish.gate import Decision, Verdict
+from ecr_publish.findings import Finding, Package, Page, Severity, Threshold
+from ecr_publish.gate import Decision, Ground, Judgement, Verdict
 from ecr_publish.inputs import Inputs, Job, OnUnjudged, Promote
 from ecr_publish.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, Target
 from ecr_publish.outcome import Outcome, Promotion
-from ecr_publish.plan import Build, Plan, Policy, RepositoryState, Role
+from ecr_publish.plan import Build, Plan, RepositoryState, Role
+from ecr_publish.policy import Policy, Rules
 from ecr_publish.reference import Digest, FullTag, Repository, Tag
 from ecr_publish.scan import Result, Unjudged
 from ecr_publish.scanning import Frequency, Scanning, ScanType
@@ -71,8 +72,10 @@ def make_inputs(**over: Any) -> Inputs:
         promote=Promote.AUTO,
         promote_only_forward=False,
         on_refusal=None,
-        severity_threshold=Threshold.HIGH,
-        unknown_severity=Severity.UNDEFINED,
+        severity_threshold=None,
+        unknown_severity=None,
+        only_fixable=None,
+        policy_file=None,
         scan_timeout=900,
         max_scan_age=None,
         on_timeout=OnUnjudged.FAIL,
@@ -130,11 +133,11 @@ def make_policy(
     unsupported: OnUnjudged = OnUnjudged.FAIL,
     error: OnUnjudged = OnUnjudged.FAIL,
     report_only: bool = False,
+    **rules: Any,
 ) -> Policy:
     """The policy of a step that sets nothing: high refuses, what is not judged fails."""
     return Policy(
-        threshold=threshold,
-        unknown_severity=unknown_severity,
+        rules=Rules(severity_threshold=threshold, unknown_severity=unknown_severity, **rules),
         on_unjudged={
             Unjudged.TIMEOUT: timeout,
             Unjudged.UNSUPPORTED: unsupported,
@@ -285,27 +288,30 @@ def make_unjudged(
     return replace(plain, **over)
 
 
+def make_judgement(finding: Finding, **over: Any) -> Judgement:
+    """A finding that does not refuse."""
+    return replace(Judgement(finding=finding, ground=Ground.BELOW_THRESHOLD), **over)
+
+
 def make_verdict(*findings: Finding, **over: Any) -> Verdict:
-    """A verdict over these findings that passed; the counts follow from the findings."""
+    """A verdict over these findings that passed, because they are below the threshold."""
     plain = Verdict(
         decision=Decision.PASSED,
         reason="no findings",
-        threshold=Threshold.HIGH,
-        counts=count(findings),
-        findings=findings,
-        deciding=(),
-        waived_by=(),
+        rules=Rules(),
+        judgements=tuple(make_judgement(finding) for finding in findings),
     )
     return replace(plain, **over)
 
 
 def make_refusal(*findings: Finding, **over: Any) -> Verdict:
-    """A verdict that refused because of these findings."""
+    """A verdict that refused because of these findings, which are at the threshold."""
     plain = make_verdict(
-        *findings,
         decision=Decision.REFUSED,
         reason="1 HIGH: at or above the threshold high",
-        deciding=findings,
+        judgements=tuple(
+            make_judgement(finding, ground=Ground.AT_THRESHOLD) for finding in findings
+        ),
     )
     return replace(plain, **over)
 

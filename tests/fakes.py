@@ -94,9 +94,13 @@ class FakeCheckout:
     """A checkout of this commit, whatever is asked."""
 
     head: Commit | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
 
     def commit(self, workspace: str, context: str) -> Commit | None:
         return self.head
+
+    def read(self, workspace: str, path: str) -> bytes | None:
+        return self.files.get(path)
 
 
 @dataclass
@@ -165,6 +169,7 @@ class FakeRegistry:
     looked: list[tuple[str, ...]] = field(default_factory=list)
     refused: dict[str, BaseException] = field(default_factory=dict)
     meanwhile: dict[str, Callable[[], None]] = field(default_factory=dict)
+    pushed_before: dict[str, datetime] = field(default_factory=dict)
     untagged: list[str] = field(default_factory=list)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     start: Start = Start.STARTED
@@ -216,6 +221,10 @@ class FakeRegistry:
 
     def coverage(self, digest: Digest) -> Coverage | None:
         return self.covered
+
+    def pushed_at(self, digest: Digest) -> datetime:
+        self._refuse("pushed_at")
+        return self.pushed_before.get(str(digest), TODAY + timedelta(seconds=1))
 
     def put(self, manifest: Manifest, tag: Tag) -> bool:
         self._refuse(f"put {tag}")

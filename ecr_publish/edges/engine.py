@@ -61,7 +61,7 @@ class DockerEngine:
         """Args: environ: The environment of docker's processes. clock: Paces the log."""
         self._environ = dict(environ)
         self._clock = clock
-        self._only_names: set[str] = set()
+        self._given: set[str] = set()
 
     def builder(self, name: str | None) -> Builder:
         """The builder of this name, or the current one; raises BuilderMissing or EngineMissing."""
@@ -87,6 +87,7 @@ class DockerEngine:
         Raises BuildFailed or PushFailed.
         """
         way = Way.BUILDER if login else Way.ENGINE
+        self._given |= set() if login else {f"{state.uri}:{tag}"}
         with self._configured(state.host, login) as environ, TemporaryDirectory() as private:
             metadata = Path(private, "metadata.json")
             words = command(build, f"{state.uri}:{tag}", way, str(metadata))
@@ -102,8 +103,8 @@ class DockerEngine:
         """Give a local image a name in the repository; raises ImageMissing or InvalidInputs."""
         with self._connected() as api:
             try:
-                if not api.inspect_image(image).get("RepoTags"):  # type: ignore[no-untyped-call]
-                    self._only_names.add(f"{state.uri}:{tag}")
+                if api.inspect_image(image).get("RepoTags"):  # type: ignore[no-untyped-call]
+                    self._given.add(f"{state.uri}:{tag}")
                 api.tag(image, state.uri, str(tag))
             except ImageNotFound:
                 raise ImageMissing(image) from None
@@ -133,8 +134,9 @@ class DockerEngine:
 
     def forget(self, reference: str) -> None:
         """Remove a local name again, but no image that the user brought; never fails."""
-        if reference in self._only_names:
-            # The image came without a name, and with its only name the engine would remove it.
+        # A builder outside gives no name here. And with its only name, an image that came without
+        # one would be removed.
+        if reference not in self._given:
             return
         with suppress(EngineMissing), self._connected() as api:
             api.remove_image(reference, noprune=True)

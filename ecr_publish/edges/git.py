@@ -24,23 +24,13 @@ class GitCheckout:
         None where it is a URL or no checkout, or where there is no git.
         """
         directory = Path(workspace, context)
-        # In a container the checkout often belongs to another user, which git would refuse to read.
-        settings = ("-c", "safe.directory=*", "-c", "log.showSignature=false")
-        command = ("git", *settings, "show", "--no-patch", "--format=%H %ct", "HEAD")
         try:
-            answer = subprocess.run(
-                command,
-                cwd=directory,
-                env=self._environ,
-                capture_output=True,
-                text=True,
-                timeout=_TIMEOUT,
-                check=True,
-            )
+            head = self._git(directory, "show", "--no-patch", "--format=%H %ct", "HEAD")
+            changed = self._git(directory, "status", "--porcelain", "--untracked-files=no")
         except (OSError, subprocess.SubprocessError):
             return None
-        sha, _, time = answer.stdout.strip().partition(" ")
-        return Commit(sha=sha, time=int(time))
+        sha, _, time = head.strip().partition(" ")
+        return Commit(sha=sha, time=int(time), clean=not changed.strip())
 
     def read(self, workspace: str, path: str) -> bytes | None:
         """The bytes of a file; None where there is none that can be read."""
@@ -48,3 +38,17 @@ class GitCheckout:
             return Path(workspace, path).read_bytes()
         except OSError:
             return None
+
+    def _git(self, directory: Path, *words: str) -> str:
+        # In a container the checkout often belongs to another user, which git would refuse to read.
+        settings = ("-c", "safe.directory=*", "-c", "log.showSignature=false")
+        return subprocess.run(
+            ("git", *settings, *words),
+            cwd=directory,
+            # Nothing is written into the workspace, not even the index's times.
+            env={**self._environ, "GIT_OPTIONAL_LOCKS": "0"},
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            check=True,
+        ).stdout

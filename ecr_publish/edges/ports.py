@@ -184,6 +184,10 @@ class Registry(Scans, Protocol):
         """What the images behind a manifest say of how they were made; None if unreadable."""
         ...
 
+    def pushed_at(self, digest: Digest) -> datetime:
+        """When an image came to the repository; raises CallFailed."""
+        ...
+
     def put(self, manifest: Manifest, tag: Tag) -> bool:
         """Put a tag on a manifest; False where it was there already.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     import boto3
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecr.type_defs import (
+        ImageDetailTypeDef,
         ImageIdentifierTypeDef,
         ImageTypeDef,
         RepositoryTypeDef,
@@ -151,16 +153,17 @@ class EcrRegistry:
 
     def manifest(self, digest: Digest) -> Manifest:
         """A manifest's exact bytes: asked for by digest, ECR never converts it."""
-        found, missing = self._images([{"imageDigest": str(digest)}])
+        found = self._images([{"imageDigest": str(digest)}])
         if not found:
-            raise CallFailed("BatchGetImage", "ImageNotFound", "; ".join(missing), transient=True)
+            said = f"there is no image {digest}"
+            raise CallFailed("BatchGetImage", "ImageNotFound", said, transient=True)
         return _manifest(found[0])
 
     def find(self, reference: Tag | Digest) -> Manifest:
         """The manifest that a tag or a digest names; raises ImageNotThere."""
         by_tag: ImageIdentifierTypeDef = {"imageTag": str(reference)}
         by_digest: ImageIdentifierTypeDef = {"imageDigest": str(reference)}
-        found, _ = self._images([by_tag if isinstance(reference, Tag) else by_digest])
+        found = self._images([by_tag if isinstance(reference, Tag) else by_digest])
         if not found:
             raise ImageNotThere(str(reference), self._name)
         return _manifest(found[0])
@@ -170,7 +173,7 @@ class EcrRegistry:
         found: list[ImageTypeDef] = []
         for first in range(0, len(tags), MOST_IDS):
             part = tags[first : first + MOST_IDS]
-            found += self._images([{"imageTag": str(tag)} for tag in part])[0]
+            found += self._images([{"imageTag": str(tag)} for tag in part])
         return {Tag(image["imageId"]["imageTag"]): _manifest(image) for image in found}
 
     def config(self, image: Manifest) -> str:
@@ -274,6 +277,10 @@ class EcrRegistry:
             return self._unchanged(manifest, tag)
         return True
 
+    def pushed_at(self, digest: Digest) -> datetime:
+        """When an image came to the repository; raises CallFailed."""
+        return self._detail({"imageDigest": str(digest)})["imagePushedAt"]
+
     def untag(self, tag: Tag) -> None:
         """Remove a tag, never by digest, which would take every tag of the image along."""
         with _translated("BatchDeleteImage", self._arn):
@@ -288,10 +295,8 @@ class EcrRegistry:
                 transient=False,
             )
 
-    def _images(
-        self, ids: Sequence[ImageIdentifierTypeDef]
-    ) -> tuple[list[ImageTypeDef], list[str]]:
-        """The images of these ids, and for the others why ECR gives none."""
+    def _images(self, ids: Sequence[ImageIdentifierTypeDef]) -> list[ImageTypeDef]:
+        """The images of these ids, of those that exist."""
         with _translated("BatchGetImage", self._arn):
             answer = self._ecr.batch_get_image(
                 repositoryName=self._name,
@@ -299,10 +304,11 @@ class EcrRegistry:
                 acceptedMediaTypes=list(MEDIA_TYPES),
                 **self._registry,
             )
-        return answer["images"], [
-            f"{failure.get('failureCode')}: {failure.get('failureReason')}"
-            for failure in answer["failures"]
-        ]
+        for failure in answer["failures"]:
+            code, reason = failure.get("failureCode", ""), failure.get("failureReason", "")
+            if code != "ImageNotFound":
+                raise CallFailed("BatchGetImage", code, reason, transient=False)
+        return answer["images"]
 
     def _describe(self) -> RepositoryTypeDef | None:
         try:
@@ -377,14 +383,16 @@ class EcrRegistry:
         return Frequency.UNKNOWN
 
     def _unchanged(self, manifest: Manifest, tag: Tag) -> bool:
-        with _translated("DescribeImages", self._arn):
-            answer = self._ecr.describe_images(
-                repositoryName=self._name, imageIds=[{"imageTag": str(tag)}], **self._registry
-            )
-        digest = answer["imageDetails"][0]["imageDigest"]
+        digest = self._detail({"imageTag": str(tag)})["imageDigest"]
         if digest != str(manifest.digest):
             raise TagTaken(str(tag), digest, self._name, _MEANWHILE)
         return False
+
+    def _detail(self, image: ImageIdentifierTypeDef) -> ImageDetailTypeDef:
+        with _translated("DescribeImages", self._arn):
+            return self._ecr.describe_images(
+                repositoryName=self._name, imageIds=[image], **self._registry
+            )["imageDetails"][0]
 
     def _guessed_arn(self) -> str:
         account = self._plan.registry.account if self._plan.registry else "*"

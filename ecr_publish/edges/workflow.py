@@ -15,7 +15,7 @@ from pathlib import Path
 from actions_toolkit import core
 from actions_toolkit.command import issue_command
 
-from ecr_publish.report.escape import log_line
+from ecr_publish.report.escape import log_line, printable
 
 
 class GitHubWorkflow:
@@ -74,15 +74,15 @@ class GitHubWorkflow:
 
     def warning(self, title: str, message: str) -> None:
         """An annotation that does not fail the step."""
-        self._command("warning", {"title": title}, message)
+        self._command("warning", {"title": title}, printable(message))
 
     def error(self, title: str, message: str) -> None:
         """An annotation for a failure."""
-        self._command("error", {"title": title}, message)
+        self._command("error", {"title": title}, printable(message))
 
     def output(self, name: str, value: str) -> None:
         """Set an output of the step."""
-        core.set_output(name, value)
+        core.set_output(name, printable(value))
         sys.stdout.flush()
 
     def summary(self, markdown: str) -> None:

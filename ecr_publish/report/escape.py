@@ -27,7 +27,7 @@ def log_line(text: str) -> str:
     (reference/ecr-behaviour.md section 5). A blank breaks both. It compares as the culture does,
     which overlooks zero-width characters, so whatever is not plain ASCII counts as nothing here.
     """
-    lines = _BREAK.split(_ANYWHERE.sub(r"#\1#\2 [", _printable(text)))
+    lines = _BREAK.split(_ANYWHERE.sub(r"#\1#\2 [", printable(text)))
     return "\n".join(_AT_THE_START.sub(r"\1: :", line) for line in lines)
 
 
@@ -48,7 +48,7 @@ def block(text: str) -> str:
     """Text as a fenced block that it cannot end."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    lines = "\n".join(_BREAK.split(_printable(text)))
+    lines = "\n".join(_BREAK.split(printable(text)))
     return f"{fence}text\n{lines}\n{fence}"
 
 
@@ -65,8 +65,9 @@ def _escaped(flat: str) -> str:
 
 
 def _flat(text: str) -> str:
-    return _printable(" ".join(text.split()))
+    return printable(" ".join(text.split()))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Text without what a terminal obeys, no file takes, or shows another text than there is."""
     return _UNPRINTABLE.sub("\ufffd", text)
