@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, timedelta, timezone
 from enum import Enum
 
 from ecr_publish.findings import Finding, Severity, Threshold, count, merge, rank
-from ecr_publish.ignores import Ignore, Ignores, stale
+from ecr_publish.ignores import Ignore, Ignores
 from ecr_publish.inputs import OnUnjudged
 from ecr_publish.policy import Policy, Rules, StaleIgnores
 from ecr_publish.scan import Result
+
+_MOST_NAMED = 10
+"""Of the ignores that nothing was found for, in the reason."""
 
 
 class Decision(Enum):
@@ -26,7 +29,7 @@ class Decision(Enum):
 class Ground(Enum):
     """Why a finding refuses the image, or does not; each has exactly one.
 
-    The value is the name of the rule that decided, empty where that is not a rule of the policy.
+    The value names the rule that decided.
     """
 
     AT_THRESHOLD = "severity-threshold"
@@ -64,10 +67,10 @@ class Verdict:
     """What the gate decided and why.
 
     `judgements` has every finding once, the worst first. `complete` means that these are all: no
-    image was left without a verdict. `expired` and `stale` are ignores that no longer count, and
-    that nothing was found for. `waived_by` are the settings of the user, such as `report-only`,
-    that let an image have its release tags although it did not pass; it is empty where the image
-    passed and where it may not have them.
+    image was left without a verdict. `expired` are ignores that no longer count, because they have
+    ended or there is a fix now; `stale` are those that nothing was found for. `waived_by` are the
+    settings of the user, such as `report-only`, that let an image have its release tags although it
+    did not pass; it is empty where the image passed and where it may not have them.
     """
 
     decision: Decision
@@ -110,16 +113,16 @@ def judge(results: Sequence[Result], policy: Policy, today: date) -> Verdict:
     findings = merge(
         (result.target.platform, finding) for result in results for finding in result.findings
     )
-    judgements = _judged(findings, rules, today)
+    ignores = Ignores(rules.ignore, today)
     unjudged = [result for result in results if result.unjudged is not None]
     complete = bool(results) and not unjudged
     verdict = Verdict(
         decision=Decision.PASSED,
         reason="",
         rules=rules,
-        judgements=judgements,
-        expired=tuple(ignore for ignore in rules.ignore if ignore.expired(today)),
-        stale=_stale(judgements, rules, today) if complete else (),
+        judgements=_judged(findings, rules, ignores, today),
+        expired=(*ignores.expired, *ignores.fixed(findings)),
+        stale=ignores.stale(findings) if complete else (),
         complete=complete,
     )
     decision, reason = _decided(verdict, unjudged)
@@ -127,8 +130,9 @@ def judge(results: Sequence[Result], policy: Policy, today: date) -> Verdict:
     return replace(verdict, decision=decision, reason=reason, waived_by=waived_by)
 
 
-def _judged(findings: Sequence[Finding], rules: Rules, today: date) -> tuple[Judgement, ...]:
-    ignores = Ignores(rules.ignore, today)
+def _judged(
+    findings: Sequence[Finding], rules: Rules, ignores: Ignores, today: date
+) -> tuple[Judgement, ...]:
     first = [_judgement(finding, rules, ignores, today) for finding in findings]
     counted = Counter(
         _severity(item.finding, rules) for item in first if item.ground is Ground.OVER_LIMIT
@@ -138,8 +142,8 @@ def _judged(findings: Sequence[Finding], rules: Rules, today: date) -> tuple[Jud
 
 def _judgement(finding: Finding, rules: Rules, ignores: Ignores, today: date) -> Judgement:
     accepted = ignores.of(finding)
-    until = _end_of_grace(finding, rules)
-    ground = _ground(finding, rules, ignored=bool(accepted), in_grace=bool(until and today < until))
+    until = _end_of_grace(finding, rules, today)
+    ground = _ground(finding, rules, ignored=bool(accepted), in_grace=until is not None)
     if ground is Ground.IGNORED:
         place = accepted[0].place
         return Judgement(finding=finding, ground=ground, place=place, ignores=accepted)
@@ -155,7 +159,7 @@ def _ground(finding: Finding, rules: Rules, *, ignored: bool, in_grace: bool) ->
         (finding.suppressed, Ground.SUPPRESSED),
         (ignored, Ground.IGNORED),
         (rules.exploited and finding.exploited, Ground.EXPLOITED),
-        (not refuses and severity not in rules.limits, Ground.BELOW_THRESHOLD),
+        (not refuses and rules.limit(severity) is None, Ground.BELOW_THRESHOLD),
         (rules.only_fixable and finding.fixable is False, Ground.NOT_FIXABLE),
         (in_grace, Ground.IN_GRACE),
         (refuses, Ground.AT_THRESHOLD),
@@ -166,9 +170,14 @@ def _ground(finding: Finding, rules: Rules, *, ignored: bool, in_grace: bool) ->
 
 def _within_limit(item: Judgement, rules: Rules, counted: Counter[Severity]) -> Judgement:
     severity = _severity(item.finding, rules)
-    if item.ground is not Ground.OVER_LIMIT or counted[severity] > rules.limits[severity]:
-        return item
-    return _by_rule(item.finding, Ground.BELOW_THRESHOLD, rules)
+    if item.ground is Ground.OVER_LIMIT and not _too_many(counted[severity], severity, rules):
+        return _by_rule(item.finding, Ground.BELOW_THRESHOLD, rules)
+    return item
+
+
+def _too_many(number: int, severity: Severity, rules: Rules) -> bool:
+    most = rules.limit(severity)
+    return most is not None and number > most
 
 
 def _by_rule(finding: Finding, ground: Ground, rules: Rules) -> Judgement:
@@ -180,15 +189,16 @@ def _severity(finding: Finding, rules: Rules) -> Severity:
     return rank(finding.stated_severity, rules.unknown_severity)
 
 
-def _end_of_grace(finding: Finding, rules: Rules) -> date | None:
-    """The first day on which the finding refuses; None where it has no grace."""
-    days = rules.grace.get(_severity(finding, rules), 0)
-    return finding.known_since.date() + timedelta(days=days) if finding.known_since else None
-
-
-def _stale(judgements: Sequence[Judgement], rules: Rules, today: date) -> tuple[Ignore, ...]:
-    used = {ignore.place: None for item in judgements for ignore in item.ignores}
-    return stale(rules.ignore, used, today)
+def _end_of_grace(finding: Finding, rules: Rules, today: date) -> date | None:
+    """The first day (UTC) on which the finding refuses; None where it has no grace today."""
+    if finding.known_since is None:
+        return None
+    since = finding.known_since.astimezone(timezone.utc).date()
+    # Of a day that is still to come nothing follows, least of all a grace that lasts for years.
+    if since > today:
+        return None
+    end = since + timedelta(days=rules.grace.get(_severity(finding, rules), 0))
+    return end if today < end else None
 
 
 def _decided(verdict: Verdict, unjudged: Sequence[Result]) -> tuple[Decision, str]:
@@ -217,15 +227,14 @@ def _refusals(verdict: Verdict) -> Iterator[str]:
     if exploited:
         yield f"{_counted(exploited)}: with a known exploit"
     if over:
-        limits = ", ".join(
-            f"{most} {severity.value}"
-            for severity, most in rules.limits.items()
-            if any(_severity(item, rules) is severity for item in over)
-        )
+        severities = dict.fromkeys(_severity(item, rules) for item in over)
+        limits = ", ".join(f"{rules.limit(severity)} {severity.value}" for severity in severities)
         yield f"{_counted(over)}: more than the limit of {limits}"
     if verdict.stale and rules.stale_ignores is StaleIgnores.FAIL:
-        named = ", ".join(f"{ignore.id} ({ignore.place})" for ignore in verdict.stale)
-        yield f"ignores that nothing was found for: {named}"
+        named = [f"{ignore.id} ({ignore.place})" for ignore in verdict.stale[:_MOST_NAMED]]
+        more = len(verdict.stale) - len(named)
+        named += [f"{more} more"] if more else []
+        yield f"ignores that nothing was found for: {', '.join(named)}"
 
 
 def _counted(findings: Sequence[Finding]) -> str:
@@ -292,9 +301,14 @@ def _counted_too_bad(unjudged: Sequence[Result], policy: Policy) -> bool:
 
     No setting waives that: it lets an image pass of which nothing is known, not a bad one.
     """
-    return any(
-        number
-        and policy.rules.severity_threshold.refuses(rank(word, policy.rules.unknown_severity))
+    rules = policy.rules
+    counted = [
+        (rank(word, rules.unknown_severity), number)
         for result in unjudged
         for word, number in result.counted.items()
+    ]
+    return any(
+        number
+        and (rules.severity_threshold.refuses(severity) or _too_many(number, severity, rules))
+        for severity, number in counted
     )

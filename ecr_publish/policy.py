@@ -6,7 +6,7 @@ stricter, by the file and by the inputs, unless it allows a rule to be loosened.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from enum import Enum
@@ -63,6 +63,15 @@ class Rules:
     ignore: tuple[Ignore, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
+    def limit(self, severity: Severity) -> int | None:
+        """The most findings of a severity, None for any number.
+
+        What has no rank cannot be shown to be within a limit, so with limits none of it is.
+        """
+        if severity is Severity.UNDEFINED and self.limits:
+            return 0
+        return self.limits.get(severity)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
@@ -101,10 +110,10 @@ def combined(base: Layer, own: Layer) -> Layer:
     changes: dict[str, Any] = {}
     allowed = base.allow or frozenset()
     for name, place in own.rules.places.items():
-        mine, theirs = getattr(own.rules, name), getattr(base.rules, name)
-        if name not in allowed and _LOOSER[name](mine, theirs):
+        if name not in allowed and _LOOSER[name](own.rules, base.rules):
             raise Loosened(f"{place}: {_key(name)}: is looser than {_stated(base.rules, name)}")
-        changes[name] = (*theirs, *mine) if name == "ignore" else mine
+        mine = getattr(own.rules, name)
+        changes[name] = (*base.rules.ignore, *mine) if name == "ignore" else mine
     places = {**base.rules.places, **own.rules.places}
     rules = replace(base.rules, **changes, places=places)
     return Layer(rules=rules, allow=allowed if own.allow is None else allowed & own.allow)
@@ -149,32 +158,59 @@ _SEVERITIES = (
 )
 
 
-def _looser_limits(mine: Mapping[Severity, int], theirs: Mapping[Severity, int]) -> bool:
-    return any(mine.get(severity, most + 1) > most for severity, most in theirs.items())
+def _looser_unknown(mine: Rules, theirs: Rules) -> bool:
+    """Whether what has no rank may do better; `fail` is the strictest, whatever the other rules.
+
+    A higher severity is not always stricter: it may have a longer grace, or, below the threshold,
+    a limit that leaves more room.
+    """
+    asked, base = mine.unknown_severity, theirs.unknown_severity
+    if asked in (base, Severity.UNDEFINED):
+        return False
+    refuses = theirs.severity_threshold.refuses
+    room = not refuses(asked) or theirs.grace.get(asked, 0) > theirs.grace.get(base, 0)
+    judged = refuses(base) or theirs.limit(base) is not None
+    return _SEVERITIES.index(asked) > _SEVERITIES.index(base) or (judged and room)
 
 
-def _looser_grace(mine: Mapping[Severity, int], theirs: Mapping[Severity, int]) -> bool:
-    return any(days > theirs.get(severity, 0) for severity, days in mine.items())
-
-
-def _looser_require(mine: Require, theirs: Require) -> bool:
-    dropped = any(
-        getattr(theirs, name) and not getattr(mine, name) for name in ("reason", "until", "owner")
+def _looser_limits(mine: Rules, theirs: Rules) -> bool:
+    return any(
+        mine.limits.get(severity, most + 1) > most for severity, most in theirs.limits.items()
     )
-    longer = theirs.max_days is not None and (
-        mine.max_days is None or mine.max_days > theirs.max_days
+
+
+def _looser_grace(mine: Rules, theirs: Rules) -> bool:
+    return any(days > theirs.grace.get(severity, 0) for severity, days in mine.grace.items())
+
+
+def _looser_require(mine: Rules, theirs: Rules) -> bool:
+    asked, base = mine.require, theirs.require
+    dropped = any(
+        getattr(base, name) and not getattr(asked, name) for name in ("reason", "until", "owner")
+    )
+    longer = base.max_days is not None and (
+        asked.max_days is None or asked.max_days > base.max_days
     )
     return dropped or longer
 
 
-_LOOSER: Mapping[str, Any] = {
-    "severity_threshold": lambda a, b: _THRESHOLDS.index(a) > _THRESHOLDS.index(b),
-    "unknown_severity": lambda a, b: _SEVERITIES.index(a) > _SEVERITIES.index(b),
+def _threshold(rules: Rules) -> int:
+    return _THRESHOLDS.index(rules.severity_threshold)
+
+
+def _staleness(rules: Rules) -> int:
+    return [*StaleIgnores].index(rules.stale_ignores)
+
+
+_LOOSER: Mapping[str, Callable[[Rules, Rules], bool]] = {
+    "severity_threshold": lambda mine, theirs: _threshold(mine) > _threshold(theirs),
+    "unknown_severity": _looser_unknown,
     "limits": _looser_limits,
-    "only_fixable": lambda a, b: a and not b,
+    "only_fixable": lambda mine, theirs: mine.only_fixable and not theirs.only_fixable,
     "grace": _looser_grace,
-    "exploited": lambda a, b: b and not a,
-    "stale_ignores": lambda a, b: [*StaleIgnores].index(a) < [*StaleIgnores].index(b),
+    "exploited": lambda mine, theirs: theirs.exploited and not mine.exploited,
+    "stale_ignores": lambda mine, theirs: _staleness(mine) < _staleness(theirs),
     "require": _looser_require,
-    "ignore": lambda a, _: bool(a),
+    "ignore": lambda mine, _: bool(mine.ignore),
 }
+"""Whether a layer's rule is looser than that of the base."""

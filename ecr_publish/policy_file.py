@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import reduce
@@ -41,6 +41,7 @@ from ecr_publish.shape import (
 DEFAULT_PATH = ".ecr-publish.yml"
 UNTIL_FIXED = "until-fixed"
 _LONGEST_CHAIN = 4
+_MOST_PROBLEMS, _LONGEST_PROBLEM = 20, 500
 _RANKED = [severity for severity in Severity if severity is not Severity.UNDEFINED]
 
 
@@ -96,8 +97,17 @@ def effective(inputs: Inputs, fetch: Callable[[str], bytes | None], today: date)
     except Loosened as error:
         problems = [str(error)]
     if problems:
-        raise InvalidInputs([f"policy: {problem}" for problem in problems])
+        raise InvalidInputs([f"policy: {problem}" for problem in _few(problems)])
     return rules
+
+
+def _few(problems: Sequence[str]) -> Iterator[str]:
+    """The first of many problems, each of a length that can be read."""
+    for problem in problems[:_MOST_PROBLEMS]:
+        cut = len(problem) > _LONGEST_PROBLEM
+        yield f"{problem[:_LONGEST_PROBLEM]}…" if cut else problem
+    if len(problems) > _MOST_PROBLEMS:
+        yield f"and {len(problems) - _MOST_PROBLEMS} more problems"
 
 
 def _chain(path: str, inputs: Inputs, fetch: Callable[[str], bytes | None]) -> Layer:
@@ -190,13 +200,15 @@ def _severities(kind: Kind[Any]) -> Record[dict[Severity, int]]:
 
 
 _DAYS = Text(lambda text: int(text[:-1]), r"[0-9]{1,4}d", "a number of days (14d)")
-_LIMIT: Kind[Any] = Either((Number(0, 100_000), Choice({"none": None})), "a number, or none")
+_LIMIT: Kind[Any] = Either(
+    (Number(0, 100_000), Choice({"none": None})), "a number from 0 to 100000, or none"
+)
 _UNTIL: Kind[Any] = Either(
     (DATE, Choice({UNTIL_FIXED: UNTIL_FIXED})), "a date (2027-01-31), or until-fixed"
 )
 _IGNORE = Record(
     {
-        "id": Text(str, r"\S+", "the name of a vulnerability (CVE-2024-12345)"),
+        "id": Text(str, r"[!-~]+", "the name of a vulnerability (CVE-2024-12345)"),
         "package": TEXT,
         "version": TEXT,
         "path": TEXT,

@@ -21,6 +21,7 @@ _PLAIN = tuple(
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp")
 )
 
+_LONGEST_SHOWN = 60
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ class Malformed(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A value in the file, with the line (from 1) where it stands and the way of keys to it."""
+    """A value in the file, with the line (from 1) of its key and the way of keys to it."""
 
     value: Any
     line: int
@@ -65,7 +66,7 @@ class Choice(Kind[T]):
         """The value; raises ValueError."""
         text = _scalar(node)
         if text not in self.values:
-            raise ValueError(f"{text!r} is not one of: {', '.join(self.values)}")
+            raise ValueError(f"{_shown(text)} is not one of: {', '.join(self.values)}")
         return self.values[text]
 
     def schema(self) -> dict[str, Any]:
@@ -92,7 +93,7 @@ class Number(Kind[float]):
         shape = r"[0-9]{1,9}(\.[0-9]{1,9})?" if self.fraction else r"[0-9]{1,9}"
         number = float(text) if re.fullmatch(shape, text) else -1.0
         if not self.least <= number <= self.most:
-            raise ValueError(f"{text!r} is not a number from {self.least} to {self.most}")
+            raise ValueError(f"{_shown(text)} is not a number from {self.least} to {self.most}")
         return number if self.fraction else int(number)
 
     def schema(self) -> dict[str, Any]:
@@ -106,14 +107,14 @@ class Text(Kind[T]):
     """A text that follows a pattern; `hint` says it in words."""
 
     convert: Callable[[str], T]
-    pattern: str = r"\S(.*\S)?"
+    pattern: str = r"\s*\S[\s\S]*"
     hint: str = "a text"
 
     def read(self, node: Node) -> T:
         """The value; raises ValueError."""
         text = _scalar(node)
-        if not re.fullmatch(self.pattern, text, re.DOTALL):
-            raise ValueError(f"{text!r} is not {self.hint}")
+        if not re.fullmatch(self.pattern, text):
+            raise ValueError(f"{_shown(text)} is not {self.hint}")
         return self.convert(text)
 
     def schema(self) -> dict[str, Any]:
@@ -121,7 +122,7 @@ class Text(Kind[T]):
         return {"type": "string", "pattern": f"^({self.pattern})$"}
 
 
-TEXT = Text(str)
+TEXT = Text(str.strip)
 DATE = Text(date.fromisoformat, r"[0-9]{4}-[0-9]{2}-[0-9]{2}", "a date (2027-01-31)")
 
 
@@ -139,7 +140,7 @@ class Either(Kind[T]):
                 return kind.read(node)
             except ValueError:
                 continue
-        raise ValueError(f"{_scalar(node)!r} is not {self.hint}")
+        raise ValueError(f"{_shown(_scalar(node))} is not {self.hint}")
 
     def schema(self) -> dict[str, Any]:
         """The rule as JSON Schema."""
@@ -197,7 +198,7 @@ class Record(Kind[T]):
             except ValueError as error:
                 problems += _placed(item, error)
         problems += [
-            f"line {node.line}: {_joined(node.key, name)}: is missing"
+            _located(node.line, _joined(node.key, name), "is missing")
             for name in self.required
             if name not in node.value
         ]
@@ -234,7 +235,8 @@ def read_as(shape: Record[T], content: bytes) -> T:
 def load(content: bytes) -> Node:
     """The file as nodes; raises Malformed for anything but one plain YAML document.
 
-    No anchors and aliases, which can make much out of little, no tags, no key twice.
+    No anchors and aliases, which can make much out of little, no tags but YAML's own for words, no
+    key twice.
     """
     if len(content) > LARGEST:
         raise Malformed([f"is larger than {LARGEST // 1024} KiB"])
@@ -242,38 +244,45 @@ def load(content: bytes) -> Node:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise Malformed([f"line {line}: is not UTF-8"]) from None
-    return _converted(_composed(text), "")
+        raise Malformed([_located(line, "", "is not UTF-8")]) from None
+    root = _composed(text)
+    return Node(value={}, line=1, key="") if root is None else _converted(root, "")
 
 
 def _composed(text: str) -> Any:  # noqa: ANN401 - a node of the YAML library
     from ruamel.yaml import YAML  # noqa: PLC0415 - a fifth of a second, only where there is a file
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415
+    from ruamel.yaml.error import MarkedYAMLError  # noqa: PLC0415
+    from ruamel.yaml.reader import ReaderError  # noqa: PLC0415
 
     try:
         return YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = f"{error.problem or error.context} (YAML)"
-        raise Malformed([f"line {mark.line + 1}: {said}" if mark else said]) from None
-    except (YAMLError, RecursionError, ValueError) as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise Malformed([f"cannot be read as YAML: {said}"]) from None
+        raise Malformed([_located(mark.line + 1, "", said)]) from None
+    except ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        said = f"the character U+{error.character:04X} is not accepted"
+        raise Malformed([_located(line, "", said)]) from None
+    except RecursionError:
+        raise Malformed(["is nested too deeply"]) from None
+    except Exception as error:  # noqa: BLE001 - the library also asserts, and lets int and chr fail
+        raise Malformed([f"cannot be read as YAML: {error}"]) from None
 
 
-def _converted(node: Any, key: str) -> Node:  # noqa: ANN401
-    if node is None:
-        return Node(value={}, line=1, key="")
-    line = node.start_mark.line + 1
-    if node.anchor:
-        raise Malformed([f"line {line}: {key}: anchors and aliases (&, *) are not accepted"])
+def _converted(node: Any, key: str, name: Any = None) -> Node:  # noqa: ANN401
+    """A node and all below it; `name` is the node of its key, where it has one."""
+    line = (name or node).start_mark.line + 1
+    if node.anchor or (name and name.anchor):
+        said = "anchors and aliases (&, *) are not accepted"
+        raise Malformed([_located(line, key, said)])
     if node.tag == _MAP:
         return Node(value=_mapping(node, key), line=line, key=key)
     if node.tag == _LIST:
         items = [_converted(item, f"{key}[{number}]") for number, item in enumerate(node.value)]
         return Node(value=items, line=line, key=key)
     if node.tag not in _PLAIN:
-        raise Malformed([f"line {line}: {key}: the tag {node.tag!r} is not accepted"])
+        raise Malformed([_located(line, key, f"the tag {_shown(node.tag)} is not accepted")])
     return Node(value=str(node.value), line=line, key=key, plain=node.tag != _NULL)
 
 
@@ -282,10 +291,11 @@ def _mapping(node: Any, key: str) -> dict[str, Node]:  # noqa: ANN401
     for name, item in node.value:
         line = name.start_mark.line + 1
         if name.tag not in _PLAIN:
-            raise Malformed([f"line {line}: {key}: a key has to be a word"])
+            raise Malformed([_located(line, key, "a key has to be a word")])
+        way = _joined(key, name.value)
         if name.value in values:
-            raise Malformed([f"line {line}: {_joined(key, name.value)}: stands there twice"])
-        values[name.value] = _converted(item, _joined(key, name.value))
+            raise Malformed([_located(line, way, "stands there twice")])
+        values[name.value] = _converted(item, way, name)
     return values
 
 
@@ -302,5 +312,12 @@ def _scalar(node: Node) -> str:
 def _placed(node: Node, error: ValueError) -> list[str]:
     if isinstance(error, Malformed):
         return error.problems
-    where = f"line {node.line}: {node.key}" if node.key else f"line {node.line}"
-    return [f"{where}: {error}"]
+    return [_located(node.line, node.key, str(error))]
+
+
+def _located(line: int, key: str, said: str) -> str:
+    return ": ".join(filter(None, (f"line {line}", key, said)))
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…")

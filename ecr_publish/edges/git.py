@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ecr_publish.origin import Commit
+from ecr_publish.shape import LARGEST
 
 _TIMEOUT = 10
 
@@ -33,9 +34,17 @@ class GitCheckout:
         return Commit(sha=sha, time=int(time), clean=not changed.strip())
 
     def read(self, workspace: str, path: str) -> bytes | None:
-        """The bytes of a file; None where there is none that can be read."""
+        """The bytes of a file; None where there is none that can be read.
+
+        Of a large one only so much that it can be seen to be too large; a pipe or a device, which
+        may never end, is no file.
+        """
+        file = Path(workspace, path)
         try:
-            return Path(workspace, path).read_bytes()
+            if not file.is_file():
+                return None
+            with file.open("rb") as stream:
+                return stream.read(LARGEST + 1)
         except OSError:
             return None
 

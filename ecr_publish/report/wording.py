@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from ecr_publish.findings import Finding, Severity
 from ecr_publish.gate import Decision, Ground
@@ -14,6 +14,9 @@ from ecr_publish.scan import in_words
 NAMELESS = "(no name)"
 """For a finding that ECR gave no name."""
 
+MOST_IGNORES = 10
+"""Of those that have ended, and of those that nothing was found for."""
+
 _FIX_IT = "Update the base image and the packages named here, then run the job again."
 _NOTHING_BUILT = (
     "Nothing was built: a release tag is already on the image that was made of this very commit "
@@ -22,6 +25,10 @@ _NOTHING_BUILT = (
 _BUILD_IT_AGAIN = (
     " This image was built by an earlier run: `rebuild: true` builds it anew where its tags can "
     "move; otherwise it takes a new commit."
+)
+_REMOVE_THEM = (
+    "Remove the ignores that nothing was found for from the policy, or let it say "
+    "`stale-ignores: warn`."
 )
 _OR_ACCEPT_IT = (
     "To accept more, raise `severity-threshold`; `report-only: true` releases the image whatever "
@@ -74,6 +81,8 @@ def advice(outcome: Outcome) -> str:
             "image in the ECR console. If the scan only needs longer, raise `scan-timeout`; see "
             "`on-timeout`, `on-unsupported` and `on-scan-error` for letting such images through."
         )
+    if outcome.verdict and not outcome.verdict.deciding:
+        return _REMOVE_THEM
     # Whoever has waived the verdict need not be told how to.
     accept = "" if waiver(outcome) else f" {_OR_ACCEPT_IT}"
     again = _BUILD_IT_AGAIN if outcome.reused else ""
@@ -130,20 +139,34 @@ def title(ground: Ground, rules: Rules) -> str:
 
 
 def unused(outcome: Outcome) -> tuple[str, ...]:
-    """What is to be said of ignores that have expired, or that nothing was found for."""
+    """What is to be said of ignores that have ended, or that nothing was found for."""
     if outcome.verdict is None:
         return ()
     off = outcome.verdict.rules.stale_ignores is StaleIgnores.OFF
+    stale = () if off else outcome.verdict.stale
+    ended = _first([_ended(item) for item in outcome.verdict.expired], "ignores that have ended")
+    unmet = [
+        f"Nothing was found for the ignore of {item.id}; remove it ({item.place})."
+        for item in stale
+    ]
+    return (*ended, *_first(unmet, "ignores that nothing was found for"))
+
+
+def _ended(ignore: Ignore) -> str:
+    if ignore.until_fixed:
+        return (
+            f"The ignore of {ignore.id} counts only until there is a fix, and ECR does not say "
+            f"that there is none ({ignore.place})."
+        )
     return (
-        *(
-            f"The ignore of {item.id} ended on {item.until} and no longer counts ({item.place})."
-            for item in outcome.verdict.expired
-        ),
-        *(
-            f"Nothing was found for the ignore of {item.id}; remove it ({item.place})."
-            for item in (() if off else outcome.verdict.stale)
-        ),
+        f"The ignore of {ignore.id} ended on {ignore.until} and no longer counts ({ignore.place})."
     )
+
+
+def _first(texts: Sequence[str], what: str) -> Iterator[str]:
+    yield from texts[:MOST_IGNORES]
+    if len(texts) > MOST_IGNORES:
+        yield f"There are {len(texts) - MOST_IGNORES} more {what}."
 
 
 def end(ignore: Ignore) -> str:
@@ -166,16 +189,17 @@ def stated(rules: Rules) -> list[tuple[str, str, str]]:
         "exploited": "fail" if rules.exploited else "off",
         "stale_ignores": rules.stale_ignores.value,
         "require": _required(rules.require),
-        "ignore": f"{len(rules.ignore)} entries",
+        "ignore": "1 entry" if len(rules.ignore) == 1 else f"{len(rules.ignore)} entries",
     }
     return [(name.replace("_", "-"), values[name], place) for name, place in rules.places.items()]
 
 
 def _by_severity(numbers: Mapping[Severity, int], unit: str) -> str:
-    return ", ".join(f"{key.value.lower()}: {number}{unit}" for key, number in numbers.items())
+    stated = (f"{key.value.lower()}: {number}{unit}" for key, number in numbers.items())
+    return ", ".join(stated) or "none"
 
 
 def _required(require: Require) -> str:
     names = [name for name in ("reason", "until", "owner") if getattr(require, name)]
     days = [f"max-days: {require.max_days}"] if require.max_days is not None else []
-    return ", ".join([*names, *days])
+    return ", ".join([*names, *days]) or "nothing"
