@@ -13,12 +13,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from bench.verdict import JumpingClock, ScriptedScans
-from ecr_publish.findings import Severity, Threshold, parse_page
+from ecr_publish.findings import Threshold, parse_page
 from ecr_publish.gate import Verdict, judge
 from ecr_publish.inputs import OnUnjudged
 from ecr_publish.manifest import Target
 from ecr_publish.outcome import Outcome
-from ecr_publish.plan import Policy
+from ecr_publish.policy import Policy, Rules
 from ecr_publish.reference import Digest
 from ecr_publish.report.summary import summary
 from ecr_publish.scan import Answer, Unjudged
@@ -85,12 +85,11 @@ def published() -> tuple[Verdict, str, int]:
     )
     results = for_scans(watch, [Target(digest=Digest(f"sha256:{0:064x}"))])
     policy = Policy(
-        threshold=Threshold.MEDIUM,
-        unknown_severity=Severity.UNDEFINED,
+        rules=Rules(severity_threshold=Threshold.MEDIUM),
         on_unjudged=dict.fromkeys(Unjudged, OnUnjudged.FAIL),
         report_only=False,
     )
-    verdict = judge(results, policy)
+    verdict = judge(results, policy, COMPLETED.date())
     return verdict, summary(Outcome(results=results, verdict=verdict)), scans.calls
 
 

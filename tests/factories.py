@@ -9,12 +9,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from typing import Any
 
 from ecr_publish.context import Context
 from ecr_publish.findings import Finding, Package, Page, Severity, Threshold
 from ecr_publish.gate import Decision, Ground, Judgement, Verdict
+from ecr_publish.ignores import Ignore
 from ecr_publish.inputs import Inputs, Job, OnUnjudged, Promote
 from ecr_publish.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, Target
 from ecr_publish.outcome import Outcome, Promotion
@@ -32,6 +33,7 @@ URI = f"{HOST}/{NAME}"
 ARN = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{NAME}"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/visit-counter-publisher"
 COMPLETED_AT = datetime(2026, 8, 1, 12, 0, tzinfo=timezone.utc)
+DAY = date(2026, 8, 1)
 SHA = "0123456789abcdef0123456789abcdef01234567"
 CANDIDATE = Tag("candidate-42-1-0badcafe")
 
@@ -286,6 +288,11 @@ def make_unjudged(
     """The scan of one image that came to no verdict."""
     plain = make_result(status="IN_PROGRESS", unjudged=kind, reason=reason)
     return replace(plain, **over)
+
+
+def make_ignore(name: str = "CVE-2024-0001", **over: Any) -> Ignore:
+    """An ignore of a vulnerability, wherever it is and without an end."""
+    return replace(Ignore(id=name, place=".ecr-publish.yml, line 3"), **over)
 
 
 def make_judgement(finding: Finding, **over: Any) -> Judgement:

@@ -3,18 +3,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecr_publish import gate
 from ecr_publish.findings import Finding, Severity, Threshold, rank
-from ecr_publish.gate import Decision, Verdict, judge
+from ecr_publish.gate import Decision, Ground, Verdict
 from ecr_publish.inputs import OnUnjudged
-from ecr_publish.plan import Policy
+from ecr_publish.policy import Policy, Rules
 from ecr_publish.scan import Result, Unjudged
 from tests.factories import (
+    DAY,
     make_finding,
     make_findings,
     make_policy,
@@ -24,6 +27,15 @@ from tests.factories import (
 )
 
 FAIL, WARN = OnUnjudged.FAIL, OnUnjudged.WARN
+judge = partial(gate.judge, today=DAY)
+
+
+def deciding(verdict: Verdict) -> tuple[Finding, ...]:
+    return tuple(item.finding for item in verdict.deciding)
+
+
+def suppressed(verdict: Verdict) -> tuple[Finding, ...]:
+    return tuple(item.finding for item in verdict.with_ground(Ground.SUPPRESSED))
 
 
 def test_judge__no_findings_pass() -> None:
@@ -32,12 +44,9 @@ def test_judge__no_findings_pass() -> None:
     assert verdict == Verdict(
         decision=Decision.PASSED,
         reason="no findings",
-        threshold=Threshold.HIGH,
-        counts=dict.fromkeys(Severity, 0),
-        findings=(),
-        deciding=(),
-        waived_by=(),
+        rules=Rules(),
     )
+    assert verdict.counts == dict.fromkeys(Severity, 0)
     assert verdict.may_promote
 
 
@@ -62,7 +71,7 @@ def test_s1_judge__one_finding_at_every_threshold(threshold: Threshold, severity
     refused = threshold.refuses(severity)
     assert verdict.decision is (Decision.REFUSED if refused else Decision.PASSED)
     assert verdict.may_promote is not refused
-    assert verdict.deciding == ((finding,) if refused else ())
+    assert deciding(verdict) == ((finding,) if refused else ())
 
 
 def test_judge__refusal_counts_and_lists_the_worst_first() -> None:
@@ -71,7 +80,7 @@ def test_judge__refusal_counts_and_lists_the_worst_first() -> None:
 
     assert verdict.decision is Decision.REFUSED
     assert verdict.reason == "1 CRITICAL, 2 HIGH: at or above the threshold high"
-    assert [finding.name for finding in verdict.deciding] == [
+    assert [finding.name for finding in deciding(verdict)] == [
         "CVE-2024-CRITICAL-0",
         "CVE-2024-HIGH-0",
         "CVE-2024-HIGH-1",
@@ -134,8 +143,8 @@ def test_judge__finding_of_two_platforms_counts_once_and_names_both() -> None:
 
     assert verdict.reason == "1 HIGH: at or above the threshold high"
     assert verdict.counts[Severity.HIGH] == 1
-    assert verdict.findings == verdict.deciding
-    assert verdict.deciding == (replace(finding, platforms=("linux/amd64", "linux/arm64")),)
+    assert verdict.findings == deciding(verdict)
+    assert deciding(verdict) == (replace(finding, platforms=("linux/amd64", "linux/arm64")),)
 
 
 def test_judge__reason_names_the_platforms_that_were_not_judged() -> None:
@@ -162,7 +171,7 @@ def test_suppressed__do_not_count_and_are_shown_apart() -> None:
     verdict = judge([make_result(HUSHED, *make_findings(low=1))], make_policy())
 
     assert verdict.decision is Decision.PASSED
-    assert verdict.suppressed == (HUSHED,)
+    assert suppressed(verdict) == (HUSHED,)
     assert verdict.reason == "1 finding, none at or above the threshold high"
     assert verdict.findings == make_findings(low=1)
     assert verdict.counts[Severity.CRITICAL] == 0
@@ -179,8 +188,8 @@ def test_s1_suppressed__on_one_platform_count_on_the_other() -> None:
     verdict = judge([on("linux/amd64", HUSHED), on("linux/arm64", active)], make_policy())
 
     assert verdict.decision is Decision.REFUSED
-    assert [item.platforms for item in verdict.deciding] == [("linux/arm64",)]
-    assert [item.platforms for item in verdict.suppressed] == [("linux/amd64",)]
+    assert [item.platforms for item in deciding(verdict)] == [("linux/arm64",)]
+    assert [item.platforms for item in suppressed(verdict)] == [("linux/amd64",)]
 
 
 def test_s2_suppressed__make_no_verdict_out_of_none() -> None:
@@ -369,7 +378,7 @@ def test_judge__order_decides_nothing(results: list[Result], data: st.DataObject
     assert (one.decision, one.may_promote) == (other.decision, other.may_promote)
     assert (one.counts, one.waived_by) == (other.counts, other.waived_by)
     assert [item.severity for item in one.findings] == [item.severity for item in other.findings]
-    assert len(one.suppressed) == len(other.suppressed)
+    assert len(suppressed(one)) == len(suppressed(other))
 
 
 @given(st.lists(RESULTS, min_size=1, max_size=3), POLICIES)
@@ -378,10 +387,10 @@ def test_s1_judge__suppressing_is_the_only_way_to_hide_a_finding(
 ) -> None:
     verdict = judge(results, policy)
     named = {item for result in results for item in result.findings}
-    shown = {replace(item, platforms=()) for item in (*verdict.findings, *verdict.suppressed)}
+    shown = {replace(item, platforms=()) for item in (*verdict.findings, *suppressed(verdict))}
 
     assert shown == named
-    assert {replace(item, platforms=()) for item in verdict.suppressed} == {
+    assert {replace(item, platforms=()) for item in suppressed(verdict)} == {
         item for item in named if item.suppressed
     }
 
@@ -391,18 +400,19 @@ def test_s2_judge__passed_means_judged_and_below_the_threshold(
     results: list[Result], data: st.DataObject
 ) -> None:
     policy = data.draw(POLICIES)
+    rules = policy.rules
     verdict = judge(results, policy)
     reached = [
         item
         for result in results
         for item in result.findings
         if not item.suppressed
-        and policy.threshold.refuses(rank(item.stated_severity, policy.unknown_severity))
+        and rules.severity_threshold.refuses(rank(item.stated_severity, rules.unknown_severity))
     ]
 
     judged = bool(results) and all(result.unjudged is None for result in results)
     assert (verdict.decision is Decision.PASSED) == (judged and not reached)
     assert (verdict.decision is Decision.REFUSED) == bool(reached)
-    assert {replace(item, platforms=()) for item in verdict.deciding} == set(reached)
+    assert {replace(item, platforms=()) for item in deciding(verdict)} == set(reached)
     if reached:
         assert verdict.may_promote is policy.report_only

@@ -83,6 +83,8 @@ def test_parse__everything() -> None:
         on_refusal="delete",
         severity_threshold="low",
         unknown_severity="medium",
+        only_fixable="true",
+        policy_file="policy/images.yml",
         scan_timeout="1h",
         max_scan_age="7d",
         on_timeout="warn",
@@ -120,6 +122,8 @@ def test_parse__everything() -> None:
         on_refusal=OnRefusal.DELETE,
         severity_threshold=Threshold.LOW,
         unknown_severity=Severity.MEDIUM,
+        only_fixable=True,
+        policy_file="policy/images.yml",
         scan_timeout=3600,
         max_scan_age=604_800,
         on_timeout=OnUnjudged.WARN,
@@ -214,9 +218,10 @@ def test_boolean__off_by_default(name: str, text: str, value: bool) -> None:  # 
     assert parsed(**{name: text}) == make_inputs(**{name: value})
 
 
+@pytest.mark.parametrize("name", ["rebuild", "only_fixable"])
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False), ("", None)])
-def test_rebuild__not_given_is_neither(text: str, value: bool | None) -> None:  # noqa: FBT001
-    assert parsed(rebuild=text) == make_inputs(rebuild=value)
+def test_boolean__not_given_is_neither(name: str, text: str, value: bool | None) -> None:  # noqa: FBT001
+    assert parsed(**{name: text}) == make_inputs(**{name: value})
 
 
 @pytest.mark.parametrize("threshold", list(Threshold))
@@ -245,10 +250,10 @@ def test_on_refusal__taken(text: str, expected: OnRefusal | None) -> None:
         ("medium", Severity.MEDIUM),
         ("low", Severity.LOW),
         ("informational", Severity.INFORMATIONAL),
-        ("", Severity.UNDEFINED),
+        ("", None),
     ],
 )
-def test_unknown_severity__taken(text: str, severity: Severity) -> None:
+def test_unknown_severity__taken(text: str, severity: Severity | None) -> None:
     assert parsed(unknown_severity=text).unknown_severity is severity
 
 

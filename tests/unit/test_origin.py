@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ecr_publish.origin import COMMITTED, RECIPE, REVISION, Commit, Origin, labels, read, recipe
 from ecr_publish.plan import Build, make
+from ecr_publish.policy import Rules
 from tests.factories import SHA, make_context, make_inputs
 
 COMMIT = Commit(sha=SHA, time=1_763_900_000)
@@ -79,7 +80,8 @@ def test_recipe__equal_for_equal_things_only() -> None:
 def signed(commit: Commit = COMMIT, architecture: str = "X64", **inputs: Any) -> str:
     """The recipe of a plan's build."""
     context = make_context(architecture=architecture)
-    source = make(make_inputs(**inputs), context, commit, "0badcafe").source
+    asked = make_inputs(**inputs)
+    source = make(asked, context, commit, rules=Rules(), nonce="0badcafe").source
     assert isinstance(source, Build)
     assert source.recipe
     return source.recipe
@@ -146,7 +148,7 @@ def test_recipe__runner_counts_where_no_platform_is_asked_for() -> None:
 
 def test_recipe__another_run_of_the_commit_gives_the_same() -> None:
     context = make_context(run_id="43", run_attempt="2", branch="other", from_pull_request=True)
-    source = make(make_inputs(), context, COMMIT, "another").source
+    source = make(make_inputs(), context, COMMIT, rules=Rules(), nonce="another").source
     assert isinstance(source, Build)
     assert source.recipe == signed()
 

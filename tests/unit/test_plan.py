@@ -12,12 +12,12 @@ from ecr_publish.plan import (
     LocalImage,
     Merge,
     Plan,
-    Policy,
     Source,
     make,
     refuse_unscanned,
     release_tags,
 )
+from ecr_publish.policy import Policy, Rules
 from ecr_publish.reference import FullTag, RegistryId, Repository, Tag
 from ecr_publish.scan import Unjudged
 from ecr_publish.scanning import Frequency, Scanning, ScanType
@@ -42,7 +42,8 @@ ONLY = (make_digest(),)
 
 
 def planned(context: dict[str, Any] | None = None, /, **inputs: Any) -> Plan:
-    return make(make_inputs(**inputs), make_context(**(context or {})), None, "0badcafe")
+    asked, run = make_inputs(**inputs), make_context(**(context or {}))
+    return make(asked, run, None, rules=Rules(), nonce="0badcafe")
 
 
 def test_make__defaults() -> None:
@@ -67,7 +68,8 @@ def test_make__passes_on_what_was_asked() -> None:
 
 
 def test_make__candidate_is_unique_to_run_attempt_and_job() -> None:
-    plan = make(make_inputs(), make_context(run_id="7", run_attempt="3"), None, "abc")
+    run = make_context(run_id="7", run_attempt="3")
+    plan = make(make_inputs(), run, None, rules=Rules(), nonce="abc")
     assert plan.candidate == Tag("candidate-7-3-abc")
 
 
@@ -151,7 +153,8 @@ COMMIT = Commit(sha="f" * 40, time=1_763_900_000)
 
 
 def built(commit: Commit | None = COMMIT, **inputs: Any) -> Build:
-    source = make(make_inputs(**inputs), make_context(), commit, "0badcafe").source
+    plan = make(make_inputs(**inputs), make_context(), commit, rules=Rules(), nonce="0badcafe")
+    source = plan.source
     assert isinstance(source, Build)
     return source
 
@@ -196,7 +199,8 @@ def test_source__build_of_no_commit_says_nothing() -> None:
     ],
 )
 def test_source__of_each_action(inputs: dict[str, Any], source: Source) -> None:
-    assert make(make_inputs(**inputs), make_context(), COMMIT, "0badcafe").source == source
+    plan = make(make_inputs(**inputs), make_context(), COMMIT, rules=Rules(), nonce="0badcafe")
+    assert plan.source == source
 
 
 def test_source__of_publish_is_a_build_whatever_else_is_named() -> None:
@@ -254,15 +258,11 @@ def test_policy__each_case_has_its_own_input(name: str, kind: Unjudged) -> None:
     assert warned == [kind]
 
 
-def test_policy__threshold_and_report_only() -> None:
-    asked: dict[str, Any] = {
-        "severity_threshold": Threshold.LOW,
-        "unknown_severity": Severity.MEDIUM,
-        "report_only": True,
-    }
-    assert planned(**asked).policy == Policy(
-        threshold=Threshold.LOW,
-        unknown_severity=Severity.MEDIUM,
+def test_policy__rules_as_they_are_and_report_only() -> None:
+    rules = Rules(severity_threshold=Threshold.LOW, unknown_severity=Severity.MEDIUM)
+    asked = make_inputs(severity_threshold=Threshold.NONE, report_only=True)
+    assert make(asked, make_context(), None, rules=rules, nonce="0badcafe").policy == Policy(
+        rules=rules,
         on_unjudged=dict.fromkeys(Unjudged, OnUnjudged.FAIL),
         report_only=True,
     )

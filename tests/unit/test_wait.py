@@ -38,6 +38,7 @@ from ecr_publish.wait import (
 )
 from tests.factories import (
     COMPLETED_AT,
+    DAY,
     make_findings,
     make_manifest,
     make_page,
@@ -157,7 +158,7 @@ def enhanced(*args: object, **over: object) -> Page:
 
 def decide(result: Result, word: OnUnjudged = OnUnjudged.WARN) -> Decision:
     """What the gate makes of it, with the most indulgent policy that still has a threshold."""
-    verdict = judge([result], make_policy(timeout=word, unsupported=word, error=word))
+    verdict = judge([result], make_policy(timeout=word, unsupported=word, error=word), DAY)
     if result.findings and verdict.decision is Decision.REFUSED:
         assert not verdict.may_promote
     return verdict.decision
