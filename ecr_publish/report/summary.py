@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 
 from ecr_publish.errors import PublishError
 from ecr_publish.findings import Finding
@@ -28,11 +29,8 @@ from ecr_publish.report.wording import (
     waiver,
 )
 
-MOST_ROWS, MOST_ROWS_IN_ALL = 100, 120
-"""Rows of one table, and of all; 120 of at most 5,400 bytes, as hostile ones have, are 0.65 MB."""
-
-_LONGEST_NOTE = 80
-"""Of each of the four cells that an ignore adds to a row: 100 rows of them are 0.16 MB more."""
+MOST_ROWS, MOST_BYTES = 100, 100_000
+"""Of the rows of one table; there is one for each ground. Only hostile rows are that long."""
 
 _LONGEST_SENTENCE = 1000
 """AWS's refusals are long, and their end says what is missing."""
@@ -100,22 +98,15 @@ def _judged(verdict: Verdict) -> Iterator[str]:
         f"| {' | '.join(counts)} | Total |\n|{'---:|' * (len(counts) + 1)}\n"
         f"| {' | '.join(map(str, counts.values()))} | {len(verdict.findings)} |"
     )
-    left = MOST_ROWS_IN_ALL
     for ground in Ground:
         judged = verdict.with_ground(ground)
-        rows = judged[: min(MOST_ROWS, left)]
-        left -= len(rows)
         if judged:
-            yield _section(ground, judged, rows, verdict)
+            yield _section(ground, judged, verdict.rules)
 
 
-def _section(
-    ground: Ground, judged: Sequence[Judgement], rows: Sequence[Judgement], verdict: Verdict
-) -> str:
-    table = _table(rows, ground)
-    if len(rows) < len(judged):
-        table += f"\n\nShowing {len(rows)} of {len(judged)}."
-    text = cell(title(ground, verdict.rules))
+def _section(ground: Ground, judged: Sequence[Judgement], rules: Rules) -> str:
+    table = _table(judged, ground)
+    text = cell(title(ground, rules))
     if ground.refuses:
         return f"### {text[0].upper()}{text[1:]}\n\n{table}"
     number = "1 finding" if len(judged) == 1 else f"{len(judged)} findings"
@@ -127,8 +118,19 @@ def _table(judged: Sequence[Judgement], ground: Ground) -> str:
     head = ["Severity", "Finding", "Package", "Fixed in"]
     head += ["Platforms"] if several else []
     head += _MORE.get(ground, ())
-    rows = [[*_finding(item.finding, several=several), *_more(item)] for item in judged]
-    return "\n".join(f"| {' | '.join(columns)} |" for columns in (head, ["---"] * len(head), *rows))
+    rows = [
+        _row([*_finding(item.finding, several=several), *_more(item)])
+        for item in judged[:MOST_ROWS]
+    ]
+    sizes = accumulate(len(row.encode()) for row in rows)
+    shown = [row for row, size in zip(rows, sizes, strict=True) if size <= MOST_BYTES]
+    table = "\n".join((_row(head), _row(["---"] * len(head)), *shown))
+    cut = f"\n\nShowing {len(shown)} of {len(judged)}."
+    return table + cut if len(shown) < len(judged) else table
+
+
+def _row(columns: Sequence[str]) -> str:
+    return f"| {' | '.join(columns)} |"
 
 
 def _finding(finding: Finding, *, several: bool) -> list[str]:
@@ -147,8 +149,8 @@ def _more(item: Judgement) -> list[str]:
 def _accepted(by: Sequence[Ignore]) -> list[str]:
     columns = ([ignore.reason for ignore in by], [ignore.owner for ignore in by], map(end, by))
     places = [ignore.place for ignore in by]
-    joined = [", ".join(dict.fromkeys(filter(None, texts))) for texts in (*columns, places)]
-    return [cell(text, _LONGEST_NOTE) for text in joined]
+    joined = ["; ".join(dict.fromkeys(filter(None, texts))) for texts in (*columns, places)]
+    return [cell(text) for text in joined]
 
 
 def _policy(rules: Rules) -> str:

@@ -132,7 +132,7 @@ def title(ground: Ground, rules: Rules) -> str:
         Ground.EXPLOITED: "with a known exploit",
         Ground.BELOW_THRESHOLD: f"below the threshold {threshold}",
         Ground.NOT_FIXABLE: "without a fix (only-fixable)",
-        Ground.IN_GRACE: "in grace, because they have not been known for long",
+        Ground.IN_GRACE: "in grace, not known for long yet",
         Ground.IGNORED: "ignored by the policy",
         Ground.SUPPRESSED: "suppressed in Inspector, not counted",
     }[ground]

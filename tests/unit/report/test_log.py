@@ -3,14 +3,17 @@ from collections.abc import Callable
 import pytest
 
 from ecr_publish.errors import BuildFailed, PublishError
-from ecr_publish.gate import Verdict
+from ecr_publish.gate import Ground, Verdict
 from ecr_publish.outcome import Outcome, Promotion
 from ecr_publish.report.log import lines
-from ecr_publish.report.wording import advice
+from ecr_publish.report.wording import advice, unused
 from tests.factories import (
+    DAY,
     URI,
     make_finding,
     make_findings,
+    make_ignore,
+    make_judgement,
     make_outcome,
     make_package,
     make_plan,
@@ -65,12 +68,45 @@ def test_lines__finding_names_its_platforms() -> None:
     assert said[1] == "  HIGH          CVE-1 in openssl 3.0.1-r0 (linux/amd64, linux/arm64)"
 
 
+SOME = make_findings(critical=2)
+
+
 @pytest.mark.parametrize("make", [make_verdict, make_refusal])
 def test_lines__suppressed_findings_are_counted(make: Callable[..., Verdict]) -> None:
-    hushed = make_findings(critical=2)
-    said = list(lines(make_outcome(verdict=make(suppressed=hushed))))
-    assert said[1] == "  2 more are suppressed in Inspector"
+    hushed = (make_judgement(finding, ground=Ground.SUPPRESSED) for finding in SOME)
+    said = list(lines(make_outcome(verdict=make(judgements=tuple(hushed)))))
+    assert said[1] == "  2 suppressed in Inspector, not counted"
     assert not [line for line in said if "CVE-" in line]
+
+
+@pytest.mark.parametrize(
+    ("ground", "said"),
+    [
+        (Ground.IGNORED, ["  2 ignored by the policy"]),
+        (Ground.NOT_FIXABLE, ["  2 without a fix (only-fixable)"]),
+        (Ground.IN_GRACE, ["  2 in grace, not known for long yet"]),
+        (Ground.SUPPRESSED, ["  2 suppressed in Inspector, not counted"]),
+        (Ground.BELOW_THRESHOLD, []),
+        *(
+            (ground, [f"  CRITICAL      {item.name} in openssl 3.0.1-r0" for item in SOME])
+            for ground in Ground
+            if ground.refuses
+        ),
+    ],
+)
+def test_lines__of_each_ground(ground: Ground, said: list[str]) -> None:
+    judgements = tuple(make_judgement(finding, ground=ground) for finding in SOME)
+    verdict = make_verdict(judgements=judgements)
+    told = list(lines(make_outcome(verdict=verdict)))
+    assert told[1 : told.index(f"Image: {make_outcome().image}")] == said
+
+
+def test_lines__ignores_that_no_longer_count_are_loud() -> None:
+    ended, unmet = make_ignore("CVE-1", until=DAY), make_ignore("CVE-2")
+    outcome = make_outcome(verdict=make_verdict(expired=(ended,), stale=(unmet,)))
+    said = [f"WARNING: {text}" for text in unused(outcome)]
+    assert len(said) == 2
+    assert list(lines(outcome))[1:3] == said
 
 
 def test_lines__age_of_the_scan() -> None:

@@ -1,5 +1,5 @@
 from ecr_publish.errors import BuildFailed, PublishError
-from ecr_publish.gate import Decision
+from ecr_publish.gate import Decision, Ground
 from ecr_publish.outcome import Outcome, Promotion
 from ecr_publish.reference import Tag
 from ecr_publish.report.outputs import outputs
@@ -8,7 +8,9 @@ from tests.factories import (
     CANDIDATE,
     HOST,
     URI,
+    make_finding,
     make_findings,
+    make_judgement,
     make_outcome,
     make_plan,
     make_refusal,
@@ -31,6 +33,7 @@ EMPTY = {
     "scan-status": "",
     **dict.fromkeys(COUNTS, ""),
     "total": "",
+    "ignored": "",
 }
 
 
@@ -54,6 +57,7 @@ def test_outputs__passed() -> None:
         "scan-status": "COMPLETE",
         **dict.fromkeys(COUNTS, "0"),
         "total": "0",
+        "ignored": "0",
     }
 
 
@@ -62,6 +66,15 @@ def test_outputs__counts() -> None:
     values = outputs(make_outcome(verdict=make_verdict(*found)))
     assert [values[name] for name in COUNTS] == ["1", "2", "3", "4", "5", "6"]
     assert values["total"] == "21"
+
+
+def test_outputs__ignored_findings_count_and_are_told_apart() -> None:
+    ignored = (make_judgement(item, ground=Ground.IGNORED) for item in make_findings(high=2))
+    hushed = make_judgement(make_finding(suppressed=True), ground=Ground.SUPPRESSED)
+    below = map(make_judgement, make_findings(low=1))
+    verdict = make_verdict(judgements=(*ignored, hushed, *below))
+    values = outputs(make_outcome(verdict=verdict))
+    assert (values["total"], values["ignored"], values["high"]) == ("3", "2", "2")
 
 
 def test_outputs__refused_keeps_its_candidate() -> None:
@@ -81,7 +94,7 @@ def test_outputs__unknown() -> None:
     assert (values["verdict"], values["reason"]) == ("unknown", "no answer")
     assert (values["scan-type"], values["scan-status"]) == ("", "")
     # Nobody may take the counts of a scan that is not over for «none found».
-    assert {values[name] for name in (*COUNTS, "total")} == {""}
+    assert {values[name] for name in (*COUNTS, "total", "ignored")} == {""}
 
 
 def test_outputs__failed_before_the_push() -> None:

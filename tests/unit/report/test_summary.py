@@ -1,6 +1,8 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,10 +15,12 @@ from ecr_publish.errors import (
     TagTaken,
 )
 from ecr_publish.findings import Finding, Package, Severity, Threshold
-from ecr_publish.gate import Verdict, judge
+from ecr_publish.gate import Ground, Verdict, judge
 from ecr_publish.inputs import OnUnjudged
 from ecr_publish.outcome import Outcome, Promotion
 from ecr_publish.plan import make
+from ecr_publish.policy import Policy, Rules, StaleIgnores
+from ecr_publish.policy_file import DEFAULT_PATH, effective
 from ecr_publish.reference import Tag
 from ecr_publish.report.summary import summary
 from ecr_publish.scan import Result, Unjudged
@@ -24,13 +28,17 @@ from ecr_publish.scanning import ScanType
 from tests.factories import (
     ARN,
     CANDIDATE,
+    COMPLETED_AT,
+    DAY,
     NAME,
     SHA,
     make_context,
     make_digest,
     make_finding,
     make_findings,
+    make_ignore,
     make_inputs,
+    make_judgement,
     make_outcome,
     make_package,
     make_plan,
@@ -58,7 +66,7 @@ def judged(*results: Result, promoted: bool = False, **policy: Any) -> Outcome:
     """The end of a run over these results, its verdict from the gate itself."""
     return make_outcome(
         results=results,
-        verdict=judge(results, make_policy(**policy)),
+        verdict=judge(results, make_policy(**policy), DAY),
         **({} if promoted else {"promotion": Promotion(), "candidate": CANDIDATE}),
     )
 
@@ -153,7 +161,8 @@ def reused_and_refused() -> Outcome:
 
 
 def withheld_on_a_pull_request() -> Outcome:
-    plan = make(make_inputs(), make_context(from_pull_request=True), None, "0badcafe")
+    run = make_context(from_pull_request=True)
+    plan = make(make_inputs(), run, None, rules=Rules(), nonce="0badcafe")
     outcome = judged(make_result(*make_findings(low=1)))
     outcome.plan, outcome.candidate = plan, None
     return outcome
@@ -175,6 +184,63 @@ def promotion_failed_in_part() -> Outcome:
     outcome.promotion = Promotion(tags=(Tag("1.4.2"), Tag("1.4")), unchanged=(Tag("1.4"),))
     outcome.error = PromotionFailed(taken, applied=["1.4.2", "1.4"], missing=["latest", "stable"])
     return outcome
+
+
+def policy_file(text: str) -> Rules:
+    """The rules of a policy file."""
+    return effective(make_inputs(), {DEFAULT_PATH: text.encode()}.get, DAY)
+
+
+EVERY_RULE = """\
+severity-threshold: high
+unknown-severity: fail
+limits: {medium: 1, low: 1}
+only-fixable: true
+grace: {high: 14d}
+exploited: fail
+stale-ignores: warn
+require: {reason: true, until: true, max-days: 400}
+ignore:
+  - id: CVE-2024-IGNORED
+    package: openssl
+    reason: not reachable, the parser is disabled
+    owner: team-web
+    until: 2027-01-31
+  - {id: CVE-2024-IGNORED, package: zlib, reason: no fix yet, until: until-fixed}
+  - {id: CVE-2024-EXPIRED, reason: for the release of July, until: 2026-07-31}
+  - {id: CVE-2024-GONE, reason: nobody remembers, until: 2026-12-31}
+  - {id: CVE-2024-FIXED, reason: no fix yet, until: until-fixed}
+"""
+
+
+def every_ground() -> Outcome:
+    zlib = make_package(name="zlib", version="1.2.13")
+    fixed = make_package(fixed_in="3.0.13-r0")
+    named = partial(make_finding, known_since=COMPLETED_AT - timedelta(days=10))
+    found = (
+        named("CVE-2024-THRESHOLD", "CRITICAL", packages=(fixed,), fixable=True),
+        named("CVE-2024-FIXED", "CRITICAL", packages=(fixed,), fixable=True),
+        named("CVE-2024-EXPIRED", "CRITICAL"),
+        named("CVE-2024-LIMIT-1", "MEDIUM"),
+        named("CVE-2024-LIMIT-2", "MEDIUM"),
+        named("CVE-2024-EXPLOITED", "LOW", exploited=True),
+        named("CVE-2024-BELOW", "LOW"),
+        named("CVE-2024-UNFIXED", "CRITICAL", fixable=False),
+        named("CVE-2024-GRACE", "HIGH", fixable=True),
+        named("CVE-2024-IGNORED", "CRITICAL", packages=(make_package(), zlib), fixable=False),
+        named("CVE-2024-SUPPRESSED", "CRITICAL", suppressed=True),
+    )
+    rules = policy_file(EVERY_RULE)
+    results = (make_result(*found, engine=ScanType.ENHANCED),)
+    verdict = judge(results, Policy(**{**vars(make_policy()), "rules": rules}), DAY)
+    return make_outcome(results=results, verdict=verdict, promotion=Promotion())
+
+
+def passed_by_the_policy() -> Outcome:
+    rules = policy_file("ignore: [{id: CVE-2024-HIGH-0}]\n")
+    results = (make_result(*make_findings(high=1)),)
+    verdict = judge(results, Policy(**{**vars(make_policy()), "rules": rules}), DAY)
+    return make_outcome(results=results, verdict=verdict)
 
 
 HOSTILE = (
@@ -212,6 +278,21 @@ def hostile() -> Outcome:
     return outcome
 
 
+def hostile_ignores() -> Outcome:
+    ignores = tuple(
+        make_ignore("CVE-2024-0001", reason=text, owner=text, place=text, package=text)
+        for text in HOSTILE
+    )
+    found = make_finding(packages=tuple(make_package(name=text) for text in HOSTILE))
+    ended = tuple(
+        make_ignore(text, until=date(2026, 7, 31), reason=text, place=text) for text in HOSTILE
+    )
+    stale = tuple(make_ignore(text, reason=text, owner=text, place=text) for text in HOSTILE)
+    places = {"ignore": HOSTILE[1]}
+    rules = {"ignore": (*ignores, *ended, *stale), "places": places}
+    return judged(make_result(found), promoted=True, **rules)
+
+
 def hostile_error() -> Outcome:
     everything = "\n".join(HOSTILE)
     return Outcome(error=PublishError(everything, why=everything, fix=everything))
@@ -232,7 +313,10 @@ CASES: dict[str, Callable[[], Outcome]] = {
     "summary-withheld.md": withheld_on_a_pull_request,
     "summary-backwards.md": warnings_of_a_backwards_move,
     "summary-promotion-in-part.md": promotion_failed_in_part,
+    "summary-every-ground.md": every_ground,
+    "summary-passed-by-the-policy.md": passed_by_the_policy,
     "summary-hostile.md": hostile,
+    "summary-hostile-ignores.md": hostile_ignores,
     "summary-hostile-error.md": hostile_error,
 }
 
@@ -286,9 +370,15 @@ def test_summary__most_rows(number: int, shown: int) -> None:
 
 def test_summary__below_the_threshold_is_every_other_finding() -> None:
     twins = make_finding("CVE-2024-A"), make_finding("CVE-2024-A")
-    verdict = make_verdict(*twins, deciding=twins[:1])
+    grounds = (Ground.AT_THRESHOLD, Ground.BELOW_THRESHOLD)
+    judgements = tuple(map(make_judgement, twins))
+    verdict = make_verdict(
+        judgements=tuple(
+            replace(item, ground=ground) for item, ground in zip(judgements, grounds, strict=True)
+        )
+    )
     text = summary(make_outcome(verdict=verdict))
-    assert "<summary>1 finding below the threshold</summary>" in text
+    assert "<summary>1 finding below the threshold high</summary>" in text
     assert len(rows(text)) == 2
 
 
@@ -299,7 +389,7 @@ def test_summary__all_refuse() -> None:
 def test_summary__none_refuses() -> None:
     text = summary(make_outcome(verdict=make_verdict(*make_findings(high=2))))
     assert "At or above" not in text
-    assert "<summary>2 findings below the threshold</summary>" in text
+    assert "<summary>2 findings below the threshold high</summary>" in text
 
 
 def test_summary__counts() -> None:
@@ -310,10 +400,8 @@ def test_summary__counts() -> None:
 
 
 def test_summary__threshold() -> None:
-    verdict = make_refusal(make_finding(), threshold=Threshold.LOW)
-    assert "### At or above the threshold <code>low</code>" in summary(
-        make_outcome(verdict=verdict)
-    )
+    verdict = make_refusal(make_finding(), rules=Rules(severity_threshold=Threshold.LOW))
+    assert "### At or above the threshold low\n" in summary(make_outcome(verdict=verdict))
 
 
 def test_summary__finding_without_anything() -> None:
@@ -370,15 +458,87 @@ def test_summary__long_refusal_of_aws_is_whole() -> None:
     assert "n" * 900 in text
 
 
-def test_summary__the_most_hostile_findings_stay_below_the_limit() -> None:
-    worst = "&" * 5000
-    found = make_finding(
-        worst,
-        worst,
-        uri=f"https://e.example/{'a' * 460}",
-        packages=(Package(name=worst, version=worst, fixed_in=worst),),
+WORST = "&" * 5000
+MOST_HOSTILE = make_finding(
+    WORST,
+    WORST,
+    uri=f"https://e.example/{'a' * 460}",
+    packages=(Package(name=WORST, version=WORST, fixed_in=WORST),),
+    platforms=(WORST,),
+)
+
+
+@pytest.mark.parametrize("number", [100, 10_000])
+def test_summary__the_most_hostile_findings_stay_below_the_limit(number: int) -> None:
+    ignore = make_ignore(WORST, reason=WORST, owner=WORST, place=WORST, until=date.max)
+    verdict = make_verdict(
+        judgements=tuple(
+            make_judgement(MOST_HOSTILE, ground=ground, ignores=(ignore,), until=date.max)
+            for ground in Ground
+            for _ in range(number)
+        ),
+        expired=(ignore,) * number,
+        stale=(ignore,) * number,
+        rules=Rules(places=dict.fromkeys(vars(Rules()).keys() - {"places"}, WORST)),
     )
-    verdict = make_verdict(*([found] * 300), *([replace(found)] * 300), deciding=(found,) * 300)
     text = summary(make_outcome(verdict=verdict))
-    assert text.count("e.example") == 200
-    assert len(text.encode()) < SUMMARY_LIMIT
+    assert text.count(f" of {number}.") == len(Ground)
+    assert 500_000 < len(text.encode()) < SUMMARY_LIMIT
+
+
+def test_summary__hostile_findings_of_one_ground_take_no_rows_from_another() -> None:
+    refused = [make_judgement(MOST_HOSTILE, ground=Ground.AT_THRESHOLD)] * 1000
+    ignored = [make_judgement(make_finding(), ground=Ground.IGNORED)] * 100
+    text = summary(make_outcome(verdict=make_verdict(judgements=(*refused, *ignored))))
+    assert len(rows(text)) == 100
+
+
+def test_summary__all_rows_of_the_usual_size_are_shown() -> None:
+    text = summary(make_outcome(verdict=refusal(100)))
+    assert "Showing" not in text
+
+
+def test_ignored__says_who_and_why_and_until_when() -> None:
+    first = make_ignore(reason="parser disabled", owner="team-web", until=date(2027, 1, 31))
+    other = replace(first, reason="no fix", until=None, until_fixed=True, place="base.yml, line 9")
+    item = make_judgement(make_finding(), ground=Ground.IGNORED, ignores=(first, other))
+    text = summary(make_outcome(verdict=make_verdict(judgements=(item,))))
+    assert "| Fixed in | Reason | Owner | Until | Rule |\n" in text
+    assert rows(text)[0].endswith(
+        "|  | parser disabled; no fix | team-web | 2027-01-31; there is a fix "
+        "| .ecr-publish.yml, line 3; base.yml, line 9 |"
+    )
+
+
+def test_in_grace__says_until_when() -> None:
+    item = make_judgement(make_finding(), ground=Ground.IN_GRACE, until=date(2026, 8, 15))
+    text = summary(make_outcome(verdict=make_verdict(judgements=(item,))))
+    assert "| Fixed in | Refuses from |\n" in text
+    assert rows(text)[0].endswith("|  | 2026-08-15 |")
+
+
+@pytest.mark.parametrize("ground", Ground)
+def test_summary__each_ground_has_its_own_table(ground: Ground) -> None:
+    item = make_judgement(make_finding(), ground=ground, until=DAY, ignores=(make_ignore(),))
+    text = summary(make_outcome(verdict=make_verdict(judgements=(item,))))
+    assert len(rows(text)) == 1
+    assert ("<details><summary>1 finding " in text) is not ground.refuses
+    assert ("\n### " in text) is ground.refuses
+
+
+def test_policy__is_not_shown_where_nobody_has_stated_one() -> None:
+    assert "The policy" not in summary(make_outcome())
+
+
+def test_policy__states_each_rule_once_and_where() -> None:
+    rules = Rules(
+        stale_ignores=StaleIgnores.FAIL,
+        places={"stale_ignores": "base.yml, line 2", "only_fixable": "the input only-fixable"},
+    )
+    text = summary(make_outcome(verdict=make_verdict(rules=rules)))
+    assert (
+        "<details><summary>The policy</summary>\n\n"
+        "| Rule | Value | Stated in |\n|---|---|---|\n"
+        "| stale-ignores | fail | base.yml, line 2 |\n"
+        "| only-fixable | false | the input only-fixable |\n\n</details>"
+    ) in text

@@ -1,24 +1,36 @@
+from dataclasses import replace
+from datetime import date
+
 import pytest
 
 from ecr_publish.errors import BuildFailed, Cancelled
-from ecr_publish.gate import Decision
+from ecr_publish.findings import Severity, Threshold
+from ecr_publish.gate import Decision, Ground
+from ecr_publish.ignores import Ignore
 from ecr_publish.outcome import Outcome, Promotion
+from ecr_publish.policy import Require, Rules, StaleIgnores
 from ecr_publish.reference import Tag
 from ecr_publish.report.wording import (
+    MOST_IGNORES,
     advice,
     durations,
+    end,
     fixes,
     headline,
     installed,
     notes,
     scan,
+    stated,
+    title,
     untagged,
+    unused,
     waiver,
 )
 from ecr_publish.scan import Result
 from ecr_publish.scanning import ScanType
 from tests.factories import (
     make_finding,
+    make_ignore,
     make_outcome,
     make_package,
     make_plan,
@@ -131,6 +143,14 @@ def test_advice__waived_refusal_is_not_told_how_to_waive() -> None:
     assert advice(make_outcome(verdict=verdict)) == FIX
 
 
+def test_advice__refused_for_stale_ignores_alone_is_not_told_to_update_the_image() -> None:
+    verdict = make_refusal(stale=(make_ignore(),))
+    assert advice(make_outcome(verdict=verdict)) == (
+        "Remove the ignores that nothing was found for from the policy, or let it say "
+        "`stale-ignores: warn`."
+    )
+
+
 AGAIN = (
     " This image was built by an earlier run: `rebuild: true` builds it anew where its tags can "
     "move; otherwise it takes a new commit."
@@ -215,3 +235,108 @@ def test_durations__rooms_and_own_time() -> None:
 
 def test_durations__none() -> None:
     assert durations(Outcome()) == ""
+
+
+# The policy -----------------------------------------------------------------------------------
+
+
+def test_title__each_ground_has_its_own() -> None:
+    rules = Rules(severity_threshold=Threshold.MEDIUM)
+    titles = {ground: title(ground, rules) for ground in Ground}
+    assert len(set(titles.values())) == len(Ground)
+    assert titles[Ground.AT_THRESHOLD] == "at or above the threshold medium"
+    assert titles[Ground.BELOW_THRESHOLD] == "below the threshold medium"
+
+
+def test_unused__no_verdict() -> None:
+    assert unused(Outcome()) == ()
+    assert unused(make_outcome()) == ()
+
+
+ENDED = make_ignore("CVE-1", until=date(2026, 7, 31))
+FIXED = make_ignore("CVE-2", until_fixed=True)
+
+
+def test_unused__names_what_has_ended_and_why() -> None:
+    assert unused(make_outcome(verdict=make_verdict(expired=(ENDED, FIXED)))) == (
+        "The ignore of CVE-1 ended on 2026-07-31 and no longer counts (.ecr-publish.yml, line 3).",
+        (
+            "The ignore of CVE-2 counts only until there is a fix, and ECR does not say that there "
+            "is none (.ecr-publish.yml, line 3)."
+        ),
+    )
+
+
+STALE = "Nothing was found for the ignore of CVE-3; remove it (.ecr-publish.yml, line 3)."
+
+
+@pytest.mark.parametrize(
+    ("stale", "said"),
+    [(StaleIgnores.WARN, (STALE,)), (StaleIgnores.FAIL, (STALE,)), (StaleIgnores.OFF, ())],
+)
+def test_unused__stale_ones_unless_they_are_off(stale: StaleIgnores, said: tuple[str, ...]) -> None:
+    verdict = make_verdict(stale=(make_ignore("CVE-3"),), rules=Rules(stale_ignores=stale))
+    assert unused(make_outcome(verdict=verdict)) == said
+
+
+def test_unused__what_has_ended_is_named_even_where_stale_ones_are_not() -> None:
+    verdict = make_verdict(expired=(ENDED,), rules=Rules(stale_ignores=StaleIgnores.OFF))
+    assert len(unused(make_outcome(verdict=verdict))) == 1
+
+
+@pytest.mark.parametrize("more", [0, 1, 5000])
+def test_unused__not_more_than_anybody_reads(more: int) -> None:
+    many = (ENDED,) * (MOST_IGNORES + more)
+    said = unused(make_outcome(verdict=make_verdict(expired=many, stale=many)))
+    assert len(said) == 2 * MOST_IGNORES + (2 if more else 0)
+    assert (f"There are {more} more ignores that have ended." in said) is bool(more)
+    assert (f"There are {more} more ignores that nothing was found for." in said) is bool(more)
+
+
+@pytest.mark.parametrize(
+    ("ignore", "said"),
+    [(make_ignore(), ""), (FIXED, "there is a fix"), (ENDED, "2026-07-31")],
+)
+def test_end__of_an_ignore(ignore: Ignore, said: str) -> None:
+    assert end(ignore) == said
+
+
+EVERY = Rules(
+    severity_threshold=Threshold.LOW,
+    unknown_severity=Severity.MEDIUM,
+    limits={Severity.MEDIUM: 20, Severity.LOW: 0},
+    only_fixable=True,
+    grace={Severity.HIGH: 14},
+    exploited=True,
+    stale_ignores=StaleIgnores.FAIL,
+    require=Require(reason=True, until=True, owner=True, max_days=90),
+    ignore=(ENDED, FIXED),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "value"),
+    [
+        ("severity_threshold", "high", "low"),
+        ("unknown_severity", "fail", "medium"),
+        ("limits", "none", "medium: 20, low: 0"),
+        ("only_fixable", "false", "true"),
+        ("grace", "none", "high: 14d"),
+        ("exploited", "off", "fail"),
+        ("stale_ignores", "warn", "fail"),
+        ("require", "nothing", "reason, until, owner, max-days: 90"),
+        ("ignore", "0 entries", "2 entries"),
+    ],
+)
+def test_stated__each_rule(name: str, default: str, value: str) -> None:
+    shown = name.replace("_", "-")
+    assert stated(Rules(places={name: "here"})) == [(shown, default, "here")]
+    assert stated(replace(EVERY, places={name: "here"})) == [(shown, value, "here")]
+
+
+def test_stated__one_ignore_is_one_entry() -> None:
+    assert stated(Rules(ignore=(ENDED,), places={"ignore": "x"})) == [("ignore", "1 entry", "x")]
+
+
+def test_stated__nothing() -> None:
+    assert stated(EVERY) == []
