@@ -1,0 +1,478 @@
+"""`.ecr-publish.yml`: what it may say, and what files and inputs amount to together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+
+from ecr_publish.errors import InvalidInputs
+from ecr_publish.findings import Severity, Threshold
+from ecr_publish.ignores import Ignore
+from ecr_publish.inputs import OnUnjudged
+from ecr_publish.policy import ALLOWABLE, Require, Rules, StaleIgnores
+from ecr_publish.policy_file import DEFAULT_PATH, PolicyFile, effective, read, schema
+from ecr_publish.shape import Malformed
+from tests.factories import DAY, make_inputs
+
+EXAMPLE = """\
+severity-threshold: high
+limits: {medium: 20, low: none}
+only-fixable: true
+grace: {critical: 0d, high: 14d}
+exploited: fail
+unknown-severity: fail
+stale-ignores: fail
+ignore:
+  - id: CVE-2024-12345
+    package: libxml2
+    version: 2.9.14
+    path: usr/lib/**
+    platform: linux/arm64/v8
+    reason: not reachable, parser disabled
+    owner: team-web
+    until: 2026-10-01
+  - {id: GHSA-aaaa, reason: no fix, until: until-fixed}
+require: {reason: true, until: true, owner: false, max-days: 90}
+"""
+
+
+def rules(text: str, today: date = DAY, **inputs: Any) -> Rules:
+    """What a policy file in its usual place amounts to."""
+    return of({DEFAULT_PATH: text}, today, **inputs)
+
+
+def of(files: dict[str, str], today: date = DAY, **inputs: Any) -> Rules:
+    contents = {path: text.encode() for path, text in files.items()}
+    return effective(make_inputs(**inputs), contents.get, today)
+
+
+def problems(files: dict[str, str] | str, today: date = DAY, **inputs: Any) -> list[str]:
+    given = {DEFAULT_PATH: files} if isinstance(files, str) else files
+    with pytest.raises(InvalidInputs) as caught:
+        of(given, today, **inputs)
+    assert all(text.startswith("policy: ") for text in caught.value.problems)
+    return [text.removeprefix("policy: ") for text in caught.value.problems]
+
+
+def problem(files: dict[str, str] | str, today: date = DAY, **inputs: Any) -> str:
+    (only,) = problems(files, today, **inputs)
+    return only
+
+
+# One file -------------------------------------------------------------------------------------
+
+
+def test_read__everything() -> None:
+    file = read(EXAMPLE.encode(), "policy.yml")
+    assert file.layer.rules == Rules(
+        severity_threshold=Threshold.HIGH,
+        limits={Severity.MEDIUM: 20},
+        only_fixable=True,
+        grace={Severity.CRITICAL: 0, Severity.HIGH: 14},
+        exploited=True,
+        stale_ignores=StaleIgnores.FAIL,
+        require=Require(reason=True, until=True, max_days=90),
+        ignore=(
+            Ignore(
+                id="CVE-2024-12345",
+                package="libxml2",
+                version="2.9.14",
+                path="usr/lib/**",
+                platform="linux/arm64/v8",
+                reason="not reachable, parser disabled",
+                owner="team-web",
+                until=date(2026, 10, 1),
+                place="policy.yml, line 9",
+            ),
+            Ignore(id="GHSA-aaaa", reason="no fix", until_fixed=True, place="policy.yml, line 17"),
+        ),
+    )
+    assert (file.extends, file.layer.allow) == ("", None)
+    assert file.layer.rules.places == {
+        "severity_threshold": "policy.yml, line 1",
+        "limits": "policy.yml, line 2",
+        "only_fixable": "policy.yml, line 3",
+        "grace": "policy.yml, line 4",
+        "exploited": "policy.yml, line 5",
+        "unknown_severity": "policy.yml, line 6",
+        "stale_ignores": "policy.yml, line 7",
+        "ignore": "policy.yml, line 8",
+        "require": "policy.yml, line 18",
+    }
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "{}"])
+def test_read__nothing_states_nothing(text: str) -> None:
+    file = read(text.encode(), "policy.yml")
+    assert (file.layer.rules, dict(file.layer.rules.places)) == (Rules(), {})
+
+
+def test_read__base_and_what_it_allows() -> None:
+    file = read(b"extends: ../org.yml\nallow: [ignore, only-fixable, report-only, warn]\n", "p")
+    assert file == PolicyFile(layer=file.layer, extends="../org.yml")
+    assert file.layer.allow == frozenset({"ignore", "only_fixable", "report_only", "warn"})
+    assert file.layer.rules.places == {}
+
+
+def test_read__empty_list_allows_nothing() -> None:
+    assert read(b"allow: []", "p").layer.allow == frozenset()
+
+
+@pytest.mark.parametrize("name", ALLOWABLE)
+def test_read__everything_may_be_allowed(name: str) -> None:
+    assert read(f"allow: [{name.replace('_', '-')}]".encode(), "p").layer.allow == frozenset({name})
+
+
+@pytest.mark.parametrize("threshold", Threshold)
+def test_read__severity_threshold(threshold: Threshold) -> None:
+    assert rules(f"severity-threshold: {threshold.value}").severity_threshold is threshold
+
+
+@pytest.mark.parametrize(
+    ("word", "severity"),
+    [
+        ("fail", Severity.UNDEFINED),
+        *((severity.value.lower(), severity) for severity in [*Severity][:-1]),
+    ],
+)
+def test_read__unknown_severity(word: str, severity: Severity) -> None:
+    assert rules(f"unknown-severity: {word}").unknown_severity is severity
+
+
+@pytest.mark.parametrize(("word", "expected"), [("fail", True), ("off", False)])
+def test_read__exploited(word: str, *, expected: bool) -> None:
+    assert rules(f"exploited: {word}").exploited is expected
+
+
+@pytest.mark.parametrize("stale", StaleIgnores)
+def test_read__stale_ignores(stale: StaleIgnores) -> None:
+    assert rules(f"stale-ignores: {stale.value}").stale_ignores is stale
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "severity-threshold: severe",
+            "severity-threshold: 'severe' is not one of: critical, high",
+        ),
+        ("severity-threshold: HIGH", "severity-threshold: 'HIGH' is not one of: critical, high"),
+        (
+            "severity_threshold: high",
+            "severity_threshold: is not a key here; known: extends",
+        ),
+        ("limits: 3", "limits: is not a mapping with the keys critical, high, medium, low, info"),
+        ("limits: {undefined: 3}", "limits.undefined: is not a key here; known: critical, high,"),
+        ("limits: {medium: any}", "limits.medium: 'any' is not a number from 0 to 100000, or none"),
+        ("limits: {low: 100001}", "limits.low: '100001' is not a number from 0 to 100000, or none"),
+        ("grace: {high: 14}", "grace.high: '14' is not a number of days (14d)"),
+        ("grace: {high: 2w}", "grace.high: '2w' is not a number of days (14d)"),
+        ("grace: {high: 10000d}", "grace.high: '10000d' is not a number of days (14d)"),
+        ("grace: {high: -1d}", "grace.high: '-1d' is not a number of days (14d)"),
+        ("exploited: true", "exploited: 'true' is not one of: fail, off"),
+        ("require: {max-days: 0}", "require.max-days: '0' is not a number from 1 to 3650"),
+        (
+            "require: [reason]",
+            "require: is not a mapping with the keys reason, until, owner",
+        ),
+        ("allow: [everything]", "allow[0]: 'everything' is not one of: severity-threshold,"),
+        ("allow: ignore", "allow: is not a list"),
+        ("ignore: [CVE-1]", "ignore[0]: is not a mapping with the keys id, package, version, path"),
+        ("ignore: [{package: a}]", "ignore[0].id: is missing"),
+        ("ignore: [{id: CVE-1, until: never}]", "ignore[0].until: 'never' is not a date (2027-01-"),
+        ("ignore: [{id: CVE-1, until: 2027-02-29}]", "ignore[0].until: '2027-02-29' is not a date"),
+        ("ignore: [{id: CVE-1, platform: arm64}]", "ignore[0].platform: 'arm64' is not a platform"),
+        ("ignore: [{id: CVE-1, place: x}]", "ignore[0].place: is not a key here; known: id, packa"),
+        ("ignore: [{id: CVE-1, until-fixed: true}]", "ignore[0].until-fixed: is not a key here"),
+        ("ignore: [{id: ''}]", "ignore[0].id: '' is not the name of a vulnerability (CVE-2024-1"),
+        # Lists on one line, by commas or blanks, are nothing that could be half understood.
+        ("ignore: CVE-1, CVE-2", "ignore: is not a list"),
+    ],
+)
+def test_read__names_file_line_and_key(text: str, said: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        read(f"# a comment\n{text}\n".encode(), "dir/policy.yml")
+    (only,) = caught.value.problems
+    assert only.startswith(f"dir/policy.yml: line 2: {said}")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    ["CVE-1\n  CVE-2", "'CVE-1\n  CVE-2'", "CVE-1 CVE-2", "CVE-1,\n  CVE-2", '"CVE-1\\nCVE-2"'],
+)
+def test_peers__a_list_of_several_lines_is_never_one_id(lines: str) -> None:
+    with pytest.raises(Malformed):
+        read(f"ignore:\n- id: {lines}\n".encode(), "p")
+
+
+def test_peers__each_line_of_a_list_is_an_ignore_of_its_own() -> None:
+    given = rules("ignore:\n- id: CVE-1\n\n- id: CVE-2\n# no more\n- {id: CVE-3}\n").ignore
+    assert [(ignore.id, ignore.place) for ignore in given] == [
+        ("CVE-1", ".ecr-publish.yml, line 2"),
+        ("CVE-2", ".ecr-publish.yml, line 4"),
+        ("CVE-3", ".ecr-publish.yml, line 6"),
+    ]
+
+
+# File and inputs ------------------------------------------------------------------------------
+
+
+def test_effective__neither() -> None:
+    assert of({}) == Rules()
+    assert of({}).places == {}
+
+
+def test_effective__file_in_its_usual_place_is_found() -> None:
+    assert rules("exploited: fail") == Rules(exploited=True)
+
+
+def test_effective__file_of_another_path() -> None:
+    files = {DEFAULT_PATH: "exploited: fail", "policy/a.yml": "only-fixable: true"}
+    assert of(files, policy_file="policy/a.yml") == Rules(only_fixable=True)
+
+
+def test_s2_effective__file_that_is_named_and_missing_is_no_policy() -> None:
+    assert problem({DEFAULT_PATH: ""}, policy_file="other.yml") == (
+        "other.yml: there is no such file; does the job have a checkout?"
+    )
+    assert problem({}, policy_file=DEFAULT_PATH).startswith(f"{DEFAULT_PATH}: there is no such")
+
+
+@pytest.mark.parametrize("files", [{}, {DEFAULT_PATH: "severity-threshold: low\nexploited: fail"}])
+def test_effective__inputs_win_where_there_is_no_base(files: dict[str, str]) -> None:
+    both = of(
+        files,
+        severity_threshold=Threshold.NONE,
+        unknown_severity=Severity.LOW,
+        only_fixable=True,
+        report_only=True,
+        on_timeout=OnUnjudged.WARN,
+    )
+    assert both == Rules(
+        severity_threshold=Threshold.NONE,
+        unknown_severity=Severity.LOW,
+        only_fixable=True,
+        exploited=bool(files),
+    )
+    assert both.places["severity_threshold"] == "the input severity-threshold"
+    assert both.places["unknown_severity"] == "the input unknown-severity"
+    assert both.places["only_fixable"] == "the input only-fixable"
+
+
+def test_effective__input_that_says_false_is_said() -> None:
+    assert not rules("only-fixable: true", only_fixable=False).only_fixable
+
+
+LOOSE: dict[str, Any] = {
+    "severity_threshold": Threshold.CRITICAL,
+    "unknown_severity": Severity.LOW,
+    "only_fixable": True,
+}
+WAIVERS: list[tuple[str, dict[str, Any], str]] = [
+    ("report-only", {"report_only": True}, "the input report-only: the base does not allow it"),
+    *(
+        ("warn", {name: OnUnjudged.WARN}, "an input on-…: warn: the base does not allow it")
+        for name in ("on_timeout", "on_unsupported", "on_scan_error")
+    ),
+]
+
+
+@pytest.mark.parametrize("name", LOOSE)
+def test_s1_effective__file_may_keep_the_inputs_from_loosening_it(name: str) -> None:
+    asked = {name: LOOSE[name]}
+    shown = name.replace("_", "-")
+    said = problem("allow: []", **asked)
+    assert said.startswith(f"the input {shown}: {shown}: is looser than the base's")
+    assert getattr(rules(f"allow: [{shown}]", **asked), name) is LOOSE[name]
+
+
+def test_effective__inputs_may_always_be_stricter() -> None:
+    both = rules(
+        "allow: []\nseverity-threshold: high\nonly-fixable: true",
+        severity_threshold=Threshold.LOW,
+        only_fixable=False,
+    )
+    assert both == Rules(severity_threshold=Threshold.LOW)
+
+
+@pytest.mark.parametrize(("name", "asked", "said"), WAIVERS)
+def test_s1_effective__waivers_of_the_inputs_have_to_be_allowed(
+    name: str, asked: dict[str, Any], said: str
+) -> None:
+    assert problem("allow: []", **asked) == f"{said} (`allow: [{name}]`)"
+    assert problem("allow: [ignore]", **asked) == f"{said} (`allow: [{name}]`)"
+    assert rules(f"allow: [{name}]", **asked) == Rules()
+    assert rules("", **asked) == Rules()
+
+
+# A base ---------------------------------------------------------------------------------------
+
+BASE = "severity-threshold: medium\nlimits: {low: 3}\n"
+
+
+def test_base__its_rules_count() -> None:
+    assert of({DEFAULT_PATH: "extends: base.yml", "base.yml": BASE}) == Rules(
+        severity_threshold=Threshold.MEDIUM, limits={Severity.LOW: 3}
+    )
+
+
+def test_s1_base__may_only_be_made_stricter() -> None:
+    files = {"base.yml": BASE, DEFAULT_PATH: "extends: base.yml\nseverity-threshold: high"}
+    assert problem(files) == (
+        ".ecr-publish.yml, line 2: severity-threshold: is looser than the base's, base.yml, line 1"
+    )
+    files[DEFAULT_PATH] = "extends: base.yml\nseverity-threshold: low"
+    assert of(files).severity_threshold is Threshold.LOW
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ignore: [{id: CVE-1}]",
+        "only-fixable: true",
+        "grace: {high: 1d}",
+        "limits: {low: none}",
+        "stale-ignores: off",
+    ],
+)
+def test_s1_base__that_allows_nothing_is_one_that_does_not_speak_of_it(text: str) -> None:
+    files = {"base.yml": BASE, DEFAULT_PATH: f"extends: base.yml\n{text}"}
+    assert "is looser than the base's" in problem(files)
+    key = text.partition(":")[0]
+    assert of(files | {"base.yml": f"{BASE}allow: [{key}]"}) != of({DEFAULT_PATH: BASE})
+
+
+@pytest.mark.parametrize("over", [{"report_only": True}, {"on_timeout": OnUnjudged.WARN}])
+def test_s1_base__binds_the_inputs_too(over: dict[str, Any]) -> None:
+    files = {"base.yml": BASE, DEFAULT_PATH: "extends: base.yml\nallow: [report-only, warn]"}
+    assert "the base does not allow it" in problem(files, **over)
+    files["base.yml"] = f"{BASE}allow: [report-only, warn]"
+    assert of(files, **over) == of({DEFAULT_PATH: BASE})
+
+
+def test_base__path_is_from_the_file_that_names_it() -> None:
+    files = {
+        "a/b/own.yml": "extends: ../base.yml",
+        "a/base.yml": "extends: ../../org/all.yml",
+        "../org/all.yml": "exploited: fail",
+    }
+    assert of(files, policy_file="a/b/own.yml") == Rules(exploited=True)
+
+
+def test_s2_base__missing_one_is_named() -> None:
+    assert problem({DEFAULT_PATH: "extends: org/base.yml"}).startswith(
+        "org/base.yml: there is no such file"
+    )
+
+
+def test_base__mistake_in_it_is_named_by_its_own_file_and_line() -> None:
+    files = {DEFAULT_PATH: "extends: base.yml", "base.yml": "\nexploited: yes"}
+    assert problem(files) == "base.yml: line 2: exploited: 'yes' is not one of: fail, off"
+
+
+def test_base__four_files_may_extend_each_other() -> None:
+    files = {f"{number}.yml": f"extends: {number + 1}.yml" for number in range(1, 4)}
+    files["4.yml"] = "exploited: fail"
+    assert of(files, policy_file="1.yml") == Rules(exploited=True)
+    files["4.yml"] = "extends: 5.yml"
+    assert problem(files | {"5.yml": ""}, policy_file="1.yml") == (
+        "4.yml: more than 4 files extend each other"
+    )
+
+
+def test_base__that_extends_itself_ends() -> None:
+    assert "more than 4 files" in problem({DEFAULT_PATH: "extends: .ecr-publish.yml"})
+
+
+def test_s1_base__middle_one_may_not_allow_what_the_lowest_does_not() -> None:
+    files = {
+        DEFAULT_PATH: "extends: middle.yml\nonly-fixable: true",
+        "middle.yml": "extends: low.yml\nallow: [only-fixable]",
+        "low.yml": "allow: [ignore]",
+    }
+    assert "only-fixable: is looser" in problem(files)
+    assert of(files | {"low.yml": "allow: [only-fixable]"}).only_fixable
+
+
+def test_base__ignores_of_all_files_count() -> None:
+    files = {
+        DEFAULT_PATH: "extends: base.yml\nignore: [{id: CVE-2}]",
+        "base.yml": "allow: [ignore]\nignore:\n- id: CVE-1\n",
+    }
+    assert [(ignore.id, ignore.place) for ignore in of(files).ignore] == [
+        ("CVE-1", "base.yml, line 3"),
+        ("CVE-2", ".ecr-publish.yml, line 2"),
+    ]
+
+
+def test_s1_base__requires_of_the_ignores_above_it() -> None:
+    files = {
+        DEFAULT_PATH: "extends: base.yml\nignore: [{id: CVE-2}]",
+        "base.yml": "allow: [ignore]\nrequire: {reason: true}\n",
+    }
+    assert problem(files) == (
+        ".ecr-publish.yml, line 2: the ignore of CVE-2 has no reason (`require`)"
+    )
+
+
+# What is wrong --------------------------------------------------------------------------------
+
+
+def test_effective__example_of_the_issue() -> None:
+    assert rules(EXAMPLE).limits == {Severity.MEDIUM: 20}
+
+
+def test_effective__end_is_counted_from_today() -> None:
+    said = problem(EXAMPLE, today=date(2026, 7, 1))
+    assert said == (
+        ".ecr-publish.yml, line 9: the ignore of CVE-2024-12345 ends in 92 days, which is more "
+        "than 90 (`require`)"
+    )
+
+
+def test_effective__all_problems_of_a_file_and_of_the_inputs() -> None:
+    text = "allow: []\nrequire: {reason: true}\nignore: [{id: CVE-1}, {id: CVE-2}]"
+    assert [said.partition(":")[0] for said in problems(text, report_only=True)] == [
+        "the input report-only",
+        ".ecr-publish.yml, line 3",
+        ".ecr-publish.yml, line 3",
+    ]
+    assert len(problems("a: 1\nb: 2\n")) == 2
+
+
+def many(number: int) -> list[str]:
+    return problems("\n".join(f"k{place}: 1" for place in range(number)))
+
+
+def test_effective__many_problems_are_counted() -> None:
+    assert len(many(20)) == 20
+    assert many(21)[20:] == ["and 1 more problems"]
+    assert many(3000)[20:] == ["and 2980 more problems"]
+
+
+def test_effective__long_problems_are_cut() -> None:
+    said = problem(f"{'k' * 900}: 1")
+    assert said == f".ecr-publish.yml: line 1: {'k' * 900}"[:500] + "…"
+
+
+@pytest.mark.parametrize("change", [str.upper, lambda text: text + "\nx: 1", lambda text: text[1:]])
+def test_s2_effective__file_that_cannot_be_read_is_never_taken_for_none(
+    change: Callable[[str], str],
+) -> None:
+    assert problems(change(EXAMPLE))
+
+
+# Schema ---------------------------------------------------------------------------------------
+
+
+def test_schema__knows_every_key_and_says_what_it_means() -> None:
+    properties = schema()["properties"]
+    stated = {*ALLOWABLE} - {"report_only", "warn"}
+    assert {name.replace("-", "_") for name in properties} == stated | {"extends", "allow"}
+    assert all(item["description"] for item in properties.values())
+    ignore = properties["ignore"]["items"]
+    assert ignore["required"] == ["id"]
+    assert all(item["description"] for item in ignore["properties"].values())
