@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timezone
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from ecr_publish.findings import (
 from tests.factories import make_finding, make_findings, make_package, make_page
 
 AT = datetime(2026, 8, 8, 9, 30, tzinfo=timezone.utc)
+EARLIER = datetime(2026, 7, 1, tzinfo=timezone.utc)
 RANKED = ("INFORMATIONAL", "LOW", "MEDIUM", "HIGH", "CRITICAL")
 
 
@@ -195,6 +197,71 @@ def test_parse_page__enhanced_untriaged_keeps_the_word_of_ecr() -> None:
     assert (finding.severity, finding.stated_severity) == (Severity.UNDEFINED, "UNTRIAGED")
 
 
+def inspector(details: dict[str, Any] | None = None, **over: Any) -> Finding:
+    """What is made of Inspector's finding with these members, and these of its vulnerability."""
+    plain = enhanced(**over)
+    plain["packageVulnerabilityDetails"] |= details or {}
+    (finding,) = parse_page(answer(enhancedFindings=[plain])).findings
+    return finding
+
+
+def test_parse_page__enhanced_with_all_that_a_policy_looks_at() -> None:
+    finding = inspector(
+        {
+            "relatedVulnerabilities": ["GHSA-aaaa", "ALAS-2026-1"],
+            "vendorCreatedAt": EARLIER,
+            "vulnerablePackages": [{"name": "parse", "filePath": "app/lib/parse.jar"}],
+        },
+        fixAvailable="YES",
+        exploitAvailable="YES",
+        firstObservedAt=AT,
+    )
+    assert finding.aliases == ("GHSA-aaaa", "ALAS-2026-1")
+    assert finding.packages == (Package(name="parse", path="app/lib/parse.jar"),)
+    assert (finding.fixable, finding.exploited, finding.known_since) == (True, True, AT)
+
+
+@pytest.mark.parametrize(
+    ("word", "fixable"),
+    [("YES", True), ("PARTIAL", True), ("NO", False), ("", None), ("no", None), ("NEVER", None)],
+)
+def test_s2_fixable__only_no_denies_a_fix(word: str, fixable: bool | None) -> None:  # noqa: FBT001
+    assert inspector(fixAvailable=word).fixable is fixable
+
+
+def test_s2_fixable__nothing_is_said_of_it() -> None:
+    assert inspector().fixable is None
+    (finding,) = parse_page(answer(findings=[basic(fixAvailable="NO")])).findings
+    assert finding.fixable is None
+
+
+@pytest.mark.parametrize(
+    ("word", "exploited"), [("YES", True), ("NO", False), ("", False), ("yes", False)]
+)
+def test_exploited__where_inspector_says_so(word: str, *, exploited: bool) -> None:
+    assert inspector(exploitAvailable=word).exploited is exploited
+
+
+def test_exploited__nothing_is_said_of_it() -> None:
+    assert not inspector().exploited
+
+
+@pytest.mark.parametrize(
+    ("observed", "created", "since"),
+    [(AT, EARLIER, AT), (EARLIER, AT, EARLIER), (None, EARLIER, EARLIER), (AT, None, AT)],
+)
+def test_known_since__first_seen_in_the_image_or_else_published(
+    observed: datetime | None, created: datetime | None, since: datetime
+) -> None:
+    given = {} if observed is None else {"firstObservedAt": observed}
+    details = {} if created is None else {"vendorCreatedAt": created}
+    assert inspector(details, **given).known_since == since
+
+
+def test_s2_known_since__is_never_guessed() -> None:
+    assert inspector({"vendorUpdatedAt": AT}, lastObservedAt=AT, updatedAt=AT).known_since is None
+
+
 @pytest.mark.parametrize("status", ["SUPPRESSED", "CLOSED"])
 def test_parse_page__what_inspector_does_not_count(status: str) -> None:
     (finding,) = parse_page(answer(enhancedFindings=[enhanced(status=status)])).findings
@@ -358,6 +425,12 @@ def test_merge__texts_may_differ_and_the_first_is_shown() -> None:
         {"packages": (make_package(version="3.0.2-r0"),)},
         {"packages": (make_package(name="libssl"),)},
         {"packages": (make_package(), make_package(name="libssl"))},
+        {"packages": (make_package(path="usr/lib"),)},
+        {"packages": (make_package(fixed_in="3.0.2-r0"),)},
+        {"aliases": ("GHSA-aaaa",)},
+        {"fixable": True},
+        {"fixable": False},
+        {"exploited": True},
     ],
 )
 def test_s1_merge__whatever_else_differs_stays_apart(change: dict[str, Any]) -> None:
@@ -366,6 +439,28 @@ def test_s1_merge__whatever_else_differs_stays_apart(change: dict[str, Any]) -> 
 
     assert len(merged) == 2
     assert {finding.platforms for finding in merged} == {("a",), ("b",)}
+
+
+@pytest.mark.parametrize(
+    ("times", "since"),
+    [
+        ((AT, EARLIER), EARLIER),
+        ((EARLIER, AT, AT), EARLIER),
+        ((AT, AT), AT),
+        ((AT,), AT),
+        ((None,), None),
+        ((AT, None), None),
+        ((None, EARLIER, AT), None),
+    ],
+)
+def test_s1_merge__known_since_the_earliest_and_unknown_if_one_is(
+    times: tuple[datetime | None, ...], since: datetime | None
+) -> None:
+    found = [(f"p{place}", make_finding(known_since=time)) for place, time in enumerate(times)]
+    for order in permutations(found):
+        (merged,) = merge(order)
+        assert merged.known_since == since
+        assert set(merged.platforms) == {platform for platform, _ in found}
 
 
 def test_merge__worst_first_and_then_by_name() -> None:

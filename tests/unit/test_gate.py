@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -13,13 +16,16 @@ from hypothesis import strategies as st
 from ecr_publish import gate
 from ecr_publish.findings import Finding, Severity, Threshold, rank
 from ecr_publish.gate import Decision, Ground, Verdict
+from ecr_publish.ignores import Ignore
 from ecr_publish.inputs import OnUnjudged
-from ecr_publish.policy import Policy, Rules
+from ecr_publish.policy import Layer, Loosened, Policy, Rules, StaleIgnores, combined
 from ecr_publish.scan import Result, Unjudged
 from tests.factories import (
     DAY,
     make_finding,
     make_findings,
+    make_ignore,
+    make_package,
     make_policy,
     make_result,
     make_target,
@@ -317,6 +323,396 @@ def test_report_only__has_nothing_to_waive_where_the_image_passed() -> None:
     assert judge([make_result()], make_policy(report_only=True)).waived_by == ()
 
 
+# The policy -----------------------------------------------------------------------------------
+
+CRITICAL, HIGH, MEDIUM, LOW = Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW
+NEW = datetime(2026, 7, 25, 12, 0, tzinfo=timezone.utc)
+"""Seven days before the day on which these tests judge."""
+
+
+def grounds(*findings: Finding, **rules: Any) -> list[Ground]:
+    """The grounds of findings, in the order in which they are given."""
+    verdict = judge([make_result(*findings)], make_policy(**rules))
+    by_finding = {item.finding: item.ground for item in verdict.judgements}
+    assert len(by_finding) == len(verdict.judgements) == len(findings)
+    return [by_finding[finding] for finding in findings]
+
+
+def ground(finding: Finding, **rules: Any) -> Ground:
+    (only,) = grounds(finding, **rules)
+    return only
+
+
+@pytest.mark.parametrize(
+    ("number", "most", "expected"),
+    [
+        (3, 3, Ground.BELOW_THRESHOLD),
+        (4, 3, Ground.OVER_LIMIT),
+        (1, 0, Ground.OVER_LIMIT),
+        (1, 1, Ground.BELOW_THRESHOLD),
+    ],
+)
+def test_s1_limits__one_more_and_all_of_the_severity_refuse(
+    number: int, most: int, expected: Ground
+) -> None:
+    found = make_findings(medium=number, low=9)
+    verdict = judge([make_result(*found)], make_policy(limits={MEDIUM: most}))
+    assert len(verdict.with_ground(expected)) == number + (9 if number <= most else 0)
+    assert (verdict.decision is Decision.REFUSED) is (number > most)
+
+
+def test_limits__reason_names_each_that_is_exceeded() -> None:
+    found = make_findings(medium=3, low=2, informational=1)
+    limits = {MEDIUM: 2, LOW: 0, Severity.INFORMATIONAL: 1}
+    assert judge([make_result(*found)], make_policy(limits=limits)).reason == (
+        "3 MEDIUM, 2 LOW: more than the limit of 2 MEDIUM, 0 LOW"
+    )
+
+
+def test_limits__at_the_threshold_there_is_none() -> None:
+    assert ground(*make_findings(high=1), limits={HIGH: 5}) is Ground.AT_THRESHOLD
+
+
+def test_limits__what_does_not_count_is_not_counted() -> None:
+    found = (
+        make_finding("CVE-1", "MEDIUM"),
+        make_finding("CVE-2", "MEDIUM", suppressed=True),
+        make_finding("CVE-3", "MEDIUM"),
+        make_finding("CVE-4", "MEDIUM", fixable=False),
+        make_finding("CVE-5", "MEDIUM", known_since=NEW),
+        make_finding("CVE-6", "MEDIUM", exploited=True),
+    )
+    assert grounds(
+        *found,
+        limits={MEDIUM: 1},
+        ignore=(make_ignore("CVE-3"),),
+        only_fixable=True,
+        grace={MEDIUM: 14},
+        exploited=True,
+    ) == [
+        Ground.BELOW_THRESHOLD,
+        Ground.SUPPRESSED,
+        Ground.IGNORED,
+        Ground.NOT_FIXABLE,
+        Ground.IN_GRACE,
+        Ground.EXPLOITED,
+    ]
+
+
+def test_s1_limits__severity_without_a_rank_counts_as_the_user_says() -> None:
+    found = (*make_findings(medium=1), make_finding(severity="UNTRIAGED"))
+    rules: dict[str, Any] = {"unknown_severity": MEDIUM, "limits": {MEDIUM: 1}}
+    assert grounds(*found, **rules) == [Ground.OVER_LIMIT, Ground.OVER_LIMIT]
+
+
+@pytest.mark.parametrize("word", ["UNTRIAGED", "SOMETHING"])
+def test_s2_limits__what_has_no_rank_is_within_none(word: str) -> None:
+    verdict = judge(
+        [make_result(make_finding(severity=word))],
+        make_policy(threshold=Threshold.NONE, limits={MEDIUM: 1}),
+    )
+    assert verdict.reason == "1 UNDEFINED: more than the limit of 0 UNDEFINED"
+    assert ground(make_finding(severity=word), threshold=Threshold.NONE) is Ground.BELOW_THRESHOLD
+
+
+@pytest.mark.parametrize(
+    ("fixable", "expected"),
+    [
+        (False, Ground.NOT_FIXABLE),
+        (True, Ground.AT_THRESHOLD),
+        # Basic scanning says nothing of fixes.
+        (None, Ground.AT_THRESHOLD),
+    ],
+)
+def test_s1_only_fixable__ecr_has_to_deny_a_fix(
+    fixable: bool | None,  # noqa: FBT001
+    expected: Ground,
+) -> None:
+    finding = make_finding(fixable=fixable)
+    assert ground(finding, only_fixable=True) is expected
+    assert ground(finding) is Ground.AT_THRESHOLD
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [(0, False), (1, False), (7, False), (8, True), (14, True), (9999, True)],
+)
+def test_s1_grace__ends_after_so_many_days(days: int, *, expected: bool) -> None:
+    verdict = judge([make_result(make_finding(known_since=NEW))], make_policy(grace={HIGH: days}))
+    (only,) = verdict.judgements
+    assert (only.ground is Ground.IN_GRACE) is expected
+    assert only.until == (NEW.date() + timedelta(days=days) if expected else None)
+
+
+def test_s1_grace__is_that_of_the_severity() -> None:
+    finding = make_finding(known_since=NEW)
+    assert ground(finding, grace={CRITICAL: 99}) is Ground.AT_THRESHOLD
+    untriaged = make_finding(severity="UNTRIAGED", known_since=NEW)
+    assert ground(untriaged, grace={HIGH: 99}) is Ground.AT_THRESHOLD
+    assert ground(untriaged, grace={HIGH: 99}, unknown_severity=HIGH) is Ground.IN_GRACE
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        None,
+        datetime(2026, 8, 2, tzinfo=timezone.utc),
+        datetime(9999, 12, 30, tzinfo=timezone.utc),
+    ],
+)
+def test_s2_grace__there_is_none_where_it_is_not_known_since_when(known: datetime | None) -> None:
+    assert ground(make_finding(known_since=known), grace={HIGH: 9999}) is Ground.AT_THRESHOLD
+    assert ground(make_finding(known_since=known)) is Ground.AT_THRESHOLD
+
+
+@pytest.mark.parametrize(
+    ("known", "until"),
+    [
+        ("2026-07-31T23:59:59+00:00", date(2026, 8, 2)),
+        ("2026-08-01T00:00:00+00:00", date(2026, 8, 3)),
+        # The same instants, as clocks elsewhere show them.
+        ("2026-08-01T08:59:59+09:00", date(2026, 8, 2)),
+        ("2026-07-31T17:00:00-07:00", date(2026, 8, 3)),
+    ],
+)
+def test_grace__counts_days_of_utc(known: str, until: date) -> None:
+    finding = make_finding(known_since=datetime.fromisoformat(known))
+    verdict = judge([make_result(finding)], make_policy(grace={HIGH: 2}))
+    assert [item.until for item in verdict.judgements] == [until]
+
+
+def test_s1_grace__counts_from_the_first_of_several_platforms() -> None:
+    old, new = make_finding(known_since=NEW - timedelta(days=9)), make_finding(known_since=NEW)
+    policy = make_policy(grace={HIGH: 14})
+    assert judge([on("linux/amd64", new)], policy).decision is Decision.PASSED
+    for order in itertools.permutations([on("linux/amd64", new), on("linux/arm64", old)]):
+        assert judge(order, policy).decision is Decision.REFUSED
+
+
+@pytest.mark.parametrize("threshold", Threshold)
+@pytest.mark.parametrize("severity", Severity)
+def test_s1_exploited__refuses_at_any_severity(threshold: Threshold, severity: Severity) -> None:
+    finding = make_finding(severity=severity.value, exploited=True, fixable=False, known_since=NEW)
+    rules = {"threshold": threshold, "only_fixable": True, "grace": dict.fromkeys(Severity, 99)}
+    assert ground(finding, exploited=True, **rules) is Ground.EXPLOITED
+    assert ground(finding, **rules) is not Ground.EXPLOITED
+    assert (
+        ground(replace(finding, exploited=False), exploited=True, **rules) is not Ground.EXPLOITED
+    )
+
+
+def test_exploited__reason_counts_them() -> None:
+    found = make_finding("CVE-1", "LOW", exploited=True), make_finding("CVE-2", "HIGH")
+    assert judge([make_result(*found)], make_policy(exploited=True)).reason == (
+        "1 HIGH: at or above the threshold high; 1 LOW: with a known exploit"
+    )
+
+
+def test_grounds__the_first_that_holds_in_the_order_that_the_readme_gives() -> None:
+    everything = make_finding(
+        severity="LOW", suppressed=True, exploited=True, fixable=False, known_since=NEW
+    )
+    rules: dict[str, Any] = {
+        "ignore": (make_ignore(),),
+        "exploited": True,
+        "only_fixable": True,
+        "grace": {LOW: 14},
+        "limits": {LOW: 0},
+    }
+    changes: list[tuple[Finding, dict[str, Any]]] = [
+        (everything, {}),
+        (replace(everything, suppressed=False), {}),
+        (replace(everything, suppressed=False), {"ignore": ()}),
+        (replace(everything, suppressed=False), {"ignore": (), "exploited": False, "limits": {}}),
+        (replace(everything, suppressed=False), {"ignore": (), "exploited": False}),
+        (replace(everything, suppressed=False, fixable=True), {"ignore": (), "exploited": False}),
+        (make_finding(severity="LOW"), {"ignore": (), "threshold": Threshold.LOW}),
+        (make_finding(severity="LOW"), {"ignore": ()}),
+    ]
+    assert [ground(finding, **(rules | over)) for finding, over in changes] == [
+        Ground.SUPPRESSED,
+        Ground.IGNORED,
+        Ground.EXPLOITED,
+        Ground.BELOW_THRESHOLD,
+        Ground.NOT_FIXABLE,
+        Ground.IN_GRACE,
+        Ground.AT_THRESHOLD,
+        Ground.OVER_LIMIT,
+    ]
+
+
+PLACES = {"severity_threshold": "t", "limits": "l", "only_fixable": "f", "grace": "g"}
+
+
+@pytest.mark.parametrize(
+    ("finding", "place"),
+    [
+        (make_finding(), "t"),
+        (make_finding(severity="LOW"), "t"),
+        (make_finding(severity="MEDIUM"), "l"),
+        (make_finding(fixable=False), "f"),
+        (make_finding(known_since=NEW), "g"),
+        (make_finding(severity="LOW", exploited=True), "e"),
+        (make_finding("CVE-IGNORED"), "i"),
+        (make_finding(suppressed=True), ""),
+    ],
+)
+def test_place__is_that_of_the_rule_that_decided(finding: Finding, place: str) -> None:
+    policy = make_policy(
+        limits={MEDIUM: 0},
+        only_fixable=True,
+        grace={HIGH: 14},
+        exploited=True,
+        ignore=(make_ignore("CVE-IGNORED", place="i"),),
+        places=PLACES | {"exploited": "e"},
+    )
+    (only,) = judge([make_result(finding)], policy).judgements
+    assert only.place == place
+
+
+def test_place__is_empty_where_nobody_has_stated_the_rule() -> None:
+    (only,) = judge([make_result(make_finding())], make_policy()).judgements
+    assert only.place == ""
+
+
+@pytest.mark.parametrize(
+    ("found", "rules", "reason"),
+    [
+        (
+            [make_finding(), make_finding("CVE-2", "LOW")],
+            {"ignore": (make_ignore(),)},
+            "2 findings, none that refuses the image: 1 ignored",
+        ),
+        (
+            [
+                make_finding("CVE-1", fixable=False),
+                make_finding("CVE-2", known_since=NEW),
+                make_finding("CVE-3", known_since=NEW),
+                make_finding(),
+            ],
+            {"ignore": (make_ignore(),), "only_fixable": True, "grace": {HIGH: 14}},
+            "4 findings, none that refuses the image: 1 ignored, 1 without a fix, 2 in grace",
+        ),
+        (
+            [make_finding()],
+            {"threshold": Threshold.NONE, "ignore": (make_ignore(),)},
+            "1 finding, none that refuses the image: 1 ignored",
+        ),
+        (
+            [],
+            {"threshold": Threshold.NONE},
+            "0 findings, and severity-threshold: none refuses nothing",
+        ),
+    ],
+)
+def test_reason__of_a_pass_names_what_was_let_through(
+    found: list[Finding], rules: dict[str, Any], reason: str
+) -> None:
+    verdict = judge([make_result(*found)], make_policy(**rules))
+    assert (verdict.decision, verdict.reason) == (Decision.PASSED, reason)
+
+
+# Ignores --------------------------------------------------------------------------------------
+
+
+def test_s1_ignore__for_one_never_hides_another() -> None:
+    policy = make_policy(ignore=(make_ignore("CVE-1"),))
+    verdict = judge([make_result(make_finding("CVE-1"), make_finding("CVE-2"))], policy)
+    assert [item.name for item in deciding(verdict)] == ["CVE-2"]
+
+
+def test_s1_ignore__of_one_platform_never_hides_the_other() -> None:
+    finding = make_finding("CVE-1")
+    policy = make_policy(ignore=(make_ignore("CVE-1", platform="linux/amd64"),))
+    assert judge([on("linux/amd64", finding)], policy).decision is Decision.PASSED
+    both = [on("linux/amd64", finding), on("linux/arm64", finding)]
+    assert judge(both, policy).decision is Decision.REFUSED
+
+
+def test_ignore__says_which() -> None:
+    ignore = make_ignore("CVE-1")
+    (only,) = judge([make_result(make_finding("CVE-1"))], make_policy(ignore=(ignore,))).judgements
+    assert (only.ground, only.ignores, only.place) == (Ground.IGNORED, (ignore,), ignore.place)
+
+
+def test_peers__ignores_take_nothing_from_the_counts_of_any_page() -> None:
+    # A peer counts the findings of page one and subtracts the ignored ones of all pages.
+    pages = [make_findings(high=100), (make_finding("CVE-LAST", "CRITICAL"),)]
+    found = [finding for page in pages for finding in page]
+    ignores = tuple(make_ignore(finding.name) for finding in pages[0])
+    verdict = judge([make_result(*found)], make_policy(ignore=ignores))
+    assert verdict.counts[HIGH] == 100
+    assert [item.name for item in deciding(verdict)] == ["CVE-LAST"]
+    assert len(verdict.with_ground(Ground.IGNORED)) == 100
+
+
+def test_ignore__expired_one_no_longer_counts_and_is_named() -> None:
+    over = make_ignore("CVE-1", until=DAY - timedelta(days=1))
+    verdict = judge([make_result(make_finding("CVE-1"))], make_policy(ignore=(over,)))
+    assert verdict.decision is Decision.REFUSED
+    assert (verdict.expired, verdict.stale) == ((over,), ())
+    # Also where nothing was found for it: somebody has to look at it again.
+    assert judge([make_result()], make_policy(ignore=(over,))).expired == (over,)
+
+
+def test_ignore__until_there_is_a_fix_is_named_once_there_is_one() -> None:
+    ignore = make_ignore("CVE-1", until_fixed=True)
+    fixed = judge([make_result(make_finding("CVE-1", fixable=True))], make_policy(ignore=(ignore,)))
+    assert (fixed.decision, fixed.expired) == (Decision.REFUSED, (ignore,))
+    none = judge([make_result(make_finding("CVE-1", fixable=False))], make_policy(ignore=(ignore,)))
+    assert (none.decision, none.expired) == (Decision.PASSED, ())
+
+
+@pytest.mark.parametrize("stale", StaleIgnores)
+def test_stale__refuses_where_it_is_to_fail(stale: StaleIgnores) -> None:
+    unmet = make_ignore("CVE-1")
+    verdict = judge([make_result()], make_policy(ignore=(unmet,), stale_ignores=stale))
+    assert verdict.stale == (unmet,)
+    fails = stale is StaleIgnores.FAIL
+    assert verdict.decision is (Decision.REFUSED if fails else Decision.PASSED)
+    said = "ignores that nothing was found for: CVE-1 (.ecr-publish.yml, line 3)"
+    assert verdict.reason == (said if fails else "no findings")
+
+
+@pytest.mark.parametrize("more", [0, 1, 500])
+def test_stale__reason_names_the_first_ten(more: int) -> None:
+    many = tuple(make_ignore(f"CVE-{number}", place="p") for number in range(10 + more))
+    policy = make_policy(ignore=many, stale_ignores=StaleIgnores.FAIL)
+    named = [f"CVE-{number} (p)" for number in range(10)] + ([f"{more} more"] if more else [])
+    assert judge([make_result()], policy).reason == (
+        f"ignores that nothing was found for: {', '.join(named)}"
+    )
+
+
+@pytest.mark.parametrize("results", [[], [make_unjudged()], [make_result(), make_unjudged()]])
+def test_s2_stale__of_an_incomplete_scan_nothing_is_said(results: list[Result]) -> None:
+    policy = make_policy(ignore=(make_ignore("CVE-1"),), stale_ignores=StaleIgnores.FAIL)
+    verdict = judge(results, policy)
+    assert (verdict.decision, verdict.stale) == (Decision.UNKNOWN, ())
+
+
+@pytest.mark.parametrize(
+    ("counted", "rules", "expected"),
+    [
+        ({"HIGH": 1}, {}, False),
+        ({"HIGH": 0}, {}, True),
+        ({"MEDIUM": 21}, {}, True),
+        ({"MEDIUM": 20}, {"limits": {MEDIUM: 20}}, True),
+        ({"MEDIUM": 21}, {"limits": {MEDIUM: 20}}, False),
+        ({"MEDIUM": 0, "LOW": 5}, {"limits": {MEDIUM: 0}}, True),
+        ({"UNTRIAGED": 1}, {"threshold": Threshold.NONE, "limits": {MEDIUM: 1}}, False),
+        ({"UNTRIAGED": 2}, {"unknown_severity": LOW, "limits": {LOW: 1}}, False),
+        ({"UNTRIAGED": 1}, {"unknown_severity": LOW, "limits": {LOW: 1}}, True),
+    ],
+)
+def test_s1_warn__image_that_ecr_counts_too_bad_is_not_waived(
+    counted: dict[str, int], rules: dict[str, Any], *, expected: bool
+) -> None:
+    verdict = judge([make_unjudged(counted=counted)], make_policy(timeout=WARN, **rules))
+    assert verdict.decision is Decision.UNKNOWN
+    assert verdict.may_promote is expected
+
+
 # Properties -----------------------------------------------------------------------------------
 
 FINDINGS = st.builds(
@@ -324,7 +720,12 @@ FINDINGS = st.builds(
     st.sampled_from(["CVE-1", "CVE-2", "CVE-3"]),
     st.sampled_from([*(severity.value for severity in Severity), "UNTRIAGED", "SOMETHING"]),
     suppressed=st.sampled_from([False, False, True]),
+    fixable=st.sampled_from([True, False, None]),
+    exploited=st.sampled_from([False, False, True]),
+    known_since=st.sampled_from([None, NEW, NEW - timedelta(days=30)]),
+    packages=st.sampled_from([(), (make_package(),), (make_package(), make_package(name="zlib"))]),
 )
+PLAIN = FINDINGS.map(lambda item: replace(item, exploited=False))
 RESULTS = st.builds(
     lambda findings, kind, platform: replace(
         make_result(*findings),
@@ -336,6 +737,36 @@ RESULTS = st.builds(
     st.none() | st.sampled_from(Unjudged),
     st.sampled_from(["", "linux/amd64", "linux/arm64"]),
 )
+NUMBERS = st.dictionaries(st.sampled_from([*Severity][:-1]), st.integers(0, 3), max_size=3)
+IGNORES = st.lists(
+    st.builds(
+        make_ignore,
+        st.sampled_from(["CVE-1", "CVE-2", "CVE-4"]),
+        package=st.sampled_from(["", "openssl"]),
+        platform=st.sampled_from(["", "", "linux/amd64"]),
+        until=st.sampled_from([None, DAY, DAY - timedelta(days=1)]),
+        until_fixed=st.booleans(),
+    ),
+    max_size=3,
+).map(tuple)
+EACH_RULE: dict[str, st.SearchStrategy[Any]] = {
+    "severity_threshold": st.sampled_from(Threshold),
+    "unknown_severity": st.sampled_from(Severity),
+    "limits": NUMBERS,
+    "only_fixable": st.booleans(),
+    "grace": NUMBERS.map(lambda days: {key: 5 * number for key, number in days.items()}),
+    "exploited": st.booleans(),
+    "stale_ignores": st.sampled_from(StaleIgnores),
+    "ignore": IGNORES,
+}
+RULES = st.builds(Rules, **EACH_RULE)
+
+
+def plain(finding: Finding) -> Finding:
+    """A finding without what merging changes."""
+    return replace(finding, platforms=(), known_since=None)
+
+
 ANSWERS = st.sampled_from(OnUnjudged)
 POLICIES = st.builds(
     make_policy,
@@ -381,16 +812,129 @@ def test_judge__order_decides_nothing(results: list[Result], data: st.DataObject
     assert len(suppressed(one)) == len(suppressed(other))
 
 
+def judged_by(results: Sequence[Result], rules: Rules) -> Verdict:
+    return judge(results, replace(make_policy(), rules=rules))
+
+
+@given(st.lists(RESULTS, max_size=4), RULES, st.data())
+def test_policy__order_decides_nothing(
+    results: list[Result], rules: Rules, data: st.DataObject
+) -> None:
+    shuffled = [
+        replace(result, findings=tuple(data.draw(st.permutations(result.findings))))
+        for result in data.draw(st.permutations(results))
+    ]
+    other_rules = replace(rules, ignore=tuple(data.draw(st.permutations(rules.ignore))))
+    one, other = judged_by(results, rules), judged_by(shuffled, other_rules)
+
+    def told(verdict: Verdict) -> Counter[tuple[str, Ground, date | None]]:
+        return Counter((item.finding.name, item.ground, item.until) for item in verdict.judgements)
+
+    assert one.decision is other.decision
+    assert told(one) == told(other)
+    assert set(one.stale) == set(other.stale)
+    assert set(one.expired) == set(other.expired)
+
+
+@given(st.lists(RESULTS, max_size=4), RULES)
+def test_policy__counts_add_up(results: list[Result], rules: Rules) -> None:
+    verdict = judged_by(results, rules)
+    numbers = {ground: len(verdict.with_ground(ground)) for ground in Ground}
+    assert sum(numbers.values()) == len(verdict.judgements)
+    assert sum(verdict.counts.values()) == len(verdict.findings)
+    assert len(verdict.findings) + numbers[Ground.SUPPRESSED] == len(verdict.judgements)
+    assert len(verdict.deciding) == sum(numbers[ground] for ground in Ground if ground.refuses)
+    named = {(item.name, item.severity) for result in results for item in result.findings}
+    assert named == {(item.finding.name, item.finding.severity) for item in verdict.judgements}
+    stale = verdict.stale and rules.stale_ignores is StaleIgnores.FAIL
+    assert (verdict.decision is Decision.REFUSED) is bool(verdict.deciding or stale)
+
+
+@given(st.lists(RESULTS, min_size=1, max_size=3), RULES, st.data())
+def test_s1_policy__layer_above_a_base_never_makes_the_verdict_better(
+    results: list[Result], rules: Rules, data: st.DataObject
+) -> None:
+    names = data.draw(st.lists(st.sampled_from([*EACH_RULE]), min_size=1, max_size=3, unique=True))
+    stated = {name: data.draw(EACH_RULE[name]) for name in names}
+    own = Rules(**stated, places=dict.fromkeys(names, "own"))
+    try:
+        stricter = combined(Layer(rules=rules), Layer(rules=own)).rules
+    except Loosened:
+        return
+    before, after = judged_by(results, rules), judged_by(results, stricter)
+    if before.decision is Decision.REFUSED:
+        assert after.decision is Decision.REFUSED
+    if before.decision is Decision.UNKNOWN:
+        assert after.decision is not Decision.PASSED
+    if not {"unknown_severity", "limits"} & {*names}:
+        refused = {item.finding for item in before.deciding}
+        assert refused <= {item.finding for item in after.deciding}
+
+
+@pytest.mark.parametrize("name", [*EACH_RULE])
+@given(results=st.lists(RESULTS, min_size=1, max_size=3), rules=RULES, data=st.data())
+def test_s1_policy__loosening_one_rule_never_refuses_more(
+    name: str, results: list[Result], rules: Rules, data: st.DataObject
+) -> None:
+    looser = replace(rules, **{name: data.draw(EACH_RULE[name])})
+    if name == "ignore":
+        looser = replace(rules, ignore=(*rules.ignore, *looser.ignore))
+        rules, looser = (replace(item, stale_ignores=StaleIgnores.WARN) for item in (rules, looser))
+    else:
+        back = Layer(rules=replace(rules, ignore=(), places={name: "back"}))
+        try:
+            combined(Layer(rules=looser), back)
+        except Loosened:
+            return
+    strict, loose = judged_by(results, rules), judged_by(results, looser)
+    if loose.decision is Decision.REFUSED:
+        assert strict.decision is Decision.REFUSED
+    if strict.decision is Decision.PASSED:
+        assert loose.decision is Decision.PASSED
+
+
+@given(st.lists(RESULTS, min_size=1, max_size=3), RULES, IGNORES)
+def test_s1_policy__ignore_hides_nothing_that_it_does_not_name(
+    results: list[Result], rules: Rules, more: tuple[Ignore, ...]
+) -> None:
+    ignored = {ignore.id for ignore in more}
+    before = judged_by(results, rules)
+    after = judged_by(results, replace(rules, ignore=(*rules.ignore, *more)))
+    hidden = {item.finding for item in after.with_ground(Ground.IGNORED)} - {
+        item.finding for item in before.with_ground(Ground.IGNORED)
+    }
+    assert {finding.name for finding in hidden} <= ignored
+    kept = {item.finding: item.ground for item in after.judgements if item.finding not in hidden}
+    for item in before.judgements:
+        if item.finding in kept and item.ground is not Ground.OVER_LIMIT:
+            assert kept[item.finding] is item.ground
+
+
+def asked(findings: int, ignores: int) -> int:
+    """How often the gate asks for the rank of a finding."""
+    found = [make_finding(f"CVE-{number}", "MEDIUM") for number in range(findings)]
+    accepted = tuple(make_ignore(f"CVE-{2 * number}") for number in range(ignores))
+    policy = make_policy(limits={MEDIUM: 5}, grace={MEDIUM: 1}, ignore=accepted)
+    with patch.object(gate, "rank", wraps=rank) as asks:
+        judge([make_result(*found)], policy)
+    return asks.call_count
+
+
+def test_judge__work_grows_with_the_findings_alone() -> None:
+    assert asked(2000, 100) == 2 * asked(1000, 50) <= 5 * 2000
+    assert asked(2000, 0) <= asked(2000, 500) + 5 * 500
+
+
 @given(st.lists(RESULTS, min_size=1, max_size=3), POLICIES)
 def test_s1_judge__suppressing_is_the_only_way_to_hide_a_finding(
     results: list[Result], policy: Policy
 ) -> None:
     verdict = judge(results, policy)
-    named = {item for result in results for item in result.findings}
-    shown = {replace(item, platforms=()) for item in (*verdict.findings, *suppressed(verdict))}
+    named = {plain(item) for result in results for item in result.findings}
+    shown = {plain(item) for item in (*verdict.findings, *suppressed(verdict))}
 
     assert shown == named
-    assert {replace(item, platforms=()) for item in suppressed(verdict)} == {
+    assert {plain(item) for item in suppressed(verdict)} == {
         item for item in named if item.suppressed
     }
 
@@ -413,6 +957,6 @@ def test_s2_judge__passed_means_judged_and_below_the_threshold(
     judged = bool(results) and all(result.unjudged is None for result in results)
     assert (verdict.decision is Decision.PASSED) == (judged and not reached)
     assert (verdict.decision is Decision.REFUSED) == bool(reached)
-    assert {replace(item, platforms=()) for item in deciding(verdict)} == set(reached)
+    assert {plain(item) for item in deciding(verdict)} == {plain(item) for item in reached}
     if reached:
         assert verdict.may_promote is policy.report_only
