@@ -10,6 +10,7 @@ import pytest
 
 from ecr_publish.edges.git import GitCheckout
 from ecr_publish.origin import Commit
+from ecr_publish.shape import LARGEST
 
 TIME = 1_700_000_000
 SOMEBODY = 12345
@@ -165,3 +166,42 @@ def test_commit__whatever_the_user_has_configured(
     git(workspace, environ, "config", "--global", name, value or "true")
 
     assert GitCheckout(environ).commit(str(workspace), ".") == Commit(sha=signed, time=TIME)
+
+
+# Files ----------------------------------------------------------------------------------------
+
+
+def test_read__file_from_the_workspace(tmp_path: Path, environ: dict[str, str]) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "base.yml").write_bytes(b"base")
+    (tmp_path / "work" / "own.yml").write_bytes(b"own \xff")
+    checkout = GitCheckout(environ)
+    assert checkout.read(str(tmp_path / "work"), "own.yml") == b"own \xff"
+    assert checkout.read(str(tmp_path / "work"), "../base.yml") == b"base"
+    assert checkout.read(str(tmp_path / "work"), str(tmp_path / "base.yml")) == b"base"
+
+
+def test_read__no_more_than_shows_that_it_is_too_large(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    (tmp_path / "large.yml").write_bytes(b"#" * 10_000_000)
+    content = GitCheckout(environ).read(str(tmp_path), "large.yml")
+    assert content == b"#" * (LARGEST + 1)
+
+
+def test_read__what_is_no_file_or_has_no_end(tmp_path: Path, environ: dict[str, str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "folder").mkdir()
+    names = ("missing", "pipe", "endless", "circle", "folder", "", "a\0b", "n" * 5000)
+    assert {name: GitCheckout(environ).read(str(tmp_path), name) for name in names} == (
+        dict.fromkeys(names)
+    )
+
+
+def test_read__file_that_vanishes_while_it_is_read(
+    tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "is_file", lambda _: True)
+    assert GitCheckout(environ).read(str(tmp_path), "missing") is None
