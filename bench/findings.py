@@ -1,4 +1,4 @@
-"""What 10,000 findings on 100 pages cost: read, waited for, gated and summarised.
+"""What 10,000 findings on 100 pages cost: read, waited for, gated and summarised; and a policy.
 
 Only the way to ECR is left out; the answers are the SDK's dictionaries, made page by page as the
 SDK makes them. CPU seconds and peak memory are those of this process, imports included.
@@ -14,20 +14,23 @@ from typing import Any
 
 from bench.verdict import JumpingClock, ScriptedScans
 from ecr_publish.findings import Threshold, parse_page
-from ecr_publish.gate import Verdict, judge
+from ecr_publish.gate import Ground, Verdict, judge
 from ecr_publish.inputs import OnUnjudged
 from ecr_publish.manifest import Target
 from ecr_publish.outcome import Outcome
 from ecr_publish.policy import Policy, Rules
+from ecr_publish.policy_file import read
 from ecr_publish.reference import Digest
 from ecr_publish.report.summary import summary
-from ecr_publish.scan import Answer, Unjudged
+from ecr_publish.scan import Answer, Result, Unjudged
 from ecr_publish.scanning import Scanning, ScanType
 from ecr_publish.wait import Watch, for_scans
 
-PAGES, PER_PAGE = 100, 100
+PAGES, PER_PAGE, IGNORES = 100, 100, 500
 COMPLETED = datetime(2026, 11, 23, tzinfo=timezone.utc)
 KILOBYTES_A_MEGABYTE = 1000
+TARGET = Target(digest=Digest(f"sha256:{0:064x}"))
+FAIL = dict.fromkeys(Unjudged, OnUnjudged.FAIL)
 
 
 class ManyFindings(ScriptedScans):
@@ -36,21 +39,23 @@ class ManyFindings(ScriptedScans):
     def scan(self, digest: Digest, token: str | None) -> Answer:  # noqa: ARG002
         """One page, made anew for every question."""
         self.calls += 1
-        number = int(token or 0)
-        answer: dict[str, Any] = {
-            "imageScanStatus": {"status": "ACTIVE"},
-            "imageScanFindings": {
-                "imageScanCompletedAt": COMPLETED,
-                "findingSeverityCounts": {"MEDIUM": PAGES * PER_PAGE},
-                "enhancedFindings": [finding(number, item) for item in range(PER_PAGE)],
-            },
-        }
-        if number + 1 < PAGES:
-            answer["nextToken"] = str(number + 1)
-        return parse_page(answer)
+        return parse_page(answer(int(token or 0)))
 
     def coverage(self, digest: Digest) -> None:
         """The role may not ask for it."""
+
+
+def answer(page: int) -> dict[str, Any]:
+    """DescribeImageScanFindings for one page."""
+    said: dict[str, Any] = {
+        "imageScanStatus": {"status": "ACTIVE"},
+        "imageScanFindings": {
+            "imageScanCompletedAt": COMPLETED,
+            "findingSeverityCounts": {"MEDIUM": PAGES * PER_PAGE},
+            "enhancedFindings": [finding(page, item) for item in range(PER_PAGE)],
+        },
+    }
+    return said | ({"nextToken": str(page + 1)} if page + 1 < PAGES else {})
 
 
 def finding(page: int, item: int) -> dict[str, Any]:
@@ -71,7 +76,7 @@ def finding(page: int, item: int) -> dict[str, Any]:
     }
 
 
-def published() -> tuple[Verdict, str, int]:
+def published(rules: Rules) -> tuple[Verdict, str, int]:
     """Wait, gate, summarise; gives the verdict, the summary and the number of calls."""
     clock = JumpingClock(random.Random(1))  # noqa: S311 - repeatable, guards nothing
     scans = ManyFindings(clock, 0)
@@ -83,26 +88,56 @@ def published() -> tuple[Verdict, str, int]:
         max_age=None,
         say=lambda _: None,
     )
-    results = for_scans(watch, [Target(digest=Digest(f"sha256:{0:064x}"))])
-    policy = Policy(
-        rules=Rules(severity_threshold=Threshold.MEDIUM),
-        on_unjudged=dict.fromkeys(Unjudged, OnUnjudged.FAIL),
-        report_only=False,
-    )
-    verdict = judge(results, policy, COMPLETED.date())
+    results = for_scans(watch, [TARGET])
+    given = Policy(rules=rules, on_unjudged=FAIL, report_only=False)
+    verdict = judge(results, given, COMPLETED.date())
     return verdict, summary(Outcome(results=results, verdict=verdict)), scans.calls
+
+
+def policy() -> bytes:
+    """A policy file with many ignores of the usual size, each for one of the findings."""
+    entries = (
+        f"  - id: CVE-2026-{number * PAGES * PER_PAGE // IGNORES:05d}\n"
+        f"    package: package-{number * PAGES * PER_PAGE // IGNORES % PER_PAGE}\n"
+        "    reason: not reachable, the parser is disabled\n"
+        "    owner: team-web\n"
+        "    until: 2027-01-31\n"
+        for number in range(IGNORES)
+    )
+    return f"severity-threshold: medium\nignore:\n{''.join(entries)}".encode()
+
+
+def decided() -> None:
+    """Print what the policy file alone and the decision with it cost."""
+    began = time.process_time()
+    rules = read(policy(), ".ecr-publish.yml").layer.rules
+    known = time.process_time()
+    findings = tuple(
+        finding for page in range(PAGES) for finding in parse_page(answer(page)).findings
+    )
+    result = Result(target=TARGET, status="ACTIVE", findings=findings, engine=ScanType.ENHANCED)
+    given = Policy(rules=rules, on_unjudged=FAIL, report_only=False)
+    parsed = time.process_time()
+    verdict = judge([result], given, COMPLETED.date())
+    spent = time.process_time() - parsed
+    ignored = len(verdict.with_ground(Ground.IGNORED))
+    print(  # noqa: T201
+        f"a policy of {len(rules.ignore)} ignores: {known - began:.2f} s CPU to read; to decide "
+        f"over {len(findings)} findings, of which it ignores {ignored}: {spent:.2f} s CPU"
+    )
 
 
 def main() -> None:
     """Print the figures."""
     began = time.process_time()
-    verdict, markdown, calls = published()
+    verdict, markdown, calls = published(Rules(severity_threshold=Threshold.MEDIUM))
     spent = time.process_time() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KILOBYTES_A_MEGABYTE
     print(  # noqa: T201
         f"{len(verdict.findings)} findings on {PAGES} pages: {spent:.2f} s CPU, {peak:.0f} MB peak,"
         f" {calls} calls, a summary of {len(markdown) / 1000:.0f} kB"
     )
+    decided()
 
 
 if __name__ == "__main__":
