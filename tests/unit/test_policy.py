@@ -158,8 +158,11 @@ def test_s1_combined__nobody_allows_what_the_base_does_not(
 def test_s1_unknown_severity__fail_is_the_strictest_whatever_else_counts(
     severity: Severity,
 ) -> None:
-    base = {"unknown_severity": severity, "limits": {MEDIUM: 0}, "grace": {CRITICAL: 30}}
-    assert allowed(base, {"unknown_severity": Severity.UNDEFINED})
+    base: dict[str, Any] = {"unknown_severity": severity, "limits": {MEDIUM: 0}}
+    fail = {"unknown_severity": Severity.UNDEFINED}
+    assert allowed(base | {"grace": {CRITICAL: 30}}, fail)
+    # Where nothing is at the threshold, what has no rank is still over every limit.
+    assert allowed(base | {"severity_threshold": Threshold.NONE}, fail)
 
 
 @pytest.mark.parametrize(

@@ -383,6 +383,17 @@ def test_base__four_files_may_extend_each_other() -> None:
     )
 
 
+def test_base__each_file_is_stricter_than_the_one_below_it() -> None:
+    files = {
+        DEFAULT_PATH: "extends: middle.yml\nseverity-threshold: low",
+        "middle.yml": "extends: base.yml\nseverity-threshold: medium\nexploited: fail",
+        "base.yml": "severity-threshold: high",
+    }
+    assert of(files) == Rules(severity_threshold=Threshold.LOW, exploited=True)
+    files[DEFAULT_PATH] = "extends: middle.yml\nseverity-threshold: high"
+    assert problem(files).endswith("is looser than the base's, middle.yml, line 2")
+
+
 def test_base__that_extends_itself_ends() -> None:
     assert "more than 4 files" in problem({DEFAULT_PATH: "extends: .ecr-publish.yml"})
 
