@@ -39,7 +39,10 @@ def promote(site: Site, image: Obtained) -> None:
     digest = image.manifest.digest
     standing = look(site.registry, site.tags, site.standing)
     moved = {tag: item for tag, item in standing.items() if item.digest != digest}
-    orders = {tag: order(item, image.origin) for tag, item in moved.items()}
+    # One that cannot move goes nowhere: it was taken meanwhile, and putting it says so.
+    orders = {
+        tag: order(item, image.origin) for tag, item in moved.items() if site.state.can_move(tag)
+    }
     backwards = [tag for tag, found in orders.items() if found is not Order.NOT_NEWER]
     left = backwards if site.plan.only_forward else []
     for tag in backwards:
