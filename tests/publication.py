@@ -73,6 +73,7 @@ class Pusher:
     ecr: LocalEcr
     platforms: tuple[str, ...] = ()
     content: bytes = b"layer"
+    platform: str = "linux/amd64"
     built: list[Build] = field(default_factory=list)
 
     def builder(self, name: str | None) -> Builder:
@@ -103,7 +104,7 @@ class Pusher:
         try:
             if self.platforms:
                 return push_index(self.ecr, state.name, str(tag), self.platforms, **how).digest
-            return push_image(self.ecr, state.name, str(tag), **how).digest
+            return push_image(self.ecr, state.name, str(tag), platform=self.platform, **how).digest
         except requests.RequestException as error:
             raise failure(str(error), state.arn) from error
 
@@ -115,8 +116,8 @@ class Pusher:
 class Publication:
     """Runs of the action, and what came of the last one.
 
-    `head` is the commit that is checked out, `content` what is built from it, `event` what GitHub
-    says of the run.
+    `head` is the commit that is checked out, `content` what is built from it, for `platform` or as
+    an index for `platforms`, `event` what GitHub says of the run.
     """
 
     ecr: LocalEcr
@@ -124,6 +125,7 @@ class Publication:
     platforms: tuple[str, ...] = ()
     head: Commit | None = None
     content: bytes = b"layer"
+    platform: str = "linux/amd64"
     event: dict[str, str] = field(default_factory=dict)
     workflow: FakeWorkflow = field(default_factory=FakeWorkflow)
     built: list[Build] = field(default_factory=list)
@@ -148,7 +150,7 @@ class Publication:
 
     def publish(self, **inputs: str) -> int:
         self.workflow = FakeWorkflow()
-        engine = Pusher(self.ecr, self.platforms, self.content)
+        engine = Pusher(self.ecr, self.platforms, self.content, self.platform)
         self.built = engine.built
         environ = {
             "GITHUB_SHA": SHA,
@@ -169,6 +171,22 @@ class Publication:
                 cloud=Aws({}, self.workflow.mask),
             ),
         )
+
+    def held(self, digest: str) -> Manifest:
+        """A manifest of the repository, with its bytes as they are."""
+        (image,) = self.api.batch_get_image(
+            repositoryName=NAME, imageIds=[{"imageDigest": digest}]
+        )["images"]
+        return Manifest(
+            digest=Digest.parse(image["imageId"]["imageDigest"]),
+            media_type=image["imageManifestMediaType"],
+            text=image["imageManifest"],
+        )
+
+    def take_tags_away(self) -> None:
+        """Let all images stand without a tag, as moved tags leave them; ECR has no call for it."""
+        with self.ecr.registry.lock:
+            self.ecr.registry.images.shelf(NAME).tags.clear()
 
     def gate(self, reference: object, **inputs: str) -> int:
         return self.publish(job="gate", reference=str(reference), **inputs)

@@ -13,7 +13,7 @@ import pytest
 from ecr_publish.edges.registry import EcrRegistry
 from ecr_publish.manifest import OCI_INDEX, Manifest
 from ecr_publish.origin import COMMITTED, RECIPE, REVISION, Commit
-from ecr_publish.reference import Digest, Tag
+from ecr_publish.reference import Tag
 from tests.factories import NAME, SHA
 from tests.images import child, push_image, push_index, push_manifest
 from tests.publication import (
@@ -345,18 +345,6 @@ def parts(one: Publication, *, attested: bool = False) -> list[Manifest]:
     return [push_image(one.ecr, NAME, content=name.encode(), platform=name) for name in TWO]
 
 
-def held(one: Publication, digest: str) -> Manifest:
-    """A manifest of the repository, with its bytes as they are."""
-    (image,) = one.api.batch_get_image(repositoryName=NAME, imageIds=[{"imageDigest": digest}])[
-        "images"
-    ]
-    return Manifest(
-        digest=Digest.parse(image["imageId"]["imageDigest"]),
-        media_type=image["imageManifestMediaType"],
-        text=image["imageManifest"],
-    )
-
-
 @pytest.mark.parametrize("attested", [False, True])
 def test_merge__makes_one_index_of_what_was_pushed(
     prepare: Prepare,
@@ -370,7 +358,7 @@ def test_merge__makes_one_index_of_what_was_pushed(
     digest = one.workflow.outputs["digest"]
     assert one.releases.items() >= dict.fromkeys(("1.0", "latest"), digest).items()
     assert one.candidates == {}
-    index = held(one, digest)
+    index = one.held(digest)
     assert index.media_type == OCI_INDEX
     listed = json.loads(index.text)["manifests"]
     runnable = [item for item in listed if item["platform"]["os"] != "unknown"]
@@ -378,7 +366,7 @@ def test_merge__makes_one_index_of_what_was_pushed(
     assert len(listed) - len(runnable) == attested
     assert {call.status for call in one.ecr.calls("PutImage")} == {200}
     for image in images:
-        assert held(one, str(image.digest)) == image
+        assert one.held(str(image.digest)) == image
 
 
 @pytest.mark.parametrize("attested", [False, True])
