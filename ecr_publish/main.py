@@ -170,7 +170,8 @@ def _site(run: Run, plan: Plan, registry: Registry, workspace: str) -> Site:
         tags=tags,
         standing=look(registry, tags),
         workspace=workspace,
-        began=run.edges.clock.today(),
+        # ECR tells times in whole seconds.
+        began=run.edges.clock.today().replace(microsecond=0),
     )
 
 

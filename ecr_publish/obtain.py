@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from ecr_publish.build import Way, way
 from ecr_publish.errors import PlatformsMissing
@@ -114,7 +114,9 @@ def _built(site: Site, build: Build) -> Digest:
         how = way(build, engine.builder(build.builder), site.state, candidate)
         site.say(f"The image is to be {how.value}")
         login = site.registry.login() if how is Way.BUILDER else None
-        with _candidate_may_be_there(site), site.edges.workflow.untrusted() as write:
+        # Without a login the image gets no further than the engine.
+        pushes = _candidate_may_be_there(site) if login else nullcontext()
+        with pushes, site.edges.workflow.untrusted() as write:
             pushed = engine.build(
                 build, site.state, candidate, workspace=site.workspace, login=login, write=write
             )

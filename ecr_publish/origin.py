@@ -16,9 +16,8 @@ from datetime import datetime, timezone
 RECIPE = "ecr-publish.recipe"
 COMMITTED = "ecr-publish.committed"
 REVISION = "org.opencontainers.image.revision"
-_REVISION = re.compile(r"[\w.+/-]{1,64}", re.ASCII)
-_SECONDS = re.compile(r"[0-9]{1,18}")
-"""Python converts no number of thousands of digits; this many are enough for any time."""
+_SECONDS = re.compile(r"[0-9]{1,12}")
+"""Up to the year 9999; of a longer number some systems make an error that is no ValueError."""
 _REVISION = re.compile(r"[\w.+/-]{1,64}", re.ASCII)
 
 
@@ -95,7 +94,7 @@ def _labels(config: str) -> dict[str, str]:
         seconds = stated[COMMITTED]
         own = _SECONDS.fullmatch(seconds) and image["created"] == _time(seconds)
         named = {name: value for name, value in stated.items() if isinstance(value, str)}
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+    except (ValueError, TypeError, LookupError, RecursionError):
         return {}
     return named if own else {}
 

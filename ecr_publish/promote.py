@@ -39,7 +39,10 @@ def promote(site: Site, image: Obtained) -> None:
     digest = image.manifest.digest
     standing = look(site.registry, site.tags, site.standing)
     moved = {tag: item for tag, item in standing.items() if item.digest != digest}
-    orders = {tag: order(item, image.origin) for tag, item in moved.items()}
+    # One that cannot move goes nowhere: it was taken meanwhile, and putting it says so.
+    orders = {
+        tag: order(item, image.origin) for tag, item in moved.items() if site.state.can_move(tag)
+    }
     backwards = [tag for tag, found in orders.items() if found is not Order.NOT_NEWER]
     left = backwards if site.plan.only_forward else []
     for tag in backwards:
@@ -54,6 +57,9 @@ def leave(site: Site, *, passed: bool) -> None:
     """Remove the candidate tag, or say that it stays."""
     outcome, plan = site.outcome, site.plan
     if outcome.candidate is None:
+        return
+    if plan.keeps_passed if passed else plan.keeps_refused:
+        site.say(f"Candidate {plan.candidate} stays")
         return
     try:
         why = _stays(site, passed=passed)
@@ -97,14 +103,12 @@ def promoted(
 
 
 def _stays(site: Site, *, passed: bool) -> str:
-    """Why the candidate tag is to stay; empty where it is to be removed.
+    """Why the candidate tag stays although it was to go; empty where it goes.
 
     ECR deletes an image with its last tag. So the tag stays where it is the only one of an image
     that passed and was to have others, and of one that was there before this run.
     """
-    outcome, plan = site.outcome, site.plan
-    if plan.keeps_passed if passed else plan.keeps_refused:
-        return "it was to be kept." if passed else "the image did not pass."
+    outcome = site.outcome
     if outcome.promotion.tags or outcome.digest is None:
         return ""
     if passed and site.tags:

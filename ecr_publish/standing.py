@@ -8,7 +8,7 @@ from enum import Enum
 
 from ecr_publish.errors import TagTaken
 from ecr_publish.origin import Origin
-from ecr_publish.plan import Plan, RepositoryState
+from ecr_publish.plan import Build, Plan, RepositoryState
 from ecr_publish.reference import Digest, Tag
 
 
@@ -47,12 +47,14 @@ def published_before(
         recipes: Of the builds whose image is to be published; a build that is not known has the
             empty one.
 
-    Raises TagTaken where a tag that cannot move is on any other image.
+    Raises TagTaken where a tag that cannot move is on any other image. Not for a merge of unknown
+    builds: equal parts give equal bytes, so its index may be the one that has the tag.
     """
     same = {tag: item for tag, item in standing.items() if _made_by(item, recipes)}
     fixed = {tag: item for tag, item in same.items() if not state.can_move(tag)}
     chosen = next(iter((fixed or same).values()), None)
-    refuse_taken(state, standing, chosen.digest if chosen else None)
+    if chosen or isinstance(plan.source, Build):
+        refuse_taken(state, standing, chosen.digest if chosen else None)
     if chosen and (fixed or not plan.rebuild):
         return chosen.digest
     return None

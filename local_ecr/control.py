@@ -64,8 +64,11 @@ def batch_get_image(registry: Registry, body: Body) -> dict[str, Any]:
     images, failures = [], []
     for image_id in body["imageIds"]:
         image = _accepted_image(registry, repository, image_id, body.get("acceptedMediaTypes"))
+        scripted = registry.scenario.switches.image_failure
         if image is None:
-            failures.append(_not_found(image_id))
+            failures.append(_get_failure(image_id, "ImageNotFound", "Requested image not found"))
+        elif scripted:
+            failures.append(_get_failure(image_id, scripted, f"The image is there: {scripted}"))
         else:
             images.append(_image(registry, repository, image, image_id.get("imageTag")))
     return {"images": images, "failures": failures}
@@ -84,12 +87,8 @@ def _accepted_image(
     return image if type_is_accepted(image.manifest.media_type, accepted) else None
 
 
-def _not_found(image_id: Body) -> dict[str, Any]:
-    return {
-        "imageId": dict(image_id),
-        "failureCode": "ImageNotFound",
-        "failureReason": "Requested image not found",
-    }
+def _get_failure(image_id: Body, code: str, reason: str) -> dict[str, Any]:
+    return {"imageId": dict(image_id), "failureCode": code, "failureReason": reason}
 
 
 def batch_delete_image(registry: Registry, body: Body) -> dict[str, Any]:
@@ -145,7 +144,8 @@ def _detail(registry: Registry, repository: str, image: Image) -> dict[str, Any]
         "imageDigest": image.digest,
         "imageTags": tags or None,
         "imageSizeInBytes": image.size,
-        "imagePushedAt": image.pushed_at,
+        # Whole seconds, as ECR gives them.
+        "imagePushedAt": int(image.pushed_at),
         "imageManifestMediaType": image.manifest.media_type,
         "artifactMediaType": artifact,
         "imageStatus": "ACTIVE",

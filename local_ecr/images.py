@@ -169,8 +169,13 @@ class ImageStore:
             return "same"
         return "fixed" if put.mutability.is_immutable(put.tag) else "movable"
 
-    def store(self, put: Put, now: float) -> tuple[Image, bool]:
+    def store(self, put: Put, now: float, *, renew: bool = False) -> tuple[Image, bool]:
         """Keep the manifest and set its tag, without any check.
+
+        Args:
+            put: The manifest.
+            now: Epoch seconds.
+            renew: An image that is there already counts as pushed now.
 
         Returns:
             The image, and whether its digest is new in this repository.
@@ -185,6 +190,8 @@ class ImageStore:
                 pushed_at=now,
                 platform=put.platform,
             )
+        elif renew:
+            shelf.images[digest] = replace(shelf.images[digest], pushed_at=now)
         if put.tag is not None:
             shelf.tags.pop(put.tag, None)
             shelf.tags[put.tag] = digest

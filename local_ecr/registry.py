@@ -111,7 +111,8 @@ class Registry:
             mutability=put.mutability,
             platform=self._platform(put),
         )
-        image, is_new = self.images.store(placed, self.clock())
+        renew = self.scenario.switches.pushed_again == "last"
+        image, is_new = self.images.store(placed, self.clock(), renew=renew)
         if is_new and (put.tag is not None or self.scenario.switches.untagged_scanned):
             self._scan_on_push(put.repository, image)
         return image

@@ -92,6 +92,10 @@ class Switches:
         missing_repository: Push to none: `not-found` (404) or `connection-closed` (until 2024).
         enhanced_index: Scan of an index, enhanced: `not-found` or `unsupported`.
         type_not_accepted: BatchGetImage by tag, type not accepted: `not-found` or `return`.
+        image_failure: Code of BatchGetImage's failure for images that exist, such as `KmsError`;
+            empty: it gives them.
+        pushed_again: imagePushedAt of an image that is pushed again, or gets another tag: that of
+            the `first` push or of the `last`.
         last_tag_of_child: BatchDeleteImage by the last tag of what an index lists: `refuse`
             (failure ImageReferencedByManifestList) or `untag` (the tag goes, the image stays).
         untagged_scanned: Whether scan on push covers manifests pushed without a tag (children).
@@ -113,6 +117,8 @@ class Switches:
     missing_repository: str = "not-found"
     enhanced_index: str = "not-found"
     type_not_accepted: str = "not-found"
+    image_failure: str = ""
+    pushed_again: str = "first"
     last_tag_of_child: str = "refuse"
     untagged_scanned: bool = True
     inspector_denied: bool | str = False
@@ -168,6 +174,7 @@ _CHOICES = {
     "missing_repository": ("not-found", "connection-closed"),
     "enhanced_index": ("not-found", "unsupported"),
     "type_not_accepted": ("not-found", "return"),
+    "pushed_again": ("first", "last"),
     "last_tag_of_child": ("refuse", "untag"),
     "coverage_on_push": ("SCAN_FREQUENCY_SCAN_ON_PUSH", "SUCCESSFUL"),
     "counts": ("per-scan", "per-page"),

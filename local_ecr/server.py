@@ -55,7 +55,7 @@ class LocalEcr:
         self._server = KeepAliveServer(HOST, port, self._app)
         self.registry.repositories.host = self.host
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
         )
 
     def __enter__(self) -> LocalEcr:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
 
-import boto3
 import requests
 
 from ecr_publish.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
@@ -27,14 +27,20 @@ def push_image(
     platform: str = "linux/amd64",
     *,
     labels: Mapping[str, str] | None = None,
+    created: int | None = None,
     login: _Login | None = None,
 ) -> Manifest:
-    """Push an image of one layer, without a tag by its digest; gives its manifest."""
+    """Push an image of one layer, without a tag by its digest; gives its manifest.
+
+    `created` is the time that it states as its own, in seconds since 1970.
+    """
     system, _, architecture = platform.partition("/")
+    config = {"architecture": architecture, "os": system, "note": content.hex()}
     stated = {"config": {"Labels": dict(labels)}} if labels else {}
-    config = {"architecture": architecture, "os": system, "note": content.hex(), **stated}
-    push = partial(_push_blob, ecr, repository, login or _login())
-    descriptors = [push(blob) for blob in (json.dumps(config).encode(), content)]
+    made = {} if created is None else {"created": _time(created)}
+    blobs = (json.dumps({**config, **stated, **made}).encode(), content)
+    with _logged_in(ecr, login) as session:
+        descriptors = [_push_blob(ecr, repository, session, blob) for blob in blobs]
     types = ("config.v1+json", "layer.v1.tar")
     of_config, of_layer = (
         {"mediaType": f"application/vnd.oci.image.{name}", **descriptor}
@@ -52,6 +58,7 @@ def push_index(
     *,
     content: bytes = b"",
     labels: Mapping[str, str] | None = None,
+    created: int | None = None,
     login: _Login | None = None,
 ) -> Manifest:
     """Push an image per platform by digest, BuildKit's attestation, and the index of them all."""
@@ -63,6 +70,7 @@ def push_index(
             content=name.encode() + content,
             platform=name,
             labels=None if name == ATTESTED else labels,
+            created=created,
             login=login,
         )
         children.append(child(image, name))
@@ -88,33 +96,46 @@ def push_manifest(
     """Push a manifest, without a tag by its digest."""
     text, media_type = json.dumps({"schemaVersion": 2, **content}), str(content["mediaType"])
     digest = _digest(text.encode())
-    answer = requests.put(
-        f"{ecr.url}/v2/{repository}/manifests/{tag or digest}",
-        data=text,
-        headers={"Content-Type": media_type},
-        auth=login or _login(),
-        timeout=10,
-    )
+    with _logged_in(ecr, login) as session:
+        answer = session.put(
+            f"{ecr.url}/v2/{repository}/manifests/{tag or digest}",
+            data=text,
+            headers={"Content-Type": media_type},
+            timeout=10,
+        )
     answer.raise_for_status()
     return Manifest(digest=Digest(digest), media_type=media_type, text=text)
 
 
-def _push_blob(ecr: LocalEcr, repository: str, login: _Login, blob: bytes) -> dict[str, str | int]:
+def _push_blob(
+    ecr: LocalEcr, repository: str, session: requests.Session, blob: bytes
+) -> dict[str, str | int]:
     digest = _digest(blob)
-    answer = requests.post(
-        f"{ecr.url}/v2/{repository}/blobs/uploads/?digest={digest}",
-        data=blob,
-        auth=login,
-        timeout=10,
+    answer = session.post(
+        f"{ecr.url}/v2/{repository}/blobs/uploads/?digest={digest}", data=blob, timeout=10
     )
     answer.raise_for_status()
     return {"digest": digest, "size": len(blob)}
 
 
-def _login() -> _Login:
-    token = boto3.client("ecr").get_authorization_token()["authorizationData"][0]
-    user, _, password = base64.b64decode(token["authorizationToken"]).decode().partition(":")
+@contextmanager
+def _logged_in(ecr: LocalEcr, login: _Login | None) -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.trust_env = False
+        session.auth = login or _login(ecr)
+        yield session
+
+
+def _login(ecr: LocalEcr) -> _Login:
+    """A password without a call, which would cost more time than the push."""
+    with ecr.registry.lock:
+        token, _ = ecr.registry.tokens.issue(ecr.registry.clock())
+    user, _, password = base64.b64decode(token).decode().partition(":")
     return user, password
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _digest(data: bytes) -> str:

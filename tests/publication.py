@@ -6,12 +6,16 @@ local ECR share a clock that jumps, so that a wait of 15 minutes takes none.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import pytest
 import requests
 
 from ecr_publish.build import Builder
@@ -23,15 +27,20 @@ from ecr_publish.origin import Commit
 from ecr_publish.plan import Build, RepositoryState
 from ecr_publish.push import failure
 from ecr_publish.reference import Digest, Tag
+from local_ecr.faults import Fault, FaultPlan
 from local_ecr.server import LocalEcr
 from tests.factories import NAME, SHA
 from tests.fakes import FakeCheckout, FakeWorkflow
 from tests.images import push_image, push_index
 
 if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecr.type_defs import ImageDetailTypeDef
 
-START = datetime(2026, 11, 23, 12, tzinfo=timezone.utc).timestamp()
+HEAD = Commit(sha=SHA, time=2_000)
+PULL_REQUEST = {"GITHUB_HEAD_REF": "feature"}
+START = datetime(2026, 11, 23, 12, tzinfo=timezone.utc).timestamp() + 0.75
+"""Between two seconds, which is all that ECR's times tell apart."""
 
 
 class JumpingClock:
@@ -64,6 +73,7 @@ class Pusher:
     ecr: LocalEcr
     platforms: tuple[str, ...] = ()
     content: bytes = b"layer"
+    platform: str = "linux/amd64"
     built: list[Build] = field(default_factory=list)
 
     def builder(self, name: str | None) -> Builder:
@@ -89,12 +99,12 @@ class Pusher:
         self, state: RepositoryState, tag: Tag, login: Login, say: Callable[[str], None]
     ) -> Digest:
         labels = dict(item.split("=", 1) for item in self.built[-1].labels)
-        how: Any = {"content": self.content, "labels": labels}
+        how: Any = {"content": self.content, "labels": labels, "created": self.built[-1].epoch}
         how["login"] = (login.username, login.password)
         try:
             if self.platforms:
                 return push_index(self.ecr, state.name, str(tag), self.platforms, **how).digest
-            return push_image(self.ecr, state.name, str(tag), **how).digest
+            return push_image(self.ecr, state.name, str(tag), platform=self.platform, **how).digest
         except requests.RequestException as error:
             raise failure(str(error), state.arn) from error
 
@@ -106,8 +116,8 @@ class Pusher:
 class Publication:
     """Runs of the action, and what came of the last one.
 
-    `head` is the commit that is checked out, `content` what is built from it, `event` what GitHub
-    says of the run.
+    `head` is the commit that is checked out, `content` what is built from it, for `platform` or as
+    an index for `platforms`, `event` what GitHub says of the run.
     """
 
     ecr: LocalEcr
@@ -115,13 +125,32 @@ class Publication:
     platforms: tuple[str, ...] = ()
     head: Commit | None = None
     content: bytes = b"layer"
+    platform: str = "linux/amd64"
     event: dict[str, str] = field(default_factory=dict)
     workflow: FakeWorkflow = field(default_factory=FakeWorkflow)
     built: list[Build] = field(default_factory=list)
 
+    def create(self, *, on_push: bool = True) -> None:
+        """Create the repository, as its owner does."""
+        self.api.create_repository(
+            repositoryName=NAME, imageScanningConfiguration={"scanOnPush": on_push}
+        )
+
+    def set_mutability(self, mode: Any, *exclusions: str) -> None:
+        """Set which tags can move; the exclusions are those of the mode."""
+        filters = [{"filterType": "WILDCARD", "filter": item} for item in exclusions]
+        given: dict[str, Any] = {"imageTagMutabilityExclusionFilters": filters} if filters else {}
+        self.api.put_image_tag_mutability(repositoryName=NAME, imageTagMutability=mode, **given)
+
+    def empty(self) -> None:
+        """Let the repository be as new; a server anew would take longer than a run."""
+        self.api.delete_repository(repositoryName=NAME, force=True)
+        self.create()
+        self.ecr.reset()
+
     def publish(self, **inputs: str) -> int:
         self.workflow = FakeWorkflow()
-        engine = Pusher(self.ecr, self.platforms, self.content)
+        engine = Pusher(self.ecr, self.platforms, self.content, self.platform)
         self.built = engine.built
         environ = {
             "GITHUB_SHA": SHA,
@@ -143,12 +172,33 @@ class Publication:
             ),
         )
 
+    def held(self, digest: str) -> Manifest:
+        """A manifest of the repository, with its bytes as they are."""
+        (image,) = self.api.batch_get_image(
+            repositoryName=NAME, imageIds=[{"imageDigest": digest}]
+        )["images"]
+        return Manifest(
+            digest=Digest.parse(image["imageId"]["imageDigest"]),
+            media_type=image["imageManifestMediaType"],
+            text=image["imageManifest"],
+        )
+
+    def take_tags_away(self) -> None:
+        """Let all images stand without a tag, as moved tags leave them; ECR has no call for it."""
+        with self.ecr.registry.lock:
+            self.ecr.registry.images.shelf(NAME).tags.clear()
+
     def gate(self, reference: object, **inputs: str) -> int:
         return self.publish(job="gate", reference=str(reference), **inputs)
 
     def merge(self, *images: Manifest, **inputs: str) -> int:
         digests = "\n".join(str(image.digest) for image in images)
         return self.publish(job="merge", digests=digests, **inputs)
+
+    @cached_property
+    def api(self) -> ECRClient:
+        """The ECR API, by a client of the test's own."""
+        return boto3.client("ecr")
 
     @property
     def verdict(self) -> str:
@@ -161,7 +211,7 @@ class Publication:
     @property
     def images(self) -> list[ImageDetailTypeDef]:
         """All that the repository holds, as ECR describes it."""
-        return boto3.client("ecr").describe_images(repositoryName=NAME)["imageDetails"]
+        return self.api.describe_images(repositoryName=NAME)["imageDetails"]
 
     @property
     def tags(self) -> dict[str, str]:
@@ -199,3 +249,25 @@ class Publication:
 
 
 Prepare = Callable[..., Publication]
+
+
+def started(prepare: Prepare, scenario: Any = "clean", **more: Any) -> Publication:
+    """A repository that is scanned on push, and a checkout with a commit."""
+    one = prepare(scenario, **more)
+    one.head = HEAD
+    return one
+
+
+@contextmanager
+def failing(operation: str, code: str, first: int, last: int) -> Iterator[None]:
+    """Let the calls of an operation fail from the first of these to the last, counted from 1."""
+    seen: Counter[str] = Counter()
+    fault = Fault(operation=operation, code=code)
+
+    def take(_: FaultPlan, called: str) -> Fault | None:
+        seen[called] += 1
+        return fault if called == operation and first <= seen[called] <= last else None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FaultPlan, "take", take)
+        yield

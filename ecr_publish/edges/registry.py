@@ -183,6 +183,8 @@ class EcrRegistry:
             answer = self._ecr.get_download_url_for_layer(
                 repositoryName=self._name, layerDigest=str(digest), **self._registry
             )
+        # Whoever has the address may read the blob, for some minutes.
+        self._mask(answer["downloadUrl"])
         try:
             return download(answer["downloadUrl"], digest)
         except BlobUnreadable as error:

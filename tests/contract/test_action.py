@@ -77,7 +77,11 @@ def test_inputs__each_reaches_python_under_its_own_name(job: Job) -> None:
 @each
 def test_s1_inputs__code_takes_the_action_for_what_it_is(job: Job) -> None:
     # The constants of the action alone decide it, with what is required and nothing else given.
-    given = {"repository": "app", "reference": "1.4.2", "digests": str(make_digest())}
+    given = {
+        "repository": "app",
+        "reference": "1.4.2",
+        "digests": f"{make_digest('amd')}\n{make_digest('arm')}",
+    }
     constants = {name: text for name, text in step(job)["env"].items() if "${{" not in text}
     handed = {
         variable(name): given[name]

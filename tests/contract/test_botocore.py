@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import botocore.session
 import pytest
-from botocore.model import ServiceModel, StringShape
+from botocore.model import ServiceModel, StringShape, StructureShape
 
 from ecr_publish import errors
 from ecr_publish.edges.registry import PAGE_SIZE
@@ -62,6 +62,16 @@ def test_mutability__of_the_model_is_known() -> None:
 def test_error__that_the_code_looks_for_exists(operation: str, codes: list[str]) -> None:
     shapes = {shape.name for shape in model("ecr").operation_model(operation).error_shapes}
     assert set(codes) <= shapes
+
+
+def test_failure__of_an_image_that_is_not_there_is_the_one_the_code_passes_over() -> None:
+    assert "ImageNotFound" in values("ecr", "ImageFailureCode")
+
+
+def test_image__says_when_it_was_pushed() -> None:
+    detail = model("ecr").shape_for("ImageDetail")
+    assert isinstance(detail, StructureShape)
+    assert detail.members["imagePushedAt"].type_name == "timestamp"
 
 
 def test_operations__with_an_exit_code_exist() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from dev.engine import Engine
+from local_ecr.holds import When
 from tests.e2e.support import ACTION, Stage, Step, command_lines, obeyed, one_store, stage
 
 SOON = 7.5
@@ -78,6 +79,38 @@ def test_cancelled_push__ends_soon_without_a_release_tag(here: Stage) -> None:
 
         _assert_cancelled(here, step, seconds)
         assert list(here.tags("pushes")) == here.candidates("pushes")
+
+
+@one_store
+@POLITE
+@pytest.mark.parametrize("arrives", [True, False])
+def test_s6_cancelled_push__says_that_the_candidate_may_be_there(
+    here: Stage,
+    by: signal.Signals,
+    arrives: bool,  # noqa: FBT001
+) -> None:
+    name = f"may-be-there-{by.name}-{arrives}".lower()
+    here.create(name)
+    when: When = "after" if arrives else "before"
+    with here.ecr.hold("v2.PutManifest", when=when) as held, here.start(repository=name) as step:
+        held.wait()
+        seconds = step.end(by)
+        held.drop()
+
+        _assert_cancelled(here, step, seconds)
+        assert here.candidates(name) == list(here.tags(name)) == [step.candidate][:arrives]
+        said = f"The push was under way; ECR may have taken the candidate {step.candidate}."
+        assert said in step.summary
+        assert said in step.log.decode()
+
+
+@one_store
+def test_s6_cancelled_build__says_nothing_of_a_candidate(here: Stage) -> None:
+    with here.start(**SLOW_BUILD) as step:
+        step.wait_for("the slow step begins\n")
+        step.end(signal.SIGINT)
+
+        assert "may have taken" not in step.summary
 
 
 @one_store

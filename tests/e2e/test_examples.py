@@ -40,6 +40,11 @@ def publish(here: Stage, **inputs: str) -> str:
         return step.outputs["digest"]
 
 
+def releases(here: Stage) -> dict[str, str]:
+    """The release tags of the repository and the digest behind each."""
+    return {tag: it for tag, it in here.tags(NAME).items() if not tag.startswith("candidate-")}
+
+
 def test_native_platforms__become_one_index_that_is_gated_and_promoted(here: Stage) -> None:
     jobs = play(here, "native-platforms.yml")
 
@@ -68,6 +73,30 @@ def test_native_platforms__same_commit_again_has_the_same_index(here: Stage) -> 
     assert jobs["merge"].ended == "success"
     assert jobs["merge"].outputs("merge")["digest"] == first
     assert "v2.StartUpload" not in here.operations(NAME)
+
+
+@one_store
+def test_s5_native_platforms__built_anew_the_index_of_an_immutable_repository_stays(
+    engine: Engine,
+) -> None:
+    """Each run has runners that have just been born, whose checkouts date the files anew."""
+    with stage(engine) as here:
+        here.create(NAME, immutable=True)
+        first = play(here, "native-platforms.yml")
+        index, before = first["merge"].outputs("merge")["digest"], releases(here)
+        assert before == dict.fromkeys((here.commit, "latest"), index)
+        here.forget_builds()
+        for file in here.consumer.glob("*.*"):
+            file.touch()
+        jobs = play(here, "native-platforms.yml")
+
+        assert jobs["merge"].ended == "success"
+        for name in ("amd64", "arm64"):
+            assert jobs[name].outputs()["digest"] != first[name].outputs()["digest"]
+        assert jobs["merge"].outputs("merge")["digest"] == index
+        assert releases(here) == before
+        assert not {"PutImage", "BatchDeleteImage"} & set(here.operations(NAME))
+        assert "Nothing was built" in jobs["merge"].summaries[0]
 
 
 @one_store

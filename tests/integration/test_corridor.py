@@ -8,7 +8,7 @@ import os
 import re
 import signal
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -33,6 +33,7 @@ from ecr_publish.reference import Digest, Tag
 from ecr_publish.scan import Answer, NoScan, Unreachable
 from ecr_publish.scanning import Frequency, Scanning, ScanType
 from tests.fakes import (
+    TODAY,
     FakeCheckout,
     FakeClock,
     FakeCloud,
@@ -503,9 +504,21 @@ def test_builder__engine_that_holds_no_index_is_told_before_the_build() -> None:
     assert "containerd" in one.workflow.markdown
 
 
-@pytest.mark.parametrize("fails", ["build", "push"])
-def test_s6__cancelled_run_reports_and_leaves_no_local_tag(fails: str) -> None:
+@pytest.mark.parametrize(
+    ("driver", "fails", "pushing"),
+    [
+        ("docker", "build", False),
+        ("docker", "push", True),
+        ("docker-container", "build", True),
+    ],
+)
+def test_s6__cancelled_run_reports_and_leaves_no_local_tag(
+    driver: str,
+    fails: str,
+    pushing: bool,  # noqa: FBT001
+) -> None:
     one = prepare(page())
+    one.engine.made_by = Builder(driver=driver)
     one.engine.fails, one.engine.failure = fails, KeyboardInterrupt()
 
     assert one.walk() == 130
@@ -513,6 +526,21 @@ def test_s6__cancelled_run_reports_and_leaves_no_local_tag(fails: str) -> None:
     assert one.workflow.outputs["verdict"] == "unknown"
     assert "cancelled" in one.workflow.annotations[0][2]
     assert one.engine.calls[-1].startswith("forget")
+    # What ECR may have taken is named; what never left the engine is not.
+    assert ("ECR may have taken the candidate" in one.workflow.markdown) is pushing
+
+
+def test_s6_merge__cancelled_while_the_index_is_put_names_the_candidate() -> None:
+    one = prepare(page())
+
+    def cancelled(manifest: Manifest, tag: Tag) -> bool:
+        raise KeyboardInterrupt
+
+    one.registry.put = cancelled  # type: ignore[method-assign]
+
+    assert merge(one, *(of_platform(one, name) for name in ("amd64", "arm64"))) == 130
+
+    assert "ECR may have taken the candidate" in one.workflow.markdown
 
 
 def test_s6__cancelled_between_two_tags_states_the_first() -> None:
@@ -872,6 +900,61 @@ def test_promote__release_tags_candidate_and_exit_code(
     assert all(tag.startswith("candidate-") for tag in one.registry.untagged)
 
 
+WITHHELD = [
+    pytest.param(PULL_REQUEST, id="pull request"),
+    pytest.param(
+        {"GITHUB_EVENT_NAME": "merge_group", "GITHUB_REF": "refs/heads/gh-readonly-queue/main/1"},
+        id="merge queue",
+    ),
+]
+
+
+@pytest.mark.parametrize("event", WITHHELD)
+@pytest.mark.parametrize("answer", [PASSED, REFUSED], ids=["passed", "refused"])
+@pytest.mark.parametrize("before", [True, False], ids=["from before", "of this run"])
+def test_s4__image_from_before_the_run_keeps_its_last_tag(
+    event: dict[str, str],
+    answer: Page,
+    before: bool,  # noqa: FBT001
+) -> None:
+    one = prepare(answer)
+    one.event = event
+    if before:
+        one.registry.pushed_before[str(one.engine.digest)] = TODAY - timedelta(days=1)
+
+    assert one.walk() == (0 if answer is PASSED else 9)
+
+    assert (one.registry.untagged == []) is before
+    assert (one.workflow.outputs["candidate"] != "") is before
+    assert ("was there before this run" in one.workflow.markdown) is before
+
+
+@pytest.mark.parametrize("event", WITHHELD)
+def test_s4__image_of_an_unknown_age_keeps_its_last_tag(event: dict[str, str]) -> None:
+    one = prepare(page())
+    one.event = event
+    one.registry.refused["pushed_at"] = denied("DescribeImages")
+
+    assert one.walk() == 0
+
+    assert one.registry.untagged == []
+    assert one.workflow.outputs["candidate"] != ""
+    assert "ecr:DescribeImages" in one.workflow.markdown
+
+
+@pytest.mark.parametrize("event", WITHHELD)
+def test_promote__always_gives_a_pull_request_its_tags_but_not_latest(
+    event: dict[str, str],
+) -> None:
+    one = prepare(page())
+    one.event = event
+
+    assert one.walk(promote="always") == 0
+
+    assert one.tagged == ["0123456"]
+    assert len(one.registry.untagged) == 1
+
+
 def test_promote__withheld_tags_are_not_even_looked_at() -> None:
     one = prepare(page())
     one.event = PULL_REQUEST
@@ -886,54 +969,61 @@ def test_promote__withheld_tags_are_not_even_looked_at() -> None:
 
 @pytest.mark.parametrize("only_forward", ["true", "false"])
 @pytest.mark.parametrize(
-    ("origin", "newer"),
+    ("origin", "said"),
     [
-        pytest.param(Origin(committed=LATER, revision="cafe"), True, id="newer"),
-        pytest.param(Origin(committed=MINE), False, id="as old"),
-        pytest.param(Origin(committed=BEFORE), False, id="older"),
-        pytest.param(Origin(), False, id="without labels"),
-        pytest.param(None, False, id="unreadable"),
+        pytest.param(Origin(committed=LATER, revision="cafe"), "commit cafe", id="newer"),
+        pytest.param(Origin(committed=MINE), "", id="as old"),
+        pytest.param(Origin(committed=BEFORE), "", id="older"),
+        pytest.param(Origin(), "", id="without labels"),
+        pytest.param(None, "could not be told", id="unreadable"),
     ],
 )
-def test_forward__a_tag_on_a_newer_image(
-    origin: Origin | None,
-    newer: bool,  # noqa: FBT001
-    only_forward: str,
+def test_forward__a_tag_on_another_image(
+    origin: Origin | None, said: str, only_forward: str
 ) -> None:
     one = prepare(page())
     other = one.hold("latest", origin)
 
     assert one.walk(promote_only_forward=only_forward) == 0
 
-    stays = newer and only_forward == "true"
+    stays = said != "" and only_forward == "true"
     assert one.registry.tags["0123456"] == str(one.engine.digest)
     assert (one.registry.tags["latest"] == other) is stays
     assert one.tagged == (["0123456"] if stays else ["0123456", "latest"])
-    assert len(one.warnings) == newer
-    if newer:
-        assert "cafe" in one.warnings[0]
+    assert len(one.warnings) == bool(said)
+    if said:
+        assert said in one.warnings[0]
         assert ("promote-only-forward" in one.warnings[0]) is stays
 
 
-def test_forward__every_tag_ahead_leaves_the_image_untagged() -> None:
+@pytest.mark.parametrize("event", [{}, PULL_REQUEST], ids=["push", "pull request"])
+@pytest.mark.parametrize("origin", [Origin(committed=LATER), None], ids=["newer", "unreadable"])
+def test_forward__every_tag_that_stays_leaves_the_candidate(
+    origin: Origin | None, event: dict[str, str]
+) -> None:
     one = prepare(page())
-    one.hold("latest", Origin(committed=LATER))
+    one.event = event
+    one.hold("latest", origin)
 
-    assert one.walk(tags="latest", promote_only_forward="true") == 0
+    assert one.walk(tags="latest", promote="always", promote_only_forward="true") == 0
 
     assert one.tagged == []
-    assert one.workflow.outputs["candidate"] == ""
+    assert one.registry.untagged == []
+    assert one.workflow.outputs["candidate"].startswith(f"{URI}:candidate-42-2-")
+    assert "would be deleted with its last tag" in one.workflow.markdown
     assert len(one.warnings) == 1
 
 
-def test_forward__without_a_known_commit_nothing_is_newer() -> None:
+@pytest.mark.parametrize("only_forward", ["true", "false"])
+def test_forward__without_a_known_commit_it_is_not_known(only_forward: str) -> None:
     one = prepare(page())
     one.checkout = FakeCheckout(None)
     one.hold("latest", Origin(committed=LATER))
 
-    assert one.walk(promote_only_forward="true") == 0
+    assert one.walk(promote_only_forward=only_forward) == 0
 
-    assert one.tagged == ["0123456", "latest"]
+    assert one.tagged == (["0123456"] if only_forward == "true" else ["0123456", "latest"])
+    assert "could not be told" in one.warnings[0]
 
 
 def test_forward__what_another_run_has_tagged_meanwhile_counts() -> None:
@@ -953,28 +1043,43 @@ def test_forward__what_another_run_has_tagged_meanwhile_counts() -> None:
     assert one.registry.looked == [("0123456", "latest"), ("0123456", "latest")]
 
 
-def test_forward__tags_that_cannot_move_are_looked_at_once() -> None:
-    one = prepare(page())
-    one.registry.state = replace(
-        one.registry.state, mutability="IMMUTABLE_WITH_EXCLUSION", exclusions=("latest",)
-    )
-
-    assert one.walk() == 0
-
-    assert one.registry.looked == [("0123456", "latest"), ("latest",)]
-
-
-def test_s1__a_fixed_tag_that_another_run_takes_meanwhile_stays_there() -> None:
+@pytest.mark.parametrize("only_forward", ["true", "false"])
+@pytest.mark.parametrize("origin", [Origin(committed=LATER), None], ids=["newer", "unreadable"])
+def test_s1__a_fixed_tag_that_another_run_takes_meanwhile_stays_there(
+    origin: Origin | None, only_forward: str
+) -> None:
     one = prepare(page())
     one.registry.state = state(mutability="IMMUTABLE")
+
+    def another_run() -> None:
+        one.hold("0123456", origin)
+
+    one.registry.meanwhile["scan"] = another_run
     one.registry.refused["put 0123456"] = TagTaken(
         "0123456", "sha256:other", "team/app", "Meanwhile."
     )
 
-    assert one.walk(tags="1.0\n0123456") == 8
+    assert one.walk(tags="1.0\n0123456", promote_only_forward=only_forward) == 8
 
     assert one.tagged == ["1.0"]
+    assert one.warnings == []
     assert "sha256:other" in one.refusals[0]
+
+
+def test_s5__a_fixed_tag_that_another_run_of_this_build_puts_meanwhile_is_on() -> None:
+    one = prepare(page())
+    one.registry.state = state(mutability="IMMUTABLE")
+
+    def another_run() -> None:
+        one.registry.known[str(one.engine.digest)] = one.registry.pushed
+        one.registry.tags["0123456"] = str(one.engine.digest)
+
+    one.registry.meanwhile["scan"] = another_run
+    one.registry.refused["put 0123456"] = AssertionError("it is on already")
+
+    assert one.walk(tags="1.0\n0123456") == 0
+
+    assert one.tagged == ["1.0", "0123456"]
 
 
 def test_failure__promotion_that_ended_half_way_is_completed_by_the_next_run() -> None:
@@ -1171,11 +1276,18 @@ def test_merge__image_that_is_not_there() -> None:
     assert missing in one.refusals[0]
 
 
-@pytest.mark.parametrize("digests", ["", "latest", f"sha256:{'0' * 63}"])
-def test_merge__without_digests_touches_nothing(digests: str) -> None:
+ONE, OTHER = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+
+
+@pytest.mark.parametrize(
+    "digests",
+    [[], ["latest"], [f"sha256:{'0' * 63}"], [ONE], [ONE, ONE], [ONE, OTHER, ONE]],
+    ids=["none", "a tag", "too short", "one", "one twice", "two, one twice"],
+)
+def test_merge__without_digests_touches_nothing(digests: list[str]) -> None:
     one = prepare(page())
 
-    assert merge(one, digests) == 2
+    assert merge(one, *digests) == 2
 
     assert one.cloud.from_fork is None
 
@@ -1207,7 +1319,7 @@ def test_merge__configuration_that_may_not_be_read() -> None:
     one = prepare(page())
     one.registry.refused["config"] = denied("GetDownloadUrlForLayer")
 
-    assert merge(one, of_platform(one, "amd64")) != 0
+    assert merge(one, *(of_platform(one, name) for name in ("amd64", "arm64"))) == 6
 
     assert one.registry.tags == {}
     assert "ecr:GetDownloadUrlForLayer" in one.workflow.markdown
@@ -1221,6 +1333,6 @@ def test_s6_merge__index_that_was_not_put_is_no_candidate() -> None:
 
     one.registry.put = refuse  # type: ignore[method-assign]
 
-    assert merge(one, of_platform(one, "amd64")) == 8
+    assert merge(one, *(of_platform(one, name) for name in ("amd64", "arm64"))) == 8
 
     assert one.workflow.outputs["candidate"] == ""

@@ -299,7 +299,7 @@ def test_manifest__is_the_bytes_that_were_pushed(
 
 
 def test_manifest__that_is_gone(client: ECRClient, repository: str) -> None:
-    with pytest.raises(CallFailed, match="ImageNotFound: Requested image not found"):
+    with pytest.raises(CallFailed, match=r"there is no image sha256:\w+ \(ImageNotFound\)"):
         opened(client).manifest(make_digest())
 
 
@@ -549,6 +549,50 @@ def test_holders__a_hundred_at_once(
     assert len(ecr.calls("BatchGetImage")) == calls
 
 
+@pytest.mark.parametrize("code", ["KmsError", "ImageInaccessible", "UpstreamUnavailable"])
+def test_images__that_exist_and_are_not_given_are_no_free_tags(
+    client: ECRClient, repository: str, ecr: LocalEcr, code: str
+) -> None:
+    image = push_image(ecr, NAME, "one")
+    ecr.set_scenario({"default": "clean", "switches": {"image_failure": code}})
+    registry = opened(client)
+
+    for ask in (
+        lambda: registry.manifest(image.digest),
+        lambda: registry.find(Tag("one")),
+        lambda: registry.find(image.digest),
+        lambda: registry.holders([Tag("nobody"), Tag("one")]),
+    ):
+        with pytest.raises(CallFailed, match=rf"BatchGetImage failed: .* \({code}\)"):
+            ask()
+    assert registry.holders([Tag("nobody")]) == {}
+
+
+@pytest.mark.parametrize(("again", "first"), [("first", True), ("last", False)])
+def test_pushed_at__in_whole_seconds(
+    client: ECRClient,
+    repository: str,
+    ecr: LocalEcr,
+    again: str,
+    first: bool,  # noqa: FBT001
+) -> None:
+    ecr.set_scenario({"default": "clean", "switches": {"pushed_again": again}})
+    now, registry = 1_700_000_000.75, opened(client)
+    ecr.registry.clock = lambda: now
+    image = push_image(ecr, NAME, "one")
+    assert registry.pushed_at(image.digest).timestamp() == CREATED
+
+    now += 60
+    registry.put(image, Tag("two"))
+
+    assert registry.pushed_at(image.digest).timestamp() == CREATED + (0 if first else 60)
+
+
+def test_pushed_at__of_what_is_gone(client: ECRClient, repository: str) -> None:
+    with pytest.raises(CallFailed, match="ImageNotFound"):
+        opened(client).pushed_at(make_digest())
+
+
 def test_config__is_the_images_own(client: ECRClient, repository: str, ecr: LocalEcr) -> None:
     image = push_image(ecr, NAME, "one", platform="linux/arm64", labels={"team": "web"})
 
@@ -570,11 +614,12 @@ def test_s3_config__the_address_is_in_no_error(
 
 
 LABELS = {RECIPE: "aaaa", REVISION: "cafe", COMMITTED: "1700000000"}
+CREATED = 1_700_000_000
 ORIGIN = Origin(recipes=frozenset({"aaaa"}), revision="cafe", committed=1_700_000_000)
 
 
 def test_origin__of_an_image(client: ECRClient, repository: str, ecr: LocalEcr) -> None:
-    image = push_image(ecr, NAME, "one", labels=LABELS)
+    image = push_image(ecr, NAME, "one", labels=LABELS, created=CREATED)
     ecr.reset()
 
     assert opened(client).origin(image) == ORIGIN
@@ -584,14 +629,23 @@ def test_origin__of_an_image(client: ECRClient, repository: str, ecr: LocalEcr) 
 def test_origin__of_an_image_without_labels(
     client: ECRClient, repository: str, ecr: LocalEcr
 ) -> None:
-    assert opened(client).origin(push_image(ecr, NAME, "one")) == Origin()
+    assert opened(client).origin(push_image(ecr, NAME, "one")) == Origin(recipes=frozenset({""}))
+
+
+@pytest.mark.parametrize("created", [None, CREATED + 1])
+def test_s1_origin__of_what_was_built_from_an_image_is_not_that_of_the_image(
+    client: ECRClient, repository: str, ecr: LocalEcr, created: int | None
+) -> None:
+    inherited = push_image(ecr, NAME, "one", labels=LABELS, created=created)
+
+    assert opened(client).origin(inherited) == Origin(recipes=frozenset({""}))
 
 
 def test_origin__of_an_index_is_that_of_all_its_images_but_the_attestation(
     client: ECRClient, repository: str, ecr: LocalEcr
 ) -> None:
     platforms = ("linux/amd64", "linux/arm64")
-    index = push_index(ecr, NAME, "several", platforms, labels=LABELS)
+    index = push_index(ecr, NAME, "several", platforms, labels=LABELS, created=CREATED)
     ecr.reset()
 
     assert opened(client).origin(index) == ORIGIN
@@ -601,17 +655,20 @@ def test_origin__of_an_index_is_that_of_all_its_images_but_the_attestation(
 def test_origin__of_an_index_whose_images_differ(
     client: ECRClient, repository: str, ecr: LocalEcr
 ) -> None:
-    later = {RECIPE: "bbbb", COMMITTED: "1800000000"}
+    later = {RECIPE: "bbbb", COMMITTED: str(CREATED + 1)}
     children = [
-        child(push_image(ecr, NAME, platform=platform, labels=labels), platform)
-        for platform, labels in (("linux/amd64", LABELS), ("linux/arm64", later))
+        child(push_image(ecr, NAME, platform=platform, labels=labels, created=made), platform)
+        for platform, labels, made in (
+            ("linux/amd64", LABELS, CREATED),
+            ("linux/arm64", later, CREATED + 1),
+        )
     ]
     index = push_manifest(ecr, NAME, "one", {"mediaType": OCI_INDEX, "manifests": children})
 
     origin = opened(client).origin(index)
 
     assert origin == Origin(
-        recipes=frozenset({"aaaa", "bbbb"}), revision="cafe", committed=1_800_000_000
+        recipes=frozenset({"aaaa", "bbbb"}), revision="cafe", committed=CREATED + 1
     )
 
 
@@ -637,9 +694,9 @@ def test_origin__that_cannot_be_read_is_unknown(
     platforms: tuple[str, ...],
 ) -> None:
     image = (
-        push_index(ecr, NAME, "one", platforms, labels=LABELS)
+        push_index(ecr, NAME, "one", platforms, labels=LABELS, created=CREATED)
         if platforms
-        else push_image(ecr, NAME, "one", labels=LABELS)
+        else push_image(ecr, NAME, "one", labels=LABELS, created=CREATED)
     )
     ecr.fail_next(operation, code, times=99)
 
@@ -650,7 +707,7 @@ def test_origin__that_cannot_be_read_is_unknown(
 def test_origin__a_fault_that_passes_is_waited_out(
     client: ECRClient, repository: str, ecr: LocalEcr, code: str
 ) -> None:
-    image = push_image(ecr, NAME, "one", labels=LABELS)
+    image = push_image(ecr, NAME, "one", labels=LABELS, created=CREATED)
     ecr.fail_next("GetDownloadUrlForLayer", code, times=2)
 
     assert opened(client).origin(image) == ORIGIN

@@ -97,6 +97,35 @@ def test_annotations__are_escaped(
     )
 
 
+SURROGATE = "one \ud800\udfff two \udcff \x1b[31m"
+
+
+def test_annotations__take_what_no_file_takes(
+    workflow: GitHubWorkflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    workflow.error("ecr-publish", SURROGATE)
+    workflow.warning("ecr-publish", SURROGATE)
+    workflow.say(SURROGATE)
+
+    error, warning, said = capfd.readouterr().out.splitlines()
+    assert error.startswith("::error title=ecr-publish::one \ufffd")
+    assert warning.startswith("::warning title=ecr-publish::one \ufffd")
+    assert said.startswith("one \ufffd")
+    assert "\x1b" not in error + warning + said
+
+
+def test_output__takes_what_no_file_takes(
+    workflow: GitHubWorkflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "output"
+    file.touch()
+    monkeypatch.setenv("GITHUB_OUTPUT", str(file))
+
+    workflow.output("reason", SURROGATE)
+
+    assert file.read_text("utf-8").splitlines()[1].startswith("one \ufffd")
+
+
 def test_output__several_lines(
     workflow: GitHubWorkflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

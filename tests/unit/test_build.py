@@ -11,6 +11,7 @@ from ecr_publish.build import (
     pushed_digest,
     stated_driver,
     stated_error,
+    stated_problem,
     way,
 )
 from ecr_publish.errors import CandidateCannotMove, ExitCode, StoreLacks
@@ -163,6 +164,19 @@ def test_way__candidate_that_cannot_move_takes_no_index(
     assert caught.value.what.startswith(f"{named} cannot be pushed by this Docker Engine to {NAME}")
 
 
+def test_way__advice_knows_the_repository_s_mode_and_exclusions() -> None:
+    attested = make_build(provenance="true")
+    fixed = make_state(mutability="IMMUTABLE_WITH_EXCLUSION", exclusions=("latest", "v*"))
+    with pytest.raises(CandidateCannotMove) as caught:
+        way(attested, CONTAINERD, fixed, CANDIDATE)
+    assert "filter='latest' filterType=WILDCARD,filter='v*' filterType" in caught.value.fix
+
+    excluded = make_state(mutability="MUTABLE_WITH_EXCLUSION", exclusions=("c*",))
+    with pytest.raises(CandidateCannotMove) as caught:
+        way(attested, CONTAINERD, excluded, CANDIDATE)
+    assert "exclusions (c*), change the one" in caught.value.fix
+
+
 # What buildx says -------------------------------------------------------------------------------
 
 
@@ -180,6 +194,19 @@ def test_way__candidate_that_cannot_move_takes_no_index(
 )
 def test_stated_driver__of_the_builder(inspection: str, driver: str) -> None:
     assert stated_driver(inspection) == driver
+
+
+@pytest.mark.parametrize(
+    ("inspection", "problem"),
+    [
+        ("Name: b\nDriver: docker\nError: no daemon: it is off\n", "no daemon: it is off"),
+        ("Name: b\nDriver: docker\n\nNodes:\nStatus: Error\n", ""),
+        ("Name: Error\nError Count: 1\n", ""),
+        ("", ""),
+    ],
+)
+def test_stated_problem__of_the_builder(inspection: str, problem: str) -> None:
+    assert stated_problem(inspection) == problem
 
 
 def test_pushed_digest__is_that_of_the_image_and_not_of_its_configuration() -> None:

@@ -99,6 +99,34 @@ def test_branch__of_a_pull_request_is_its_head() -> None:
     assert context == make_context(branch="feature/x", from_pull_request=True)
 
 
+@pytest.mark.parametrize(
+    ("event", "head", "unmerged"),
+    [
+        ("push", "", False),
+        ("merge_group", "", True),
+        ("pull_request", "feature/x", True),
+        ("pull_request_target", "feature/x", True),
+        ("merge_group", "feature/x", True),
+        ("merge_groups", "", False),
+        ("", "", False),
+    ],
+)
+def test_s1_from_pull_request__in_review_or_in_a_merge_queue(
+    event: str,
+    head: str,
+    unmerged: bool,  # noqa: FBT001
+) -> None:
+    context = run(GITHUB_EVENT_NAME=event, GITHUB_HEAD_REF=head)
+    assert context.from_pull_request is unmerged
+
+
+def test_branch__of_a_merge_queue_is_the_queue_s_own() -> None:
+    ref = "refs/heads/gh-readonly-queue/main/pr-7-0123456"
+    context = run(GITHUB_EVENT_NAME="merge_group", GITHUB_REF=ref)
+    branch = "gh-readonly-queue/main/pr-7-0123456"
+    assert context == make_context(branch=branch, from_pull_request=True)
+
+
 def test_branch__of_pull_request_target_is_the_head_too() -> None:
     context = run(pull_request({"full_name": "evil/app"}), GITHUB_HEAD_REF="main")
     assert context == make_context(branch="main", from_pull_request=True, from_fork=True)

@@ -1,5 +1,7 @@
 import json
+import shlex
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -55,7 +57,7 @@ EXAMPLES = [
     (CannotMerge("they are odd"), ExitCode.INPUT),
     (BuilderMissing("native", "no such builder"), ExitCode.BUILD),
     (StoreLacks("an image for 2 platforms"), ExitCode.BUILD),
-    (CandidateCannotMove("an image for 2 platforms", "app"), ExitCode.BUILD),
+    (CandidateCannotMove("an index", "app", mode="IMMUTABLE", excluded=()), ExitCode.BUILD),
     (EngineMissing("no socket"), ExitCode.BUILD),
     (BuildFailed(1), ExitCode.BUILD),
     (ImageMissing("app:test"), ExitCode.BUILD),
@@ -459,20 +461,44 @@ def test_store_lacks__image_store_or_a_builder_to_paste() -> None:
     assert step["run"].splitlines()[3:] == ["sudo systemctl restart docker"]
 
 
-def test_candidate_cannot_move__command_or_a_builder_to_paste() -> None:
-    error = CandidateCannotMove("an image for 2 platforms", "team/app")
+@pytest.mark.parametrize(
+    ("mode", "excluded", "filters"),
+    [
+        ("IMMUTABLE", [], ["candidate-*"]),
+        ("IMMUTABLE_WITH_EXCLUSION", ["latest"], ["latest", "candidate-*"]),
+        ("IMMUTABLE_WITH_EXCLUSION", ["v*", "latest"], ["v*", "latest", "candidate-*"]),
+    ],
+)
+def test_candidate_cannot_move__command_keeps_what_is_excluded(
+    mode: str, excluded: Sequence[str], filters: Sequence[str]
+) -> None:
+    error = CandidateCannotMove("an index", "team/app", mode=mode, excluded=excluded)
     assert error.what == (
-        "an image for 2 platforms cannot be pushed by this Docker Engine to team/app, whose tags "
-        "are immutable"
+        "an index cannot be pushed by this Docker Engine to team/app, where a candidate tag cannot "
+        "move"
     )
     assert "Nothing was built." in error.why
     command, _, builder = pasted(error.fix).partition("\n- ")
-    assert command == (
-        "aws ecr put-image-tag-mutability --repository-name team/app \\\n"
-        "  --image-tag-mutability IMMUTABLE_WITH_EXCLUSION \\\n"
-        "  --image-tag-mutability-exclusion-filters filterType=WILDCARD,filter='candidate-*'"
-    )
+    assert shlex.split(command.replace("\\\n", "")) == [
+        *("aws", "ecr", "put-image-tag-mutability", "--repository-name", "team/app"),
+        *("--image-tag-mutability", "IMMUTABLE_WITH_EXCLUSION"),
+        "--image-tag-mutability-exclusion-filters",
+        *(f"filterType=WILDCARD,filter={item}" for item in filters),
+    ]
     assert builder == "uses: docker/setup-buildx-action@v3"
+
+
+def test_candidate_cannot_move__where_the_exclusions_are_what_cannot_move() -> None:
+    error = CandidateCannotMove(
+        "an index", "app", mode="MUTABLE_WITH_EXCLUSION", excluded=["v*", "cand*"]
+    )
+    first, _, rest = error.fix.partition("\n")
+    assert first == (
+        "Let candidate tags move: of the repository's exclusions (v*, cand*), change the one that "
+        "names candidate-…"
+    )
+    assert "IMMUTABLE" not in error.fix
+    assert pasted(rest) == "- uses: docker/setup-buildx-action@v3"
 
 
 def test_image_not_there__reference_and_command_to_paste() -> None:

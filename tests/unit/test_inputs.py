@@ -326,26 +326,51 @@ def test_job__of_each_action(given: dict[str, str], expected: dict[str, Any]) ->
     assert parsed(**given) == make_inputs(**expected)
 
 
+def test_s1_job__gate_without_an_image_is_no_build() -> None:
+    expected = "reference: is not set; give the tag or the digest of the image to gate"
+    assert problem(job="gate", digests=DIGESTS) == expected
+
+
+AMD, ARM, RISC = (str(make_digest(name)) for name in ("amd", "arm", "riscv64"))
+
+
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("digests", "found"),
     [
-        (
-            {"job": "gate", "digests": DIGESTS},
-            "reference: is not set; give the tag or the digest of the image to gate",
-        ),
-        (
-            {"job": "merge", "reference": "1.4.2"},
-            "digests: is not set; give one digest per platform, one per line",
-        ),
+        ([], "0 lines name 0 images"),
+        ([""], "0 lines name 0 images"),
+        ([AMD], "1 lines name 1 images"),
+        (["", AMD, " "], "1 lines name 1 images"),
+        ([AMD, AMD], "2 lines name 1 images"),
+        ([AMD, ARM, AMD], "3 lines name 2 images"),
+        ([AMD, ARM, RISC, ARM], "4 lines name 3 images"),
     ],
 )
-def test_s1_job__without_its_image_is_no_build(given: dict[str, str], expected: str) -> None:
-    assert problem(**given) == expected
+def test_s1_job__merge_of_fewer_images_than_platforms(digests: list[str], found: str) -> None:
+    assert problem(job="merge", reference="1.4.2", digests="\n".join(digests)) == (
+        f"digests: {found}; give one digest per platform, at least two (is the output of a job "
+        "empty, or misspelt?)"
+    )
+
+
+@pytest.mark.parametrize("digests", [[AMD, ARM], [ARM, AMD], [AMD, "", ARM, RISC]])
+def test_job__merge_of_different_images(digests: list[str]) -> None:
+    asked = parsed(job="merge", digests="\n".join(digests)).digests
+    assert [str(item) for item in asked] == [item for item in digests if item]
+
+
+@pytest.mark.parametrize("job", ["publish", "gate"])
+@pytest.mark.parametrize("digests", ["", AMD, f"{AMD}\n{AMD}"])
+def test_job__digests_count_for_merge_alone(job: str, digests: str) -> None:
+    assert parsed(job=job, reference="1.4.2", digests=digests).job is Job(job)
 
 
 @pytest.mark.parametrize(("job", "name"), [("gate", "reference"), ("merge", "digests")])
 def test_job__what_is_given_wrongly_is_not_called_missing(job: str, name: str) -> None:
-    assert "is not set" not in problem(**{"job": job, name: "a/b"})
+    found = problem(**{"job": job, name: "a/b"})
+    assert "'a/b' is n" in found
+    assert "is not set" not in found
+    assert "lines name" not in found
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,10 @@ def test_s2_targets__index_without_an_image_is_refused(children: list[dict[str, 
         "7",
         "",
         "{",
+        "[" * 100_000,
+        '{"manifests": [' + '{"platform": ' * 100_000,
     ],
+    ids=range(13),
 )
 def test_s2_targets__index_that_cannot_be_read_is_refused(text: str) -> None:
     digest = Digest.parse(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}")
@@ -423,6 +426,7 @@ def test_config_digest__is_the_one_that_the_image_names() -> None:
         pytest.param(of_config(config={"digest": "a", "Digest": "b"}), id="two digests"),
         pytest.param(as_index("[]"), id="no object"),
         pytest.param(as_index("{"), id="no JSON"),
+        pytest.param(as_index('{"config": ' * 100_000), id="a deep one"),
     ],
 )
 def test_config_digest__image_that_names_none(manifest: Manifest) -> None:

@@ -64,7 +64,13 @@ def no_fetch(digest: Digest) -> Manifest:
     raise AssertionError(digest)
 
 
+def _nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    names = st.sampled_from(["os", "architecture", "variant", "os.features"])
+    return st.lists(inner) | st.dictionaries(names, inner | st.sampled_from(["linux", "arm64"]))
+
+
 AMD, ARM = image("amd"), image("arm", "linux/arm64")
+ARM_V7 = image("arm v7", "linux/arm/v7")
 
 
 def test_merged__images_of_two_platforms() -> None:
@@ -244,11 +250,53 @@ def test_merged__variants_are_platforms_of_their_own() -> None:
         '{"os": "", "architecture": "amd64"}',
         '{"os": "linux", "architecture": null}',
         '{"os": "linux", "variant": "v8"}',
+        '{"os": "linux", "architecture": "amd64", "variant": 8}',
+        '{"os": ["linux"], "architecture": "amd64"}',
+        '{"os": "linux", "architecture": {"a": 1}}',
+        '{"os": true, "architecture": "amd64"}',
+        "[" * 100_000,
+        '{"os": "linux", "architecture": "amd64", "os.features": ' + "[" * 100_000,
     ],
+    ids=range(17),
 )
 def test_merged__image_that_states_no_platform(config: str) -> None:
     part = Part(manifest=AMD.manifest, config=config)
     assert refusal(ARM, part) == f"{AMD.manifest.digest} does not say which platform it is for"
+
+
+@pytest.mark.parametrize(
+    "platform",
+    ["unknown/unknown", "unknown/amd64", "linux/unknown", "linux/arm/unknown"],
+)
+def test_s1_merged__image_that_calls_itself_an_attestation_is_refused(platform: str) -> None:
+    part = image("hidden", platform)
+    expected = f"{part.manifest.digest} does not say which platform it is for"
+    assert refusal(AMD, part) == refusal(part, ARM) == expected
+
+
+@pytest.mark.parametrize(
+    ("two", "kept"),
+    [
+        ("linux/arm64", ["linux/amd64", "linux/arm64"]),
+        ("linux/amd64/v3", ["linux/amd64", "linux/amd64/v3"]),
+        ("linux/amd64/v1", ["linux/amd64"]),
+        ("linux/x86_64", ["linux/amd64"]),
+    ],
+)
+def test_s1_merged__one_digest_for_two_platforms_keeps_both(two: str, kept: list[str]) -> None:
+    listed = index(make_child("x", two), make_child("x", "linux/amd64"))
+    for order in permutations([listed, index(make_child("x", "linux/amd64")), ARM_V7]):
+        names = [target.platform for target in targets(merged(order), no_fetch)]
+        assert names == sorted([*kept, "linux/arm/v7"])
+
+
+@given(st.text() | st.recursive(st.none() | st.integers() | st.text(), _nested).map(json.dumps))
+def test_merged__any_configuration_is_taken_or_refused(config: str) -> None:
+    try:
+        found = children(AMD, Part(manifest=ARM.manifest, config=config))
+    except CannotMerge:
+        return
+    assert len(found) == 2
 
 
 @pytest.mark.parametrize(

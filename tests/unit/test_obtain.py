@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pytest
 
 from ecr_publish.build import Builder
 from ecr_publish.errors import BuildFailed, PlatformsMissing, PublishError, StoreLacks, TagTaken
-from ecr_publish.manifest import OCI_INDEX
+from ecr_publish.manifest import OCI_INDEX, Manifest
 from ecr_publish.obtain import images, obtained
 from ecr_publish.origin import Origin
 from ecr_publish.outcome import Outcome
@@ -27,6 +28,7 @@ from tests.factories import (
     make_target,
 )
 from tests.fakes import (
+    TODAY,
     FakeCheckout,
     FakeClock,
     FakeCloud,
@@ -43,6 +45,7 @@ FIXED, MOVABLE = Tag("1.4.2"), Tag("latest")
 NAME = f"{URI}:{CANDIDATE}"
 MINE = Origin(recipes=frozenset({"mine"}), committed=5)
 BUILD = make_build(recipe="mine", epoch=5)
+BOTH = Merge(digests=(AMD.digest, ARM.digest))
 
 
 class World:
@@ -75,6 +78,7 @@ class World:
             tags=(FIXED, MOVABLE),
             standing=standing or {},
             workspace="/workspace",
+            began=TODAY,
         )
 
     def image(self) -> Obtained:
@@ -159,6 +163,52 @@ def test_s4_obtained__tag_that_is_taken_stops_before_the_build() -> None:
     assert world.engine.calls == []
 
 
+UNDER_WAY = f"The push was under way; ECR may have taken the candidate {CANDIDATE}."
+
+
+@pytest.mark.parametrize(
+    ("fails", "driver", "notes"),
+    [
+        ("builder", "docker", []),
+        ("build", "docker", []),
+        ("build", "docker-container", [UNDER_WAY]),
+        ("push", "docker", [UNDER_WAY]),
+    ],
+)
+def test_s6_obtained__cancel_says_whether_the_candidate_may_be_there(
+    fails: str, driver: str, notes: list[str]
+) -> None:
+    world = World(BUILD)
+    world.engine.made_by = Builder(driver=driver, containerd=True)
+    world.engine.failure, world.engine.fails = KeyboardInterrupt(), fails
+
+    with pytest.raises(KeyboardInterrupt):
+        world.image()
+    assert world.outcome.notes == notes
+    assert world.found() == (None, None, False)
+    assert world.engine.calls[-1] == f"forget {NAME}"
+
+
+@pytest.mark.parametrize(
+    ("fails", "driver"), [("build", "docker-container"), ("push", "docker")], ids=["build", "push"]
+)
+def test_obtained__push_that_ended_by_itself_leaves_no_note(fails: str, driver: str) -> None:
+    world = World(BUILD)
+    world.engine.made_by = Builder(driver=driver, containerd=True)
+    world.engine.failure, world.engine.fails = BuildFailed(1), fails
+
+    with pytest.raises(BuildFailed):
+        world.image()
+    assert world.outcome.notes == []
+
+
+def test_obtained__push_that_went_well_leaves_no_note() -> None:
+    for source in (BUILD, make_build(builder="native"), LocalImage(name="app:test"), BOTH):
+        world = World(source)
+        world.image()
+        assert world.outcome.notes == []
+
+
 # From the engine --------------------------------------------------------------------------------
 
 
@@ -186,6 +236,25 @@ def test_s5_obtained__image_of_the_engine_that_has_its_tag() -> None:
     world = World(LocalImage(name="app:test"), {FIXED: held(PUSHED)})
 
     assert world.image().manifest == PUSHED
+
+
+def test_s6_obtained__cancel_while_an_image_of_the_engine_is_pushed() -> None:
+    world = World(LocalImage(name="app:test"))
+    world.engine.failure, world.engine.fails = KeyboardInterrupt(), "push"
+
+    with pytest.raises(KeyboardInterrupt):
+        world.image()
+    assert world.outcome.notes == [UNDER_WAY]
+
+
+@pytest.mark.parametrize(
+    "source", [LocalImage(name="app:test"), Existing(reference=PUSHED.digest)], ids=["local", "it"]
+)
+def test_obtained__image_that_is_not_made_here_was_not_published_before(source: Source) -> None:
+    world = World(source, {MOVABLE: held(PUSHED, MINE), FIXED: held(PUSHED, None)})
+    world.image()
+
+    assert not world.outcome.reused
 
 
 # In the repository ------------------------------------------------------------------------------
@@ -228,8 +297,6 @@ def test_obtained__origin_is_read_where_there_is_one_to_compare(
 
 # Merged -----------------------------------------------------------------------------------------
 
-BOTH = Merge(digests=(AMD.digest, ARM.digest))
-
 
 def test_obtained__merged_index_is_the_candidate() -> None:
     world = World(BOTH)
@@ -241,6 +308,99 @@ def test_obtained__merged_index_is_the_candidate() -> None:
     assert world.found() == (index.digest, CANDIDATE, False)
     assert world.engine.calls == []
     assert [*world.outcome.seconds] == ["merge"]
+
+
+def merging(standing: Standing | None = None, /, **plan: Any) -> World:
+    """A merge of two images, of one build each."""
+    world = World(BOTH, standing, **plan)
+    world.registry.origins |= {
+        str(AMD.digest): Origin(recipes=frozenset({"amd"}), committed=5),
+        str(ARM.digest): Origin(recipes=frozenset({"arm"}), committed=5),
+        str(OTHER.digest): Origin(recipes=frozenset({"amd", "arm"}), committed=5),
+    }
+    return world
+
+
+OF_BOTH = Origin(recipes=frozenset({"amd", "arm"}), committed=5)
+
+
+@pytest.mark.parametrize("tag", [FIXED, MOVABLE])
+def test_s5_obtained__merge_of_the_same_builds_is_not_made_again(tag: Tag) -> None:
+    world = merging({tag: held(OTHER, OF_BOTH)})
+
+    assert world.image() == Obtained(manifest=OTHER, origin=OF_BOTH)
+    assert world.found() == (OTHER.digest, None, True)
+    assert world.outcome.worn == (tag,)
+    assert world.registry.tags == {str(tag): str(OTHER.digest)}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        None,
+        Origin(recipes=frozenset({""})),
+        Origin(recipes=frozenset({"arm", ""})),
+        Origin(recipes=frozenset({"else"})),
+    ],
+)
+@pytest.mark.parametrize(
+    "there",
+    [
+        OF_BOTH,
+        Origin(recipes=frozenset({"amd"})),
+        Origin(recipes=frozenset({"amd", ""})),
+        Origin(recipes=frozenset({"amd", "arm", ""})),
+    ],
+)
+def test_s5_obtained__merge_of_an_unknown_part_is_made(part: Origin | None, there: Origin) -> None:
+    world = merging({MOVABLE: held(OTHER, there)})
+    world.registry.origins[str(ARM.digest)] = part
+
+    assert world.image().manifest != OTHER
+    assert world.outcome.candidate == CANDIDATE
+
+
+def test_s5_obtained__merge_of_unknown_parts_finds_its_own_index() -> None:
+    index = World(BOTH).image().manifest
+    world = World(BOTH, {FIXED: held(index, Origin(recipes=frozenset({""})))})
+
+    assert world.image().manifest == index
+    assert world.found() == (index.digest, CANDIDATE, False)
+
+
+@dataclass
+class UnaskedRegistry(FakeRegistry):
+    """No origin may be read."""
+
+    def origin(self, manifest: Manifest) -> Origin | None:
+        raise AssertionError(manifest)
+
+
+def test_obtained__parts_are_not_asked_where_every_tag_is_free() -> None:
+    world = merging()
+    known = {item.name: getattr(world.registry, item.name) for item in fields(FakeRegistry)}
+    world.site = replace(world.site, registry=UnaskedRegistry(**known))
+
+    assert world.image().origin is None
+
+
+def test_s6_obtained__cancelled_merge_may_have_its_candidate() -> None:
+    world = World(BOTH)
+    world.registry.refused = {f"put {CANDIDATE}": KeyboardInterrupt()}
+
+    with pytest.raises(KeyboardInterrupt):
+        world.image()
+    assert world.outcome.notes == [UNDER_WAY]
+
+
+@pytest.mark.parametrize("room", ["find", "config"])
+def test_obtained__merge_that_is_cancelled_before_has_none(room: str) -> None:
+    world = World(BOTH)
+    world.registry.refused = {room: KeyboardInterrupt()}
+
+    with pytest.raises(KeyboardInterrupt):
+        world.image()
+    assert world.outcome.notes == []
 
 
 def test_obtained__index_among_the_parts_needs_no_configuration() -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -174,6 +175,29 @@ def test_source__build_of_a_commit_is_signed() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("commit", "inputs"),
+    [(replace(COMMIT, clean=False), {}), (COMMIT, {"build_args": ("TOKEN",)})],
+    ids=["changed checkout", "argument from elsewhere"],
+)
+def test_s5_source__build_that_is_not_known_again_still_says_its_commit(
+    commit: Commit, inputs: dict[str, Any]
+) -> None:
+    build = built(commit, labels=("a=1",), **inputs)
+    assert (build.recipe, build.epoch) == ("", COMMIT.time)
+    assert build.labels == (
+        f"org.opencontainers.image.revision={COMMIT.sha}",
+        "a=1",
+        "ecr-publish.recipe=",
+        "ecr-publish.committed=1763900000",
+    )
+
+
+def test_source__time_in_a_label_is_written_all_the_same() -> None:
+    stated = "org.opencontainers.image.created=2026-11-23T12:00:00Z"
+    assert stated in built(labels=(stated,)).labels
+
+
 def test_source__build_of_no_commit_says_nothing() -> None:
     assert built(None, labels=("a=1",)) == make_build(labels=("a=1",), recipe="", epoch=None)
 
@@ -303,6 +327,70 @@ def test_s1_withheld__when_no_release_tag_is_applied(
 
 def test_withheld__tags_of_the_user_are_withheld_too() -> None:
     assert planned(PULL, tags=("1.4.2", "latest")).release_tags == ()
+
+
+WITHHELD: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (PULL, {}),
+    (PULL | {"from_fork": True}, {}),
+    (PULL, {"job": Job.MERGE, "digests": ONLY}),
+    ({}, {"promote": Promote.NEVER}),
+]
+
+
+@pytest.mark.parametrize(("context", "inputs"), WITHHELD, ids=["pull", "fork", "merge", "never"])
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{sha", "'{sha' is not a tag"),
+        ("not fine", "'not fine' is not a tag"),
+        ("candidate-1", "'candidate-1' looks like a candidate tag"),
+        (f"{HOST}/other:1", f"for the repository other, but this run publishes to {NAME}"),
+        (f"{HOST}/{NAME}", "is a reference without a tag"),
+        ("x" * 125 + "{branch}", "is not a tag"),
+    ],
+)
+def test_withheld__mistake_in_a_tag_shows_before_the_merge(
+    context: dict[str, Any], inputs: dict[str, Any], template: str, expected: str
+) -> None:
+    with pytest.raises(InvalidInputs) as caught:
+        planned(context, tags=("fine", template), **inputs)
+    (only,) = caught.value.problems
+    assert only.startswith("tags: ")
+    assert expected in only
+
+
+@pytest.mark.parametrize(("context", "inputs"), WITHHELD, ids=["pull", "fork", "merge", "never"])
+@pytest.mark.parametrize("branch", ["é", "candidate-1", "b" * 129, None])
+def test_withheld__branch_s_own_name_is_no_mistake(
+    context: dict[str, Any], inputs: dict[str, Any], branch: str | None
+) -> None:
+    plan = planned(context | {"branch": branch}, tags=("{branch}", "v-{branch}"), **inputs)
+    assert plan.release_tags == ()
+
+
+@pytest.mark.parametrize("default_branch", ["main", "x/y", None, "b" * 128])
+def test_withheld__default_branch_that_fits(default_branch: str | None) -> None:
+    context = PULL | {"default_branch": default_branch}
+    assert planned(context, tags=("{branch}",)).release_tags == ()
+
+
+@pytest.mark.parametrize("default_branch", ["b" * 129, "candidate-1", "é"])
+def test_withheld__default_branch_that_does_not_fit(default_branch: str) -> None:
+    with pytest.raises(InvalidInputs):
+        planned(PULL | {"default_branch": default_branch}, tags=("{branch}",))
+
+
+def test_s1_withheld__release_tag_of_a_merge_queue() -> None:
+    queued = {"from_pull_request": True, "branch": "gh-readonly-queue/main/pr-7-0123456"}
+    plan = planned(queued, tags=("{branch}",))
+    assert plan.withheld == ON_PULL
+    assert plan.release_tags == ()
+
+
+def test_tags__branch_of_a_fork_is_refused_where_they_are_applied() -> None:
+    fork = PULL | {"from_fork": True}
+    with pytest.raises(InvalidInputs, match="would take the branch of a fork"):
+        planned(fork, tags=("{branch}",), promote=Promote.ALWAYS)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,9 +21,10 @@ from ecr_publish.outcome import Promotion
 from ecr_publish.promote import leave, look, promote, promoted
 from ecr_publish.reference import Tag
 from ecr_publish.run import Obtained, Site
-from ecr_publish.standing import Holder
+from ecr_publish.standing import Holder, Standing
 from tests.factories import CANDIDATE, NAME, make_manifest, make_outcome, make_plan, make_state
 from tests.fakes import (
+    TODAY,
     FakeCheckout,
     FakeClock,
     FakeCloud,
@@ -37,6 +39,7 @@ ONE, TWO, THREE = Tag("1.4.2"), Tag("0123456"), Tag("latest")
 MANIFEST = make_manifest()
 OTHER = make_manifest({"schemaVersion": 2, "other": True})
 THIRD = make_manifest({"schemaVersion": 2, "third": True})
+FOURTH = make_manifest({"schemaVersion": 2, "fourth": True})
 
 
 def registry(refused: dict[str, BaseException] | None = None, **tags: str) -> FakeRegistry:
@@ -45,7 +48,7 @@ def registry(refused: dict[str, BaseException] | None = None, **tags: str) -> Fa
         pushed=MANIFEST,
         tags=dict(tags),
         refused=refused or {},
-        known={str(item.digest): item for item in (MANIFEST, OTHER, THIRD)},
+        known={str(item.digest): item for item in (MANIFEST, OTHER, THIRD, FOURTH)},
     )
 
 
@@ -76,6 +79,42 @@ def test_s4_promoted__no_other_tag_is_touched() -> None:
     put_all(ecr, [THREE])
 
     assert ecr.tags == {"keep": str(OTHER.digest), "latest": str(MANIFEST.digest)}
+
+
+def test_s5_promoted__tags_that_are_known_to_be_there_cost_no_call() -> None:
+    ecr = registry({"put latest": AssertionError(), "put stable": AssertionError()})
+    clock, stable = FakeClock(), Tag("stable")
+    steps = list(promoted(ecr, clock, MANIFEST, [THREE, ONE, stable], there=[stable, THREE]))
+
+    assert steps == [
+        Promotion(tags=(THREE,), unchanged=(THREE,)),
+        Promotion(tags=(THREE, ONE), unchanged=(THREE,)),
+        Promotion(tags=(THREE, ONE, stable), unchanged=(THREE, stable)),
+    ]
+    assert ecr.tags == {"1.4.2": str(MANIFEST.digest)}
+    assert clock.time == 0
+
+
+def test_promoted__calls_are_spaced_over_those_that_are_there() -> None:
+    clock = FakeClock()
+    ecr = SlowRegistry(state=make_state(), pushed=MANIFEST, clock=clock, takes=[0.0] * 2)
+    list(promoted(ecr, clock, MANIFEST, [ONE, THREE, TWO], there=[THREE]))
+
+    assert ecr.began == pytest.approx([0.0, 0.1])
+
+
+def test_s6_promoted__tag_that_was_there_counts_as_applied() -> None:
+    with pytest.raises(PromotionFailed) as caught:
+        list(
+            promoted(
+                registry({"put 1.4.2": NoCredentials()}),
+                FakeClock(),
+                MANIFEST,
+                [THREE, ONE, TWO],
+                there=[THREE, TWO],
+            )
+        )
+    assert caught.value.why == "Applied: latest. Not applied: 1.4.2, 0123456."
 
 
 def test_promoted__no_tag_is_nothing_done() -> None:
@@ -234,16 +273,33 @@ def test_look__each_image_is_read_once() -> None:
     assert [holder.origin for holder in standing.values()] == [NEWER, NEWER, None, None]
 
 
-@pytest.mark.parametrize("origin", [NEWER, None])
-def test_look__nothing_that_is_known_is_read_again(origin: Origin | None) -> None:
+def test_look__nothing_that_is_known_is_read_again() -> None:
     ecr = counting(latest=OTHER, stable=MANIFEST)
-    known = {ONE: Holder(digest=OTHER.digest, origin=origin)}
+    known = {ONE: Holder(digest=OTHER.digest, origin=Origin(committed=1))}
 
     assert look(ecr, [THREE, Tag("stable")], known) == {
-        THREE: Holder(digest=OTHER.digest, origin=origin),
+        THREE: Holder(digest=OTHER.digest, origin=Origin(committed=1)),
         Tag("stable"): Holder(digest=MANIFEST.digest, origin=None),
     }
     assert ecr.read == [str(MANIFEST.digest)]
+
+
+def test_s4_look__what_could_not_be_read_is_tried_again_once() -> None:
+    ecr = counting(latest=OTHER, stable=OTHER)
+    known = {THREE: Holder(digest=OTHER.digest, origin=None)}
+    standing = look(ecr, [THREE, Tag("stable")], known)
+
+    assert [holder.origin for holder in standing.values()] == [NEWER, NEWER]
+    assert ecr.read == [str(OTHER.digest)]
+
+
+@pytest.mark.parametrize("first", [None, NEWER])
+def test_look__one_image_known_and_unknown_at_once(first: Origin | None) -> None:
+    ecr = counting(latest=OTHER)
+    holders = [Holder(digest=OTHER.digest, origin=first), Holder(digest=OTHER.digest, origin=None)]
+    for one, two in (holders, holders[::-1]):
+        assert look(ecr, [THREE], {ONE: one, TWO: two})[THREE].origin == NEWER
+    assert ecr.read == ([] if first else [str(OTHER.digest)] * 2)
 
 
 def test_look__no_tag_asks_nothing() -> None:
@@ -256,7 +312,13 @@ def test_look__no_tag_asks_nothing() -> None:
 # promote ----------------------------------------------------------------------------------------
 
 
-def site(ecr: FakeRegistry, *tags: Tag, state: Any = None, **over: Any) -> Site:
+def site(
+    ecr: FakeRegistry,
+    *tags: Tag,
+    state: Any = None,
+    standing: Standing | None = None,
+    **over: Any,
+) -> Site:
     """A run that is about to promote; `over` is of the plan."""
     plan = make_plan(**over)
     outcome = make_outcome(plan=plan, digest=MANIFEST.digest, promotion=Promotion())
@@ -270,8 +332,9 @@ def site(ecr: FakeRegistry, *tags: Tag, state: Any = None, **over: Any) -> Site:
         registry=ecr,
         state=state or ecr.state,
         tags=tags,
-        standing={},
+        standing=standing or {},
         workspace="/workspace",
+        began=TODAY,
     )
 
 
@@ -285,12 +348,22 @@ def image(committed: int | None = 5) -> Obtained:
 
 
 def test_promote__every_tag() -> None:
-    run = site(registry(latest=str(MANIFEST.digest)), ONE, THREE)
+    ecr = registry({"put latest": AssertionError()}, latest=str(MANIFEST.digest))
+    run = site(ecr, ONE, THREE)
     promote(run, image())
 
     assert run.outcome.promotion == Promotion(tags=(ONE, THREE), unchanged=(THREE,))
-    assert log(run) == [f"1.4.2 is on {MANIFEST.digest}", f"latest is on {MANIFEST.digest}"]
+    assert log(run) == [f"1.4.2 is on {MANIFEST.digest}", f"latest is on {MANIFEST.digest} already"]
     assert run.outcome.warnings == []
+    assert ecr.looked == [("1.4.2", "latest")]
+
+
+def test_s5_promote__tag_that_cannot_move_and_is_there_costs_no_call() -> None:
+    ecr = registry({"put 1.4.2": AssertionError()}, **{"1.4.2": str(MANIFEST.digest)})
+    run = site(ecr, ONE, state=make_state(mutability="IMMUTABLE"))
+    promote(run, image())
+
+    assert run.outcome.promotion == Promotion(tags=(ONE,), unchanged=(ONE,))
 
 
 def test_promote__no_tag_asks_nothing() -> None:
@@ -302,69 +375,156 @@ def test_promote__no_tag_asks_nothing() -> None:
     assert (ecr.looked, log(run)) == ([], [])
 
 
+STABLE, EDGE = Tag("stable"), Tag("edge")
+NO_COMMIT = Origin(recipes=frozenset({""}))
+
+
 def behind(*, only_forward: bool) -> Site:
-    """A run of an older commit than the one whose image is `latest`."""
-    ecr = registry(latest=str(OTHER.digest), stable=str(THIRD.digest))
+    """A run of an older commit than the image of `latest`; of `edge` none knows which that has."""
+    ecr = registry(latest=str(OTHER.digest), stable=str(THIRD.digest), edge=str(FOURTH.digest))
     ecr.origins = {str(OTHER.digest): NEWER, str(THIRD.digest): Origin(committed=4)}
-    return site(ecr, ONE, THREE, Tag("stable"), only_forward=only_forward)
+    return site(ecr, ONE, THREE, STABLE, EDGE, only_forward=only_forward)
+
+
+def where(run: Site) -> dict[str, str]:
+    assert isinstance(run.registry, FakeRegistry)
+    return run.registry.tags
 
 
 def test_s4_promote__backwards_is_loud() -> None:
     run = behind(only_forward=False)
     promote(run, image())
 
-    assert run.outcome.promotion.tags == (ONE, THREE, Tag("stable"))
-    (warning,) = run.outcome.warnings
-    assert warning == (
-        f"The tag latest was on {OTHER.digest}, an image of the newer commit fedcba9, and is moved "
-        "back to an older one."
+    assert run.outcome.promotion == Promotion(tags=(ONE, THREE, STABLE, EDGE))
+    assert set(where(run).values()) == {str(MANIFEST.digest)}
+    newer, unknown = run.outcome.warnings
+    assert newer == (
+        f"The tag latest was on {OTHER.digest}, an image of the newer commit fedcba9; it is moved."
+    )
+    assert unknown == (
+        f"The tag edge was on {FOURTH.digest}, and it could not be told whether that is of a newer "
+        "commit; it is moved."
     )
 
 
-def test_s4_promote__only_forward_leaves_the_tag_and_gives_the_others() -> None:
+def test_s4_promote__only_forward_leaves_what_may_be_newer_and_gives_the_others() -> None:
     run = behind(only_forward=True)
     promote(run, image())
 
-    assert run.outcome.promotion.tags == (ONE, Tag("stable"))
-    assert isinstance(run.registry, FakeRegistry)
-    assert run.registry.tags == {
+    assert run.outcome.promotion == Promotion(tags=(ONE, STABLE))
+    assert where(run) == {
         "1.4.2": str(MANIFEST.digest),
         "latest": str(OTHER.digest),
         "stable": str(MANIFEST.digest),
+        "edge": str(FOURTH.digest),
     }
-    (warning,) = run.outcome.warnings
-    assert warning == (
-        f"The tag latest stays on {OTHER.digest}, an image of the newer commit fedcba9, because of "
-        "promote-only-forward."
+    newer, unknown = run.outcome.warnings
+    assert newer == (
+        f"The tag latest stays on {OTHER.digest}, an image of the newer commit fedcba9 "
+        "(promote-only-forward)."
+    )
+    assert unknown == (
+        f"The tag edge stays on {FOURTH.digest}, and it could not be told whether that is of a "
+        "newer commit (promote-only-forward)."
     )
 
 
-def test_promote__newer_image_that_names_no_revision() -> None:
+@pytest.mark.parametrize(
+    ("only_forward", "end"), [(False, "; it is moved."), (True, " (promote-only-forward).")]
+)
+def test_promote__newer_image_that_names_no_revision(only_forward: bool, end: str) -> None:  # noqa: FBT001
     ecr = registry(latest=str(OTHER.digest))
     ecr.origins = {str(OTHER.digest): Origin(committed=9)}
-    run = site(ecr, THREE)
+    run = site(ecr, THREE, only_forward=only_forward)
     promote(run, image())
 
     (warning,) = run.outcome.warnings
-    assert f"{OTHER.digest}, an image of the newer commit, and is moved back" in warning
+    assert warning.endswith(f"{OTHER.digest}, an image of the newer commit{end}")
 
 
 @pytest.mark.parametrize("only_forward", [False, True])
-@pytest.mark.parametrize("committed", [9, 10, None])
-def test_promote__forward_or_unknown_is_silent(committed: int | None, only_forward: bool) -> None:  # noqa: FBT001
-    run = behind(only_forward=only_forward)
-    promote(run, image(committed))
+@pytest.mark.parametrize(
+    ("theirs", "mine", "silent"),
+    [
+        (Origin(committed=9), Origin(committed=9), True),
+        (Origin(committed=9), Origin(committed=10), True),
+        (Origin(committed=9), Origin(committed=8), False),
+        (Origin(committed=9), NO_COMMIT, False),
+        (Origin(committed=9), None, False),
+        (NO_COMMIT, Origin(committed=9), True),
+        (NO_COMMIT, NO_COMMIT, True),
+        (NO_COMMIT, None, True),
+        (None, Origin(committed=9), False),
+        (None, NO_COMMIT, False),
+        (None, None, False),
+    ],
+)
+def test_s4_promote__silent_only_where_it_is_certain(
+    theirs: Origin | None,
+    mine: Origin | None,
+    silent: bool,  # noqa: FBT001
+    only_forward: bool,  # noqa: FBT001
+) -> None:
+    ecr = registry(latest=str(OTHER.digest))
+    ecr.origins = {str(OTHER.digest): theirs}
+    run = site(ecr, THREE, only_forward=only_forward)
+    promote(run, Obtained(manifest=MANIFEST, origin=mine))
+
+    moves = silent or not only_forward
+    assert len(run.outcome.warnings) == (not silent)
+    assert run.outcome.promotion.tags == ((THREE,) if moves else ())
+    assert where(run)["latest"] == str((MANIFEST if moves else OTHER).digest)
+
+
+@pytest.mark.parametrize("only_forward", [False, True])
+def test_promote__own_image_is_never_a_step_back(only_forward: bool) -> None:  # noqa: FBT001
+    run = site(registry(latest=str(MANIFEST.digest)), THREE, only_forward=only_forward)
+    promote(run, Obtained(manifest=MANIFEST, origin=None))
+
+    assert run.outcome.promotion == Promotion(tags=(THREE,), unchanged=(THREE,))
+    assert run.outcome.warnings == []
+
+
+def test_s4_promote__what_could_not_be_read_before_is_read_now() -> None:
+    ecr = registry(latest=str(OTHER.digest))
+    ecr.origins = {str(OTHER.digest): NEWER}
+    standing = {THREE: Holder(digest=OTHER.digest, origin=None)}
+    run = site(ecr, THREE, standing=standing, only_forward=True)
+    promote(run, image())
+
+    (warning,) = run.outcome.warnings
+    assert "an image of the newer commit fedcba9" in warning
+
+
+def test_promote__what_was_read_before_is_not_read_again() -> None:
+    ecr = registry(latest=str(OTHER.digest))
+    standing = {THREE: Holder(digest=OTHER.digest, origin=Origin(committed=4))}
+    run = site(ecr, THREE, standing=standing, only_forward=True)
+    promote(run, image())
+
+    assert run.outcome.promotion.tags == (THREE,)
+
+
+def test_s4_promote__tag_that_others_moved_meanwhile_is_left_to_them() -> None:
+    ecr = registry(latest=str(OTHER.digest))
+    ecr.origins = {str(OTHER.digest): NEWER}
+    run = site(ecr, THREE, standing={}, only_forward=True)
+    promote(run, image())
+
+    assert where(run) == {"latest": str(OTHER.digest)}
+
+
+@pytest.mark.parametrize("only_forward", [False, True])
+def test_s4_promote__tag_that_cannot_move_and_was_taken_meanwhile_fails(only_forward: bool) -> None:  # noqa: FBT001
+    taken = TagTaken("1.4.2", str(OTHER.digest), NAME, "Meanwhile.")
+    ecr = registry({"put 1.4.2": taken}, **{"1.4.2": str(OTHER.digest)})
+    ecr.origins = {str(OTHER.digest): NEWER}
+    state = make_state(mutability="IMMUTABLE")
+    run = site(ecr, ONE, state=state, only_forward=only_forward)
+    with pytest.raises(PromotionFailed):
+        promote(run, image())
 
     assert run.outcome.warnings == []
-    assert THREE in run.outcome.promotion.tags
-
-
-def test_promote__looks_again_but_only_at_tags_that_can_move() -> None:
-    ecr = registry(latest=str(OTHER.digest))
-    state = make_state(mutability="IMMUTABLE_WITH_EXCLUSION", exclusions=("latest",))
-    promote(site(ecr, ONE, TWO, THREE, state=state), image())
-
-    assert ecr.looked == [("latest",)]
 
 
 def test_s6_promote__failure_keeps_what_was_done() -> None:
@@ -378,36 +538,125 @@ def test_s6_promote__failure_keeps_what_was_done() -> None:
 # leave ------------------------------------------------------------------------------------------
 
 
+BEFORE, DURING = TODAY - timedelta(microseconds=1), TODAY
+KEPT = "as asked"
+NO_TAG = "the image has got no release tag, and would be deleted with its last tag."
+WAS_THERE = "the image was there before this run, and would be deleted with its last tag."
+DONE, NOTHING = Promotion(tags=(ONE,)), Promotion()
+
+
+def with_candidate(
+    *tags: Tag, promotion: Promotion = NOTHING, pushed: datetime = DURING, **over: Any
+) -> Site:
+    """A run whose image has the candidate tag, and was pushed then; `over` is of the plan."""
+    ecr = registry()
+    ecr.tags = {str(CANDIDATE): str(MANIFEST.digest), "keep": str(OTHER.digest)}
+    ecr.pushed_before = {str(MANIFEST.digest): pushed}
+    run = site(ecr, *tags, **({"keeps_passed": False, "keeps_refused": False} | over))
+    run.outcome.candidate, run.outcome.promotion = CANDIDATE, promotion
+    return run
+
+
+def left(run: Site, *, passed: bool) -> str:
+    """Why the candidate stays; empty where it was removed."""
+    leave(run, passed=passed)
+    if log(run) == [f"Candidate {CANDIDATE} stays"]:
+        assert where(run) == {str(CANDIDATE): str(MANIFEST.digest), "keep": str(OTHER.digest)}
+        assert (run.outcome.candidate, run.outcome.notes) == (CANDIDATE, [])
+        return KEPT
+    if run.outcome.notes:
+        assert where(run) == {str(CANDIDATE): str(MANIFEST.digest), "keep": str(OTHER.digest)}
+        assert run.outcome.candidate == CANDIDATE
+        assert log(run) == []
+        (note,) = run.outcome.notes
+        return note.removeprefix(f"The candidate tag {CANDIDATE} stays: ")
+    assert where(run) == {"keep": str(OTHER.digest)}
+    assert run.outcome.candidate is None
+    assert log(run) == [f"Candidate {CANDIDATE} was removed"]
+    return ""
+
+
+@pytest.mark.parametrize("pushed", [BEFORE, DURING])
+@pytest.mark.parametrize("tags", [(), (ONE, THREE)])
+@pytest.mark.parametrize("promotion", [NOTHING, DONE])
 @pytest.mark.parametrize(
-    ("keeps_passed", "keeps_refused", "passed", "stays"),
-    [
-        (False, False, True, False),
-        (False, False, False, False),
-        (False, True, True, False),
-        (False, True, False, True),
-        (True, False, True, True),
-        (True, False, False, False),
-        (True, True, True, True),
-        (True, True, False, True),
-    ],
+    ("keeps_passed", "keeps_refused", "passed"),
+    [(False, True, False), (True, False, True), (True, True, True), (True, True, False)],
 )
-def test_leave__keep_or_delete(
+def test_leave__what_is_to_be_kept_stays(
     keeps_passed: bool,  # noqa: FBT001
     keeps_refused: bool,  # noqa: FBT001
     passed: bool,  # noqa: FBT001
-    stays: bool,  # noqa: FBT001
+    promotion: Promotion,
+    tags: tuple[Tag, ...],
+    pushed: datetime,
 ) -> None:
-    ecr = registry()
-    ecr.tags = {str(CANDIDATE): str(MANIFEST.digest), "latest": str(MANIFEST.digest)}
-    run = site(ecr, keeps_passed=keeps_passed, keeps_refused=keeps_refused)
-    run.outcome.candidate = CANDIDATE
-    leave(run, passed=passed)
+    run = with_candidate(
+        *tags,
+        promotion=promotion,
+        pushed=pushed,
+        keeps_passed=keeps_passed,
+        keeps_refused=keeps_refused,
+    )
+    assert left(run, passed=passed) == KEPT
 
-    assert (str(CANDIDATE) in ecr.tags) is stays
-    assert "latest" in ecr.tags
-    assert run.outcome.candidate == (CANDIDATE if stays else None)
-    assert run.outcome.notes == []
-    assert log(run) == [f"Candidate {CANDIDATE} {'stays' if stays else 'was removed'}"]
+
+@pytest.mark.parametrize(
+    ("passed", "tags", "promotion", "pushed", "why"),
+    [
+        pytest.param(True, (ONE,), DONE, DURING, "", id="published"),
+        pytest.param(True, (ONE,), DONE, BEFORE, "", id="published, known before"),
+        pytest.param(True, (ONE, THREE), DONE, DURING, "", id="one of two tags"),
+        pytest.param(True, (ONE,), NOTHING, DURING, NO_TAG, id="all tags were left"),
+        pytest.param(True, (ONE,), NOTHING, BEFORE, NO_TAG, id="all left, known before"),
+        pytest.param(True, (), NOTHING, DURING, "", id="withheld"),
+        pytest.param(True, (), NOTHING, BEFORE, WAS_THERE, id="withheld, known before"),
+        pytest.param(False, (ONE,), NOTHING, DURING, "", id="refused"),
+        pytest.param(False, (ONE,), NOTHING, BEFORE, WAS_THERE, id="refused, known before"),
+        pytest.param(False, (), NOTHING, DURING, "", id="refused, withheld"),
+        pytest.param(False, (), NOTHING, BEFORE, WAS_THERE, id="refused, withheld, known before"),
+    ],
+)
+@pytest.mark.parametrize("kept_otherwise", [False, True])
+def test_s4_leave__no_image_is_deleted_with_its_last_tag(
+    passed: bool,  # noqa: FBT001
+    tags: tuple[Tag, ...],
+    promotion: Promotion,
+    pushed: datetime,
+    why: str,
+    kept_otherwise: bool,  # noqa: FBT001
+) -> None:
+    run = with_candidate(
+        *tags,
+        promotion=promotion,
+        pushed=pushed,
+        keeps_passed=kept_otherwise and not passed,
+        keeps_refused=kept_otherwise and passed,
+    )
+    assert left(run, passed=passed) == why
+
+
+def test_leave__image_with_release_tags_is_not_asked_after() -> None:
+    run = with_candidate(ONE, promotion=DONE)
+    assert isinstance(run.registry, FakeRegistry)
+    run.registry.refused = {"pushed_at": AssertionError()}
+
+    assert left(run, passed=True) == ""
+
+
+def test_s4_leave__image_whose_time_is_not_known_stays() -> None:
+    run = with_candidate(ONE)
+    assert isinstance(run.registry, FakeRegistry)
+    run.registry.refused = {"pushed_at": denied("DescribeImages")}
+
+    assert "ecr:DescribeImages" in left(run, passed=False)
+
+
+def test_leave__digest_that_is_not_known_is_not_asked_after() -> None:
+    run = with_candidate(pushed=BEFORE)
+    run.outcome.digest = None
+
+    assert left(run, passed=True) == ""
 
 
 @pytest.mark.parametrize("passed", [True, False])

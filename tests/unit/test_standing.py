@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 
 from ecr_publish.errors import TagTaken
 from ecr_publish.origin import Origin
-from ecr_publish.plan import Existing, LocalImage, Merge, Plan, RepositoryState, Source
+from ecr_publish.plan import Merge, Plan, RepositoryState, Source
 from ecr_publish.reference import Digest, Tag
-from ecr_publish.standing import Holder, Standing, ahead, published_before, refuse_taken
+from ecr_publish.standing import Holder, Order, Standing, order, published_before, refuse_taken
 from tests.factories import NAME, make_build, make_digest, make_plan, make_state
 
 FIXED, MOVABLE = Tag("1.4.2"), Tag("latest")
@@ -16,12 +16,20 @@ OLD, NEW = make_digest("old"), make_digest("new")
 SAME = Origin(recipes=frozenset({"mine"}), revision="abc", committed=5)
 OTHER = Origin(recipes=frozenset({"other"}), revision="def", committed=5)
 MIXED = Origin(recipes=frozenset({"mine", "other"}), revision="abc", committed=5)
-STRANGER = Origin()
-ORIGINS = {"same": SAME, "other": OTHER, "mixed": MIXED, "stranger": STRANGER, "unreadable": None}
+PARTLY = Origin(recipes=frozenset({"mine", ""}), revision="abc", committed=5)
+STRANGER = Origin(recipes=frozenset({""}))
+ORIGINS = {
+    "same": SAME,
+    "other": OTHER,
+    "mixed": MIXED,
+    "partly": PARTLY,
+    "stranger": STRANGER,
+    "unreadable": None,
+}
 
 
-def plan(recipe: str = "mine", **over: Any) -> Plan:
-    return make_plan(**({"source": make_build(recipe=recipe)} | over))
+def plan(*, rebuild: bool = False, source: Source | None = None) -> Plan:
+    return make_plan(source=source or make_build(), rebuild=rebuild)
 
 
 def state() -> RepositoryState:
@@ -33,10 +41,10 @@ def held(digest: Digest = OLD, origin: Origin | None = SAME) -> Holder:
     return Holder(digest=digest, origin=origin)
 
 
-def found(plan: Plan, standing: Standing) -> Digest | str | None:
-    """What was published before, or the tag that is taken."""
+def found(plan: Plan, standing: Standing, *recipes: str) -> Digest | str | None:
+    """What these builds have published before, or the tag that is taken."""
     try:
-        return published_before(plan, state(), standing)
+        return published_before(plan, state(), standing, frozenset(recipes))
     except TagTaken as error:
         return error.what.removeprefix("the tag ").partition(" ")[0]
 
@@ -46,7 +54,7 @@ def found(plan: Plan, standing: Standing) -> Digest | str | None:
 
 @pytest.mark.parametrize("rebuild", [False, True])
 def test_published_before__nothing_there(rebuild: bool) -> None:  # noqa: FBT001
-    assert found(plan(rebuild=rebuild), {}) is None
+    assert found(plan(rebuild=rebuild), {}, "mine") is None
 
 
 @pytest.mark.parametrize(
@@ -57,6 +65,7 @@ def test_published_before__nothing_there(rebuild: bool) -> None:  # noqa: FBT001
         (MOVABLE, "other", False, None),
         (MOVABLE, "other", True, None),
         (MOVABLE, "mixed", False, None),
+        (MOVABLE, "partly", False, None),
         (MOVABLE, "stranger", False, None),
         (MOVABLE, "unreadable", False, None),
         (FIXED, "same", False, OLD),
@@ -64,6 +73,7 @@ def test_published_before__nothing_there(rebuild: bool) -> None:  # noqa: FBT001
         (FIXED, "other", False, "1.4.2"),
         (FIXED, "other", True, "1.4.2"),
         (FIXED, "mixed", False, "1.4.2"),
+        (FIXED, "partly", False, "1.4.2"),
         (FIXED, "stranger", False, "1.4.2"),
         (FIXED, "stranger", True, "1.4.2"),
         (FIXED, "unreadable", False, "1.4.2"),
@@ -76,36 +86,69 @@ def test_s4_published_before__one_tag(
     rebuild: bool,  # noqa: FBT001
     expected: Digest | str | None,
 ) -> None:
-    assert found(plan(rebuild=rebuild), {tag: held(origin=ORIGINS[word])}) == expected
+    standing = {tag: held(origin=ORIGINS[word])}
+    assert found(plan(rebuild=rebuild), standing, "mine") == expected
+
+
+UNKNOWN = [(), ("",), ("", "mine"), ("", "mine", "other")]
+EVERYTHING = [
+    *(Origin(recipes=frozenset(recipes), committed=5) for recipes in UNKNOWN),
+    *(SAME, MIXED, STRANGER, None),
+]
+MERGE = Merge(digests=(NEW, make_digest("newer")))
+
+
+@pytest.mark.parametrize("recipes", UNKNOWN)
+@pytest.mark.parametrize("source", [make_build(), MERGE], ids=["build", "merge"])
+def test_s5_published_before__no_image_is_known_again_without_every_recipe(
+    source: Source, recipes: Sequence[str]
+) -> None:
+    for origin in EVERYTHING:
+        assert found(plan(source=source), {MOVABLE: held(origin=origin)}, *recipes) is None
+
+
+@pytest.mark.parametrize("recipes", UNKNOWN)
+def test_s4_published_before__build_that_is_not_known_again_makes_another_image(
+    recipes: Sequence[str],
+) -> None:
+    for origin in EVERYTHING:
+        assert found(plan(), {FIXED: held(origin=origin)}, *recipes) == "1.4.2"
+
+
+@pytest.mark.parametrize("recipes", [*UNKNOWN, ("else",)])
+def test_published_before__merge_may_make_the_very_image_that_has_the_tag(
+    recipes: Sequence[str],
+) -> None:
+    for origin in EVERYTHING:
+        assert found(plan(source=MERGE), {FIXED: held(origin=origin)}, *recipes) is None
 
 
 @pytest.mark.parametrize(
-    "source",
+    ("recipes", "expected"),
     [
-        LocalImage(name="app:test"),
-        Existing(reference=FIXED),
-        Merge(digests=(OLD,)),
-        make_build(recipe=""),
+        (("mine", "other"), OLD),
+        (("other", "mine"), OLD),
+        (("mine",), None),
+        (("other",), None),
+        (("mine", "other", "third"), None),
     ],
-    ids=lambda source: type(source).__name__,
 )
-def test_published_before__no_image_is_known_again_without_a_recipe(source: Source) -> None:
-    nameless = Origin(recipes=frozenset(), revision="abc", committed=5)
-    for origin in (SAME, nameless, Origin(recipes=frozenset({""})), None):
-        assert found(plan(source=source), {MOVABLE: held(origin=origin)}) is None
+@pytest.mark.parametrize("tag", [FIXED, MOVABLE])
+def test_s5_published_before__merge_of_all_its_builds(
+    recipes: Sequence[str], expected: Digest | None, tag: Tag
+) -> None:
+    assert found(plan(source=MERGE), {tag: held(origin=MIXED)}, *recipes) == expected
 
 
-@pytest.mark.parametrize(
-    "source",
-    [LocalImage(name="app:test"), Existing(reference=FIXED), Merge(digests=(OLD,))],
-    ids=lambda source: type(source).__name__,
-)
-def test_published_before__what_is_not_built_may_be_the_tag_s_own_image(source: Source) -> None:
-    assert found(plan(source=source), {FIXED: held()}) is None
+def test_s4_published_before__merge_that_is_known_finds_another_tag_taken() -> None:
+    standing = {MOVABLE: held(origin=MIXED), FIXED: held(NEW, OTHER)}
+    assert found(plan(source=MERGE), standing, "mine", "other") == "1.4.2"
 
 
-def test_s4_published_before__build_that_is_not_known_again_makes_another_image() -> None:
-    assert found(plan(recipe=""), {FIXED: held(origin=STRANGER)}) == "1.4.2"
+def test_published_before__merge_is_made_again_where_that_is_asked_for() -> None:
+    rebuilt = plan(source=MERGE, rebuild=True)
+    assert found(rebuilt, {MOVABLE: held(origin=MIXED)}, "mine", "other") is None
+    assert found(rebuilt, {FIXED: held(origin=MIXED)}, "mine", "other") == OLD
 
 
 OTHER_FIXED = Tag("v1")
@@ -129,7 +172,7 @@ def test_s4_published_before__two_tags(
     expected: Digest | str,
     rebuild: bool,  # noqa: FBT001
 ) -> None:
-    assert found(plan(rebuild=rebuild), standing) == expected
+    assert found(plan(rebuild=rebuild), standing, "mine") == expected
 
 
 # refuse_taken -----------------------------------------------------------------------------------
@@ -165,7 +208,11 @@ def test_s4_refuse_taken__each_tag_is_looked_at() -> None:
 
 @pytest.mark.parametrize(
     ("origin", "why"),
-    [(None, "ecr:GetDownloadUrlForLayer"), (STRANGER, "does not say which commit")],
+    [
+        (None, "ecr:GetDownloadUrlForLayer"),
+        (None, "a passing fault (run the job again)"),
+        (STRANGER, "does not say which commit"),
+    ],
 )
 def test_refuse_taken__image_that_does_not_say_its_commit(origin: Origin | None, why: str) -> None:
     with pytest.raises(TagTaken) as caught:
@@ -177,42 +224,38 @@ def test_refuse_taken__no_tag() -> None:
     refuse_taken(state(), {}, None)
 
 
-# ahead ------------------------------------------------------------------------------------------
+# order ------------------------------------------------------------------------------------------
+
+UNREADABLE, NO_COMMIT = None, STRANGER
+NOT_NEWER, NEWER, NOT_KNOWN = Order.NOT_NEWER, Order.NEWER, Order.UNKNOWN
 
 
-def at(committed: int | None) -> Origin:
+def at(committed: int) -> Origin:
     return Origin(committed=committed)
 
 
 @pytest.mark.parametrize(
-    ("theirs", "mine", "newer"),
+    ("theirs", "mine", "expected"),
     [
-        (at(6), at(5), True),
-        (at(5), at(5), False),
-        (at(4), at(5), False),
-        (at(1), at(0), True),
-        (at(0), at(0), False),
-        (at(None), at(5), False),
-        (at(None), at(0), False),
-        (None, at(5), False),
-        (at(6), at(None), False),
-        (at(6), None, False),
-        (at(None), at(None), False),
-        (None, None, False),
+        pytest.param(UNREADABLE, None, NOT_KNOWN, id="unreadable, none"),
+        pytest.param(UNREADABLE, NO_COMMIT, NOT_KNOWN, id="unreadable, no commit"),
+        pytest.param(UNREADABLE, at(5), NOT_KNOWN, id="unreadable, a commit"),
+        pytest.param(NO_COMMIT, None, NOT_NEWER, id="no commit, none"),
+        pytest.param(NO_COMMIT, NO_COMMIT, NOT_NEWER, id="no commit, no commit"),
+        pytest.param(NO_COMMIT, at(5), NOT_NEWER, id="no commit, a commit"),
+        pytest.param(NO_COMMIT, at(0), NOT_NEWER, id="no commit, the first second"),
+        pytest.param(at(4), None, NOT_KNOWN, id="a commit, none"),
+        pytest.param(at(4), NO_COMMIT, NOT_KNOWN, id="a commit, no commit"),
+        pytest.param(at(0), None, NOT_KNOWN, id="the first second, none"),
+        pytest.param(at(0), NO_COMMIT, NOT_KNOWN, id="the first second, no commit"),
+        pytest.param(at(4), at(5), NOT_NEWER, id="older"),
+        pytest.param(at(5), at(5), NOT_NEWER, id="same"),
+        pytest.param(at(6), at(5), NEWER, id="newer"),
+        pytest.param(at(0), at(0), NOT_NEWER, id="both the first second"),
+        pytest.param(at(1), at(0), NEWER, id="newer than the first second"),
     ],
 )
-def test_ahead__later_committer_date(
-    theirs: Origin | None,
-    mine: Origin | None,
-    newer: bool,  # noqa: FBT001
+def test_s4_order__by_committer_date(
+    theirs: Origin | None, mine: Origin | None, expected: Order
 ) -> None:
-    standing = {MOVABLE: held(origin=theirs)}
-    assert ahead(standing, mine) == (standing if newer else {})
-
-
-def test_ahead__only_those_tags() -> None:
-    newer, older = held(NEW, at(6)), held(OLD, at(4))
-    assert ahead({FIXED: older, MOVABLE: newer, OTHER_FIXED: newer}, at(5)) == {
-        MOVABLE: newer,
-        OTHER_FIXED: newer,
-    }
+    assert order(held(origin=theirs), mine) is expected

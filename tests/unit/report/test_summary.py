@@ -172,8 +172,8 @@ def warnings_of_a_backwards_move() -> Outcome:
     outcome = judged(make_result(), promoted=True)
     newer = f"{make_digest('newer')}, an image of the newer commit {SHA[::-1]}"
     outcome.warnings = [
-        f"The tag latest was on {newer}, and is moved back to an older one.",
-        f"The tag stable was on {newer}, and is moved back to an older one.",
+        f"The tag latest was on {newer}; it is moved.",
+        f"The tag stable stays on {newer} (promote-only-forward).",
     ]
     return outcome
 
