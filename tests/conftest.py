@@ -14,7 +14,7 @@ from local_ecr.server import LocalEcr
 
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> None:
-    """What a shell starts in the background ignores SIGINT, and so would all that the tests start."""
+    """What a shell starts in the background ignores SIGINT, and so would all that tests start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
