@@ -92,6 +92,17 @@ def published(engine: Engine) -> Iterator[Played]:
 
 
 @pytest.fixture(scope="session")
+def promotion(engine: Engine) -> Iterator[Played]:
+    """promotion.yml, once with each image store."""
+    rules = [{"repository": "refused-deleted", "script": "vulnerable"}]
+    with stage(engine, scenario={"default": "clean", "rules": rules}) as here:
+        here.create("conflict", immutable=True)
+        here.create("two-platforms", "refused-deleted")
+        with _played(here, "promotion.yml") as played:
+            yield played
+
+
+@pytest.fixture(scope="session")
 def verdicts(engine: Engine) -> Iterator[Played]:
     """verdicts.yml: one scenario per repository."""
     presets = {

@@ -233,6 +233,41 @@ def test_immutable__another_commits_tag_is_refused_before_the_build(engine: Engi
         assert not [name for name in here.operations("taken") if name.startswith("v2.")]
 
 
+def test_conflict__is_said_before_the_second_build(promotion: Played) -> None:
+    here, job = promotion.stage, promotion.job("conflict")
+    digest = job.outputs("first")["digest"]
+
+    assert job.ended == "failure"
+    assert here.tags("conflict") == {"1.0": digest}
+    assert job.outputs("second")["reason"] == (
+        f"the tag 1.0 is on {digest} already, and conflict does not let it move"
+    )
+    builds = [line for line in job.lines if (line.command, line.argument) == ("group", "Build")]
+    assert len(builds) == 1
+
+
+def test_two_platforms__have_one_digest_or_the_ways_out(promotion: Played) -> None:
+    here, job = promotion.stage, promotion.job("two-platforms")
+
+    if here.engine.store == "containerd":
+        digest = job.outputs()["digest"]
+        assert job.ended == "success"
+        assert here.tags("two-platforms") == {here.commit[:7]: digest, "latest": digest}
+        assert here.skopeo_digest("two-platforms", "latest") == digest
+        return
+    assert (job.ended, job.exit_codes) == ("failure", (5,))
+    assert "docker/setup-buildx-action" in job.summaries[0]
+    assert here.operations("two-platforms").count("v2.PutManifest") == 0
+
+
+def test_refusal__deletes_the_candidate_where_asked(promotion: Played) -> None:
+    here, job = promotion.stage, promotion.job("refused-deleted")
+
+    assert (job.ended, job.exit_codes) == ("failure", (9,))
+    assert here.tags("refused-deleted") == {}
+    assert here.api.describe_images(repositoryName="refused-deleted")["imageDetails"] == []
+
+
 def test_refusal__on_refusal_delete_leaves_the_repository_as_it_was(engine: Engine) -> None:
     with stage(engine, scenario="vulnerable") as here:
         here.create("deleted")

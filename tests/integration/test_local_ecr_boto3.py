@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -191,6 +193,20 @@ def test_lifecycle_and_tags__are_moto_s(lab: Lab) -> None:
     lab.client.tag_resource(resourceArn=arn, tags=[{"Key": "team", "Value": "a"}])
     tags = lab.client.list_tags_for_resource(resourceArn=arn)["tags"]
     assert tags == [{"Key": "team", "Value": "a"}]
+
+
+def test_lifecycle__of_the_readme_protects_releases_before_it_expires_candidates(lab: Lab) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    blocks = re.findall(r"```json\n(.*?)```", readme, re.DOTALL)
+    (text,) = (block for block in blocks if "rulePriority" in block)
+    lab.client.put_lifecycle_policy(repositoryName="app", lifecyclePolicyText=text)
+
+    rules = sorted(json.loads(text)["rules"], key=lambda rule: rule["rulePriority"])
+    patterns = [rule["selection"]["tagPatternList"] for rule in rules]
+    # Several patterns in one rule would be an image that has all of these tags.
+    assert [len(pattern) for pattern in patterns] == [1] * len(rules)
+    assert patterns[-1] == ["candidate-*"]
+    assert {rule["selection"]["countType"] for rule in rules[:-1]} == {"imageCountMoreThan"}
 
 
 def test_lifecycle__from_none_to_one_and_back(lab: Lab) -> None:
