@@ -120,9 +120,7 @@ def built(
 ) -> Build:
     """A plan's build."""
     context = make_context(architecture=architecture, sha=sha)
-    source = make(
-        make_inputs(**inputs), context, commit, rules=Rules(), nonce="0badcafe"
-    ).source
+    source = make(make_inputs(**inputs), context, commit, rules=Rules(), nonce="0badcafe").source
     assert isinstance(source, Build)
     return source
 
