@@ -64,6 +64,21 @@ class InvalidInputs(PublishError):
         self.problems = tuple(problems)
 
 
+class InvalidPolicy(PublishError):
+    """The policy cannot be used; nothing has been done. Each problem names its place."""
+
+    exit_code = ExitCode.INPUT
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(
+            f"the policy has {count}: " + "; ".join(problems),
+            why="Nothing was built or pushed.",
+            fix="Correct\n" + "\n".join(f"- {item}" for item in problems),
+        )
+        self.problems = tuple(problems)
+
+
 class NoWorkflowRun(PublishError):
     """The environment is not the one of a GitHub Actions step."""
 

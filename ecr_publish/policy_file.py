@@ -9,7 +9,7 @@ from datetime import date
 from functools import reduce
 from typing import Any
 
-from ecr_publish.errors import InvalidInputs
+from ecr_publish.errors import InvalidPolicy
 from ecr_publish.findings import Severity, Threshold
 from ecr_publish.ignores import Ignore
 from ecr_publish.inputs import Inputs, OnUnjudged, UnknownSeverity
@@ -86,7 +86,7 @@ def effective(inputs: Inputs, fetch: Callable[[str], bytes | None], today: date)
         fetch: Gives the bytes of a path, None where there is no such file.
         today: In UTC, for what an ignore may carry.
 
-    Raises InvalidInputs, which names file, line and key of all problems.
+    Raises InvalidPolicy, which names file, line and key of all problems.
     """
     try:
         base = _chain(inputs.policy_file or DEFAULT_PATH, inputs, fetch)
@@ -97,7 +97,7 @@ def effective(inputs: Inputs, fetch: Callable[[str], bytes | None], today: date)
     except Loosened as error:
         problems = [str(error)]
     if problems:
-        raise InvalidInputs([f"policy: {problem}" for problem in _few(problems)])
+        raise InvalidPolicy([*_few(problems)])
     return rules
 
 

@@ -1336,3 +1336,74 @@ def test_s6_merge__index_that_was_not_put_is_no_candidate() -> None:
     assert merge(one, *(of_platform(one, name) for name in ("amd64", "arm64"))) == 8
 
     assert one.workflow.outputs["candidate"] == ""
+
+
+# The policy -------------------------------------------------------------------------------------
+
+
+def under(policy: str, *severities: str) -> Run:
+    """A run with this policy file, whose image has these findings: CVE-0, CVE-1 …"""
+    one = prepare(page(*severities))
+    one.checkout.files[".ecr-publish.yml"] = policy.encode()
+    return one
+
+
+def test_policy__ignored_finding_lets_the_image_pass_and_is_listed() -> None:
+    one = under("ignore: [{id: CVE-0, reason: not reachable, until: 2026-11-23}]", "CRITICAL")
+
+    assert one.walk() == 0
+
+    assert (one.workflow.outputs["total"], one.workflow.outputs["ignored"]) == ("1", "1")
+    assert "not reachable" in one.workflow.markdown
+    assert ".ecr-publish.yml, line 1" in one.workflow.markdown
+    assert "latest" in one.registry.tags
+
+
+def test_s1_policy__ignore_that_has_ended_refuses_and_is_named() -> None:
+    one = under("ignore: [{id: CVE-0, until: 2026-11-22}]", "CRITICAL")
+
+    assert one.walk() == 9
+
+    assert "latest" not in one.registry.tags
+    assert "The ignore of CVE-0 ended on 2026-11-22" in one.workflow.markdown
+
+
+def test_s1_policy__ignore_for_one_never_hides_another() -> None:
+    assert under("ignore: [{id: CVE-0}]", "CRITICAL", "HIGH").walk() == 9
+    assert under("ignore: [{id: CVE-}]", "CRITICAL").walk() == 9
+
+
+@pytest.mark.parametrize(("most", "code"), [(2, 0), (1, 9)])
+def test_policy__limit_of_a_severity_below_the_threshold(most: int, code: int) -> None:
+    assert under(f"limits: {{medium: {most}}}", "MEDIUM", "MEDIUM").walk() == code
+
+
+def test_policy__input_wins_over_a_file_without_a_base() -> None:
+    assert under("severity-threshold: low", "LOW").walk() == 9
+    assert under("severity-threshold: low", "LOW").walk(severity_threshold="critical") == 0
+
+
+def test_s2_policy__base_binds_file_and_inputs() -> None:
+    one = under("extends: org.yml", "HIGH")
+    one.checkout.files["org.yml"] = b"severity-threshold: high"
+    assert one.walk(severity_threshold="critical") == 2
+    assert one.engine.calls == []
+    assert "the input severity-threshold" in one.workflow.markdown
+
+    one = under("extends: org.yml", "HIGH")
+    one.checkout.files["org.yml"] = b"severity-threshold: high"
+    assert one.walk(report_only="true") == 2
+
+
+@pytest.mark.parametrize("policy", ["severity-treshold: low", "ignore: CVE-0", "a: [", "\tx: 1"])
+def test_s2_policy__mistake_stops_everything_before_the_build(policy: str) -> None:
+    one = under(policy)
+
+    assert one.walk() == 2
+
+    assert one.engine.calls == []
+    assert ".ecr-publish.yml: line 1" in one.workflow.markdown
+
+
+def test_s2_policy__named_file_that_is_missing_is_no_policy() -> None:
+    assert prepare(page()).walk(policy_file="policies/web.yml") == 2

@@ -20,6 +20,7 @@ from ecr_publish.errors import (
     ImageMissing,
     ImageNotThere,
     InvalidInputs,
+    InvalidPolicy,
     NoCredentials,
     NotScanned,
     NoWorkflowRun,
@@ -44,6 +45,7 @@ ARN = "arn:aws:ecr:eu-west-1:123456789012:repository/app"
 
 EXAMPLES = [
     (InvalidInputs(["a: is bad"]), ExitCode.INPUT),
+    (InvalidPolicy(["p.yml, line 1: a: is bad"]), ExitCode.INPUT),
     (NoWorkflowRun(["GITHUB_SHA"]), ExitCode.INPUT),
     (OidcUnavailable(from_fork=True), ExitCode.CREDENTIALS),
     (OidcUnavailable(from_fork=False), ExitCode.CREDENTIALS),
@@ -574,3 +576,13 @@ def test_bug__type_and_text_on_one_line() -> None:
     error = Bug(ValueError("one\ntwo"))
     assert error.what == "ecr-publish met an error that it does not know: ValueError: one two"
     assert "not «passed»" in error.why
+
+
+@pytest.mark.parametrize(
+    ("problems", "count"), [(["p: one"], "1 problem"), (["p", "q"], "2 problems")]
+)
+def test_invalid_policy__names_every_place(problems: list[str], count: str) -> None:
+    error = InvalidPolicy(problems)
+    assert error.what == f"the policy has {count}: {'; '.join(problems)}"
+    assert error.fix == "\n".join(["Correct", *(f"- {item}" for item in problems)])
+    assert error.problems == tuple(problems)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ecr_publish.errors import InvalidInputs
+from ecr_publish.errors import InvalidPolicy
 from ecr_publish.findings import Severity, Threshold
 from ecr_publish.ignores import Ignore
 from ecr_publish.inputs import OnUnjudged
@@ -51,10 +51,9 @@ def of(files: dict[str, str], today: date = DAY, **inputs: Any) -> Rules:
 
 def problems(files: dict[str, str] | str, today: date = DAY, **inputs: Any) -> list[str]:
     given = {DEFAULT_PATH: files} if isinstance(files, str) else files
-    with pytest.raises(InvalidInputs) as caught:
+    with pytest.raises(InvalidPolicy) as caught:
         of(given, today, **inputs)
-    assert all(text.startswith("policy: ") for text in caught.value.problems)
-    return [text.removeprefix("policy: ") for text in caught.value.problems]
+    return list(caught.value.problems)
 
 
 def problem(files: dict[str, str] | str, today: date = DAY, **inputs: Any) -> str:
