@@ -53,7 +53,7 @@ def test_passes__a_later_step_sees_every_output(published: Played) -> None:
         "scan-type": "basic",
         "scan-status": "COMPLETE",
         **dict.fromkeys(("critical", "high", "medium", "low"), "0"),
-        **dict.fromkeys(("informational", "undefined", "total"), "0"),
+        **dict.fromkeys(("informational", "undefined", "total", "ignored"), "0"),
     }
 
     assert set(expected) == set(ACTION["outputs"])
