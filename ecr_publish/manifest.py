@@ -6,7 +6,6 @@ Neither engine of ECR scans an index, only the images in it, and an attestation 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -164,8 +163,8 @@ def _digest_of(index: Manifest, child: Mapping[str, Any]) -> Digest:
 
 
 def _check_digest(manifest: Manifest) -> None:
-    actual = f"sha256:{hashlib.sha256(manifest.text.encode()).hexdigest()}"
-    if actual != str(manifest.digest):
+    actual = Digest.of(manifest.text.encode())
+    if actual != manifest.digest:
         raise UnexpectedManifest(str(manifest.digest), f"its bytes have the digest {actual}")
 
 

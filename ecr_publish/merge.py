@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,8 +37,7 @@ def merged(parts: Sequence[Part]) -> Manifest:
     _check_platforms(children)
     content = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children}
     text = json.dumps(content, indent=2, sort_keys=True)
-    digest = Digest(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}")
-    return Manifest(digest=digest, media_type=OCI_INDEX, text=text)
+    return Manifest(digest=Digest.of(text.encode()), media_type=OCI_INDEX, text=text)
 
 
 def _descriptors(part: Part) -> list[Mapping[str, Any]]:

@@ -6,6 +6,7 @@ see reference/ecr-behaviour.md section 2, rows "limits" and 3.1 "Hosts".
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -33,6 +34,11 @@ class Digest:
         if not _DIGEST.fullmatch(text):
             raise ValueError(f"{text!r} is not a digest (sha256: and 64 hexadecimal digits)")
         return cls(text)
+
+    @classmethod
+    def of(cls, content: bytes) -> Digest:
+        """The digest of these bytes."""
+        return cls(f"sha256:{hashlib.sha256(content).hexdigest()}")
 
     def __str__(self) -> str:
         return self.value

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from ecr_publish.edges.web import retrying
 from ecr_publish.reference import Digest
 
 _TIMEOUT = (5, 10)
@@ -23,12 +21,9 @@ class BlobUnreadable(Exception):
 def download(address: str, digest: Digest) -> str:
     """The text of a small blob; raises BlobUnreadable. The address is a secret for some minutes."""
     try:
-        # Without an auth of its own, requests would add a ~/.netrc entry to the signed address.
         with (
-            _retrying() as http,
-            http.get(
-                address, timeout=_TIMEOUT, stream=True, auth=lambda request: request
-            ) as answer,
+            retrying(_RETRY) as http,
+            http.get(address, timeout=_TIMEOUT, stream=True) as answer,
         ):
             answer.raise_for_status()
             content = b""
@@ -39,13 +34,6 @@ def download(address: str, digest: Digest) -> str:
     except requests.RequestException as error:
         # Its own text would show the address.
         raise BlobUnreadable(type(error).__name__) from None
-    if f"sha256:{hashlib.sha256(content).hexdigest()}" != str(digest):
+    if Digest.of(content) != digest:
         raise BlobUnreadable("its bytes have another digest")
     return content.decode(errors="replace")
-
-
-def _retrying() -> requests.Session:
-    session = requests.Session()
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(max_retries=_RETRY))
-    return session

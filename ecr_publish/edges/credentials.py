@@ -16,10 +16,10 @@ import requests
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
-from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from ecr_publish.edges.registry import TRANSIENT, Clients, EcrRegistry
+from ecr_publish.edges.web import retrying
 from ecr_publish.errors import NoCredentials, OidcFailed, OidcUnavailable, RoleRefused, StsFailed
 from ecr_publish.plan import Plan, Role
 
@@ -31,6 +31,7 @@ _CONFIG = Config(
     read_timeout=READ_SECONDS,
     retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
 )
+_RETRY = Retry(total=ATTEMPTS, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504))
 
 
 class Aws:
@@ -59,13 +60,11 @@ class Aws:
         if not url or not bearer:
             raise OidcUnavailable(from_fork=from_fork)
         try:
-            with _retrying() as http:
+            with retrying(_RETRY) as http:
                 answer = http.get(
                     url,
                     params={"audience": audience},
                     headers={"Authorization": f"bearer {bearer}"},
-                    # Without one, requests would put a ~/.netrc entry in the header's place.
-                    auth=lambda request: request,
                     timeout=(CONNECT_SECONDS, READ_SECONDS),
                 )
                 answer.raise_for_status()
@@ -110,14 +109,6 @@ def _ambient(region: str) -> boto3.Session:
         return boto3.Session(region_name=region)
     except ProfileNotFound as error:
         raise NoCredentials(profile=error.kwargs["profile"]) from error
-
-
-def _retrying() -> requests.Session:
-    session = requests.Session()
-    retry = Retry(total=ATTEMPTS, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504))
-    session.mount("https://", HTTPAdapter(max_retries=retry))
-    session.mount("http://", HTTPAdapter(max_retries=retry))
-    return session
 
 
 def _claims(token: str) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -88,7 +88,12 @@ class DockerEngine:
         """
         way = Way.BUILDER if login else Way.ENGINE
         self._given |= set() if login else {f"{state.uri}:{tag}"}
-        with self._configured(state.host, login) as environ, TemporaryDirectory() as private:
+        configured = (
+            private_config(self._environ, state.host, login)
+            if login
+            else nullcontext(self._environ)
+        )
+        with configured as environ, TemporaryDirectory() as private:
             metadata = Path(private, "metadata.json")
             words = command(build, f"{state.uri}:{tag}", way, str(metadata))
             status, tail = _run(words, {**_times(build), **environ}, workspace, write)
@@ -176,15 +181,6 @@ class DockerEngine:
             said = said or "docker buildx does not answer"
             raise BuilderMissing(name, said) if name else EngineMissing(said)
         return answer.stdout
-
-    @contextmanager
-    def _configured(self, host: str, login: Login | None) -> Iterator[Mapping[str, str]]:
-        """The environment of docker's processes, with the login where one is given."""
-        if login is None:
-            yield self._environ
-            return
-        with private_config(self._environ, host, login) as environ:
-            yield environ
 
 
 def _times(build: Build) -> dict[str, str]:

@@ -19,7 +19,7 @@ EXAMPLES = act.CHECKOUT / "examples" / "workflows"
 
 @pytest.fixture
 def here(engine: Engine) -> Iterator[Stage]:
-    with stage(engine) as made:
+    with stage(engine, scan_seconds=0) as made:
         made.create(NAME)
         yield made
 

@@ -35,7 +35,8 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def here(engine: Engine) -> Iterator[Stage]:
-    with stage(engine) as made:
+    # What is waited for is shown elsewhere.
+    with stage(engine, scan_seconds=0) as made:
         yield made
 
 

@@ -634,7 +634,6 @@ def test_s3__login_of_a_builder_is_in_no_argument_and_in_no_file_afterwards(
 ) -> None:
     state, login = registry.repository(), registry.login()
     secrets, shown = secrets_of(login), bytearray()
-    arguments = set[str]()
     if end == "refused":
         ecr.fail_next("v2.PutManifest", "DENIED", times=99)
     if end == "failed":
@@ -642,13 +641,13 @@ def test_s3__login_of_a_builder_is_in_no_argument_and_in_no_file_afterwards(
 
     def write(data: bytes) -> None:
         shown.extend(data)
-        arguments.add(all_arguments())
         assert runner.files_with(*secrets), "docker has no login"
         if end == "cancelled":
             raise KeyboardInterrupt
 
     kinds = {"refused": PushFailed, "failed": BuildFailed, "cancelled": KeyboardInterrupt}
-    with pytest.raises(kinds[end]) if end in kinds else contextlib.nullcontext():
+    fails = pytest.raises(kinds[end]) if end in kinds else contextlib.nullcontext()
+    with all_arguments() as arguments, fails:
         runner.push(registry, state=state, login=login, write=write)
 
     assert runner.files_with(*secrets) == []
@@ -659,13 +658,24 @@ def test_s3__login_of_a_builder_is_in_no_argument_and_in_no_file_afterwards(
     assert not [secret for secret in secrets if secret.encode() in shown]
 
 
-def all_arguments() -> str:
-    """The command lines of all processes."""
-    found = ""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            found += path.read_text(errors="replace")
-    return found
+@contextlib.contextmanager
+def all_arguments() -> Iterator[set[str]]:
+    """The command lines of all processes that live meanwhile."""
+    found, over = set[str](), threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.005):
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):
+                    found.add(path.read_text(errors="replace"))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        watcher.join()
 
 
 EPOCH = 1_700_000_000
