@@ -69,16 +69,36 @@ class Threshold(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A layer of an image.
+
+    Args:
+        number: Its place among the image's layers, from 1.
+        created_by: What the image's history says of it; empty where that is not known.
+        line: Of the Dockerfile, where it is one of its own instructions.
+        from_base: Whether the base image brought it; None where that is not known.
+    """
+
+    number: int
+    created_by: str = ""
+    line: int | None = None
+    from_base: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Package:
     """A package that a finding is in; `fixed_in` is empty where no fixed version is known.
 
-    `path` is its file in the image, where the engine names one.
+    `path` is its file in the image, and `layer_hash` the layer that brought it, where the engine
+    names them. `layer` is None where that hash is of no layer that is known.
     """
 
     name: str = ""
     version: str = ""
     fixed_in: str = ""
     path: str = ""
+    layer_hash: str = ""
+    layer: Layer | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
