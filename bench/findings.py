@@ -22,7 +22,7 @@ from ecr_publish.policy import Policy, Rules
 from ecr_publish.policy_file import read
 from ecr_publish.reference import Digest
 from ecr_publish.report.summary import summary
-from ecr_publish.scan import Answer, Result, Unjudged
+from ecr_publish.scan import Answer, Evidence, Result, Unjudged
 from ecr_publish.scanning import Scanning, ScanType
 from ecr_publish.wait import Watch, for_scans
 
@@ -90,8 +90,9 @@ def published(rules: Rules) -> tuple[Verdict, str, int]:
     )
     results = for_scans(watch, [TARGET])
     given = Policy(rules=rules, on_unjudged=FAIL, report_only=False)
-    verdict = judge(results, given, COMPLETED.date())
-    return verdict, summary(Outcome(results=results, verdict=verdict)), scans.calls
+    evidence = Evidence(results=results)
+    verdict = judge(evidence, given, COMPLETED.date())
+    return verdict, summary(Outcome(evidence=evidence, verdict=verdict)), scans.calls
 
 
 def policy() -> bytes:
@@ -118,7 +119,7 @@ def decided() -> None:
     result = Result(target=TARGET, status="ACTIVE", findings=findings, engine=ScanType.ENHANCED)
     given = Policy(rules=rules, on_unjudged=FAIL, report_only=False)
     parsed = time.process_time()
-    verdict = judge([result], given, COMPLETED.date())
+    verdict = judge(Evidence(results=(result,)), given, COMPLETED.date())
     spent = time.process_time() - parsed
     ignored = len(verdict.with_ground(Ground.IGNORED))
     print(  # noqa: T201

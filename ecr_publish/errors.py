@@ -548,6 +548,21 @@ class ImageNotThere(PublishError):
         )
 
 
+class BaselineMissing(PublishError):
+    """The image whose findings are to count as known cannot be used, which shows before a build."""
+
+    exit_code = ExitCode.REPOSITORY
+
+    def __init__(self, baseline: str, why: str) -> None:
+        super().__init__(
+            f"the baseline {baseline} cannot be used: {why}",
+            why="Without it nobody can tell which findings are new.",
+            fix="Give `baseline` a tag or digest that is in the repository. Where there is none "
+            "yet, as before the first release, let every finding count as new:\n"
+            "    on-baseline-error: warn",
+        )
+
+
 class CannotMerge(PublishError):
     """The images do not make one index."""
 

@@ -109,7 +109,12 @@ class Finding:
     means that Inspector does not count it: a rule of the registry's owner suppresses it, or it is
     closed. `platforms` are those of the index in which it is; empty for a single image. `fixable`
     is None where the engine says nothing of fixes, as the basic one does. `known_since` is when
-    Inspector first saw it in this image, or else when its vendor published it.
+    Inspector first saw it in this image, or else when its vendor published it. `arn` is Inspector's
+    name of it in this very image.
+
+    Of what ECR's answer does not say, `epss` is the probability (0 to 1) that it is exploited
+    within 30 days, `in_kev` whether CISA lists it as known exploited, and `known` whether the
+    baseline has it too; each is None where that is not known, or nobody wanted to know it.
     """
 
     name: str
@@ -124,6 +129,16 @@ class Finding:
     fixable: bool | None = None
     exploited: bool = False
     known_since: datetime | None = None
+    arn: str = ""
+    epss: float | None = None
+    in_kev: bool | None = None
+    known: bool | None = None
+
+    @property
+    def from_base(self) -> bool:
+        """Whether it is certain of all its packages that the base image brought them."""
+        layers = [package.layer for package in self.packages]
+        return bool(layers) and all(layer and layer.from_base for layer in layers)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,8 +203,7 @@ def merge(found: Iterable[tuple[str, Finding]]) -> tuple[Finding, ...]:
     """
     groups: dict[Finding, list[tuple[str, Finding]]] = {}
     for platform, finding in found:
-        key = replace(finding, uri="", description="", known_since=None)
-        groups.setdefault(key, []).append((platform, finding))
+        groups.setdefault(_key(finding), []).append((platform, finding))
     merged = (
         replace(
             group[0][1],
@@ -200,6 +214,11 @@ def merge(found: Iterable[tuple[str, Finding]]) -> tuple[Finding, ...]:
     )
     order = list(Severity)
     return tuple(sorted(merged, key=lambda item: (order.index(item.severity), item.name)))
+
+
+def _key(finding: Finding) -> Finding:
+    packages = tuple(replace(package, layer_hash="") for package in finding.packages)
+    return replace(finding, packages=packages, uri="", description="", known_since=None, arn="")
 
 
 def _earliest(times: Iterable[datetime | None]) -> datetime | None:
@@ -239,6 +258,7 @@ def _enhanced(item: Mapping[str, Any]) -> Finding:
         fixable={"YES": True, "PARTIAL": True, "NO": False}.get(item.get("fixAvailable", "")),
         exploited=item.get("exploitAvailable") == "YES",
         known_since=item.get("firstObservedAt") or details.get("vendorCreatedAt"),
+        arn=item.get("findingArn", ""),
     )
 
 
@@ -249,4 +269,5 @@ def _package(item: Mapping[str, Any]) -> Package:
         version=item.get("version", ""),
         fixed_in="" if fixed_in == "NotAvailable" else fixed_in,
         path=item.get("filePath", ""),
+        layer_hash=item.get("sourceLayerHash", ""),
     )

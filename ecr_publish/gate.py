@@ -10,9 +10,9 @@ from enum import Enum
 
 from ecr_publish.findings import Finding, Severity, Threshold, count, merge, rank
 from ecr_publish.ignores import Ignore, Ignores
-from ecr_publish.inputs import OnUnjudged
-from ecr_publish.policy import Policy, Rules, StaleIgnores
-from ecr_publish.scan import Result
+from ecr_publish.inputs import FailOn, OnUnjudged
+from ecr_publish.policy import BaseImageFindings, Policy, Rules, StaleIgnores
+from ecr_publish.scan import Evidence, Gap, Result
 
 _MOST_NAMED = 10
 """Of the ignores that nothing was found for, in the reason."""
@@ -35,7 +35,11 @@ class Ground(Enum):
     AT_THRESHOLD = "severity-threshold"
     OVER_LIMIT = "limits"
     EXPLOITED = "exploited"
+    KNOWN_EXPLOITED = "known-exploited"
+    LIKELY_EXPLOITED = "epss-threshold"
     BELOW_THRESHOLD = "below severity-threshold"
+    KNOWN = "fail-on"
+    OF_BASE_IMAGE = "base-image-findings"
     NOT_FIXABLE = "only-fixable"
     IN_GRACE = "grace"
     IGNORED = "ignore"
@@ -44,7 +48,10 @@ class Ground(Enum):
     @property
     def refuses(self) -> bool:
         """Whether a finding with this ground refuses the image."""
-        return self in (Ground.AT_THRESHOLD, Ground.OVER_LIMIT, Ground.EXPLOITED)
+        return self in (
+            *(Ground.AT_THRESHOLD, Ground.OVER_LIMIT),
+            *(Ground.EXPLOITED, Ground.KNOWN_EXPLOITED, Ground.LIKELY_EXPLOITED),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +75,10 @@ class Verdict:
 
     `judgements` has every finding once, the worst first. `complete` means that these are all: no
     image was left without a verdict. `expired` are ignores that no longer count, because they have
-    ended or there is a fix now; `stale` are those that nothing was found for. `waived_by` are the
-    settings of the user, such as `report-only`, that let an image have its release tags although it
-    did not pass; it is empty where the image passed and where it may not have them.
+    ended or there is a fix now; `stale` are those that nothing was found for. `gaps` are what rules
+    could not learn and the user does without. `waived_by` are the settings of the user, such as
+    `report-only`, that let an image have its release tags although it did not pass; it is empty
+    where the image passed and where it may not have them.
     """
 
     decision: Decision
@@ -79,6 +87,7 @@ class Verdict:
     judgements: tuple[Judgement, ...] = ()
     expired: tuple[Ignore, ...] = ()
     stale: tuple[Ignore, ...] = ()
+    gaps: tuple[Gap, ...] = ()
     complete: bool = True
     waived_by: tuple[str, ...] = ()
 
@@ -107,9 +116,15 @@ class Verdict:
         return tuple(item for item in self.judgements if item.ground is ground)
 
 
-def judge(results: Sequence[Result], policy: Policy, today: date) -> Verdict:
-    """Decide over the scans of all images; no scan at all is never a pass."""
-    rules = policy.rules
+def judge(evidence: Evidence, policy: Policy, today: date) -> Verdict:
+    """Decide over the scans of all images; no scan at all is never a pass.
+
+    Args:
+        evidence: What is known.
+        policy: The rules.
+        today: In UTC.
+    """
+    rules, results, gaps = policy.rules, evidence.results, evidence.gaps
     findings = merge(
         (result.target.platform, finding) for result in results for finding in result.findings
     )
@@ -123,10 +138,12 @@ def judge(results: Sequence[Result], policy: Policy, today: date) -> Verdict:
         judgements=_judged(findings, rules, ignores, today),
         expired=(*ignores.expired, *ignores.fixed(findings)),
         stale=ignores.stale(findings) if complete else (),
+        gaps=tuple(gap for gap in gaps if policy.on_unjudged[gap.kind] is OnUnjudged.WARN),
         complete=complete,
     )
-    decision, reason = _decided(verdict, unjudged)
-    waived_by = _waivers(decision, unjudged, policy)
+    failing = [gap for gap in gaps if gap not in verdict.gaps]
+    decision, reason = _decided(verdict, unjudged, failing)
+    waived_by = _waivers(decision, unjudged, failing, policy)
     return replace(verdict, decision=decision, reason=reason, waived_by=waived_by)
 
 
@@ -159,13 +176,26 @@ def _ground(finding: Finding, rules: Rules, *, ignored: bool, in_grace: bool) ->
         (finding.suppressed, Ground.SUPPRESSED),
         (ignored, Ground.IGNORED),
         (rules.exploited and finding.exploited, Ground.EXPLOITED),
+        (rules.known_exploited and finding.in_kev, Ground.KNOWN_EXPLOITED),
+        (_is_likely(finding, rules), Ground.LIKELY_EXPLOITED),
         (not refuses and rules.limit(severity) is None, Ground.BELOW_THRESHOLD),
+        (rules.fail_on is FailOn.NEW and finding.known, Ground.KNOWN),
+        (_is_left_to_the_base(finding, rules), Ground.OF_BASE_IMAGE),
         (rules.only_fixable and finding.fixable is False, Ground.NOT_FIXABLE),
         (in_grace, Ground.IN_GRACE),
         (refuses, Ground.AT_THRESHOLD),
         (True, Ground.OVER_LIMIT),
     )
     return next(ground for holds, ground in grounds if holds)
+
+
+def _is_likely(finding: Finding, rules: Rules) -> bool:
+    least = rules.epss_threshold
+    return least is not None and finding.epss is not None and finding.epss >= least
+
+
+def _is_left_to_the_base(finding: Finding, rules: Rules) -> bool:
+    return rules.base_image_findings is BaseImageFindings.REPORT and finding.from_base
 
 
 def _within_limit(item: Judgement, rules: Rules, counted: Counter[Severity]) -> Judgement:
@@ -201,9 +231,12 @@ def _end_of_grace(finding: Finding, rules: Rules, today: date) -> date | None:
     return end if today < end else None
 
 
-def _decided(verdict: Verdict, unjudged: Sequence[Result]) -> tuple[Decision, str]:
+def _decided(
+    verdict: Verdict, unjudged: Sequence[Result], failing: Sequence[Gap]
+) -> tuple[Decision, str]:
     refusal = "; ".join(_refusals(verdict))
-    ignorance = "" if verdict.complete else _ignorance(unjudged)
+    unknown = [] if verdict.complete else [_ignorance(unjudged)]
+    ignorance = "; ".join((*unknown, *(gap.reason for gap in failing)))
     if refusal:
         return Decision.REFUSED, "; ".join(filter(None, (refusal, ignorance)))
     if ignorance:
@@ -215,7 +248,6 @@ def _refusals(verdict: Verdict) -> Iterator[str]:
     rules = verdict.rules
     at = [item.finding for item in verdict.with_ground(Ground.AT_THRESHOLD)]
     over = [item.finding for item in verdict.with_ground(Ground.OVER_LIMIT)]
-    exploited = [item.finding for item in verdict.with_ground(Ground.EXPLOITED)]
     if at:
         unranked = (
             " (a severity without a rank counts as refused)"
@@ -224,8 +256,10 @@ def _refusals(verdict: Verdict) -> Iterator[str]:
         )
         threshold = rules.severity_threshold.value
         yield f"{_counted(at)}: at or above the threshold {threshold}{unranked}"
-    if exploited:
-        yield f"{_counted(exploited)}: with a known exploit"
+    for ground, why in _EXPLOITS.items():
+        found = [item.finding for item in verdict.with_ground(ground)]
+        if found:
+            yield f"{_counted(found)}: {why.format(rules.epss_threshold)}"
     if over:
         severities = dict.fromkeys(_severity(item, rules) for item in over)
         limits = ", ".join(f"{rules.limit(severity)} {severity.value}" for severity in severities)
@@ -235,6 +269,13 @@ def _refusals(verdict: Verdict) -> Iterator[str]:
         more = len(verdict.stale) - len(named)
         named += [f"{more} more"] if more else []
         yield f"ignores that nothing was found for: {', '.join(named)}"
+
+
+_EXPLOITS = {
+    Ground.EXPLOITED: "with a known exploit",
+    Ground.KNOWN_EXPLOITED: "listed by CISA as known exploited",
+    Ground.LIKELY_EXPLOITED: "with an EPSS score of {} or more",
+}
 
 
 def _counted(findings: Sequence[Finding]) -> str:
@@ -269,6 +310,8 @@ def _pass(verdict: Verdict) -> str:
 
 _ALLOWED = {
     Ground.IGNORED: "{} ignored",
+    Ground.KNOWN: "{} known in the baseline",
+    Ground.OF_BASE_IMAGE: "{} of the base image",
     Ground.NOT_FIXABLE: "{} without a fix",
     Ground.IN_GRACE: "{} in grace",
 }
@@ -284,13 +327,17 @@ def _number(findings: Sequence[Finding]) -> str:
     return "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
 
 
-def _waivers(decision: Decision, unjudged: Sequence[Result], policy: Policy) -> tuple[str, ...]:
+def _waivers(
+    decision: Decision, unjudged: Sequence[Result], failing: Sequence[Gap], policy: Policy
+) -> tuple[str, ...]:
     if decision is Decision.PASSED:
         return ()
     if policy.report_only:
         return ("report-only: true",)
     kinds = {result.unjudged for result in unjudged if result.unjudged}
-    warned = kinds and all(policy.on_unjudged[kind] is OnUnjudged.WARN for kind in kinds)
+    warned = (
+        kinds and not failing and all(policy.on_unjudged[kind] is OnUnjudged.WARN for kind in kinds)
+    )
     if decision is Decision.UNKNOWN and warned and not _counted_too_bad(unjudged, policy):
         return tuple(sorted(f"{kind.value}: warn" for kind in kinds))
     return ()

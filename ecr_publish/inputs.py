@@ -14,7 +14,7 @@ from typing import TypeVar
 from ecr_publish import values
 from ecr_publish.errors import InvalidInputs
 from ecr_publish.findings import Severity, Threshold
-from ecr_publish.reference import Digest, RegistryId, Repository, Tag
+from ecr_publish.reference import Digest, ImageName, RegistryId, Repository, Tag
 from ecr_publish.values import boolean, lines_of, one_of
 
 PREFIX = "ECR_PUBLISH_"
@@ -57,6 +57,13 @@ class OnUnjudged(Enum):
 
     FAIL = "fail"
     WARN = "warn"
+
+
+class FailOn(Enum):
+    """Which findings may refuse the image: all, or those that the baseline does not have."""
+
+    ALL = "all"
+    NEW = "new"
 
 
 class UnknownSeverity(Enum):
@@ -128,12 +135,16 @@ class GateInputs:
     unknown_severity: Severity | None
     only_fixable: bool | None
     policy_file: str | None
+    baseline: ImageName | None
+    fail_on: FailOn | None
+    on_baseline_error: OnUnjudged | None
     scan_timeout: int
     max_scan_age: int | None
     on_timeout: OnUnjudged
     on_unsupported: OnUnjudged
     on_scan_error: OnUnjudged
     report_only: bool
+    report_file: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,12 +266,16 @@ def _gate(reader: _Reader) -> GateInputs:
         unknown_severity=unknown.severity if unknown else None,
         only_fixable=reader.optional("only-fixable", boolean),
         policy_file=reader.optional("policy-file", str),
+        baseline=reader.optional("baseline", ImageName.parse),
+        fail_on=reader.optional("fail-on", one_of(FailOn)),
+        on_baseline_error=reader.optional("on-baseline-error", one_of(OnUnjudged)),
         scan_timeout=reader.given("scan-timeout", values.scan_timeout, 900),
         max_scan_age=reader.optional("max-scan-age", values.scan_age),
         on_timeout=reader.given("on-timeout", one_of(OnUnjudged), OnUnjudged.FAIL),
         on_unsupported=reader.given("on-unsupported", one_of(OnUnjudged), OnUnjudged.FAIL),
         on_scan_error=reader.given("on-scan-error", one_of(OnUnjudged), OnUnjudged.FAIL),
         report_only=reader.given("report-only", boolean, default=False),
+        report_file=reader.optional("report-file", values.report_file),
     )
 
 

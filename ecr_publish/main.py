@@ -13,6 +13,7 @@ from functools import partial
 from ecr_publish.context import read
 from ecr_publish.edges.ports import Edges, Registry, Workflow
 from ecr_publish.errors import Bug, Cancelled, PublishError
+from ecr_publish.evidence import gathered, look_for_baseline, scanned
 from ecr_publish.gate import judge
 from ecr_publish.inputs import parse
 from ecr_publish.obtain import images, obtained
@@ -20,12 +21,14 @@ from ecr_publish.outcome import Outcome
 from ecr_publish.plan import Plan, make, refuse_unscanned, release_tags
 from ecr_publish.policy_file import effective
 from ecr_publish.promote import SIGNALS, leave, look, promote
+from ecr_publish.report.document import document
 from ecr_publish.report.log import lines
 from ecr_publish.report.outputs import outputs
 from ecr_publish.report.summary import summary
 from ecr_publish.report.wording import headline, waiver
 from ecr_publish.run import Run, Site
-from ecr_publish.wait import Watch, for_scans
+from ecr_publish.scan import Evidence
+from ecr_publish.wait import Watch
 
 STARTED = "ECR_PUBLISH_STARTED"
 """When the step began, seconds since the epoch; start.sh sets it, for the durations alone."""
@@ -94,9 +97,11 @@ def line(environ: Mapping[str, str], run: Run) -> None:
         site = _site(run, plan, registry, context.workspace)
     image = obtained(site)
     with run.room("scan"):
-        outcome.results = for_scans(_watch(site), images(site, image.manifest))
+        scans = scanned(site, _watch(site), images(site, image.manifest))
+        outcome.evidence = Evidence(results=scans.own)
     with run.room("gate"):
-        verdict = outcome.verdict = judge(outcome.results, plan.policy, _today(run.edges))
+        evidence = outcome.evidence = gathered(site, image.manifest, scans)
+        verdict = outcome.verdict = judge(evidence, plan.policy, _today(run.edges))
         run.say(verdict.reason)
     with run.room("promote"):
         if verdict.may_promote:
@@ -111,7 +116,7 @@ def report(edges: Edges, outcome: Outcome) -> None:
     the exit code.
     """
     _ignore_signals()
-    for write in (_set_outputs, _write_log, _write_summary, _annotate):
+    for write in (_write_file, _set_outputs, _write_log, _write_summary, _annotate):
         try:
             write(edges.workflow, outcome)
         except Exception as error:  # noqa: BLE001 - whatever it is, the others still count
@@ -127,6 +132,13 @@ def _cancel(*_: object) -> None:
 def _ignore_signals() -> None:
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def _write_file(workflow: Workflow, outcome: Outcome) -> None:
+    path = outcome.plan.report_file if outcome.plan else None
+    if path:
+        workflow.write_file(path, document(outcome))
+        outcome.report_file = path
 
 
 def _set_outputs(workflow: Workflow, outcome: Outcome) -> None:
@@ -169,6 +181,7 @@ def _site(run: Run, plan: Plan, registry: Registry, workspace: str) -> Site:
         state=state,
         tags=tags,
         standing=look(registry, tags),
+        baseline=look_for_baseline(registry, plan),
         workspace=workspace,
         # ECR tells times in whole seconds.
         began=run.edges.clock.today().replace(microsecond=0),

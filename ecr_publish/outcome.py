@@ -8,7 +8,7 @@ from ecr_publish.errors import ExitCode, PublishError
 from ecr_publish.gate import Decision, Verdict
 from ecr_publish.plan import Plan, RepositoryState
 from ecr_publish.reference import Digest, Tag
-from ecr_publish.scan import Result
+from ecr_publish.scan import Evidence
 from ecr_publish.scanning import ScanType
 
 
@@ -27,7 +27,8 @@ class Outcome:
     `reused` says that nothing was built, because an earlier run has made this image already, and
     `worn` which of the release tags were on it before.
     `candidate` is the candidate tag while the image has it. `seconds` are the rooms' durations;
-    where a room raised `error`, it is the last of them.
+    where a room raised `error`, it is the last of them. `report_file` is the path of the JSON
+    report, once it is written.
     """
 
     plan: Plan | None = None
@@ -35,10 +36,11 @@ class Outcome:
     digest: Digest | None = None
     reused: bool = False
     worn: tuple[Tag, ...] = ()
-    results: tuple[Result, ...] = ()
+    evidence: Evidence = field(default_factory=Evidence)
     verdict: Verdict | None = None
     promotion: Promotion = field(default_factory=Promotion)
     candidate: Tag | None = None
+    report_file: str = ""
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -76,18 +78,22 @@ class Outcome:
     @property
     def scan_status(self) -> str:
         """ECR's last status of each image, each named once."""
-        return ", ".join(dict.fromkeys(result.status for result in self.results if result.status))
+        return ", ".join(
+            dict.fromkeys(result.status for result in self.evidence.results if result.status)
+        )
 
     @property
     def scan_type(self) -> str:
         """The engine that scanned: basic or enhanced; empty where that is not known."""
-        known = {result.engine for result in self.results} - {ScanType.UNKNOWN}
+        known = {result.engine for result in self.evidence.results} - {ScanType.UNKNOWN}
         return ", ".join(sorted(engine.value for engine in known))
 
     @property
     def scan_age(self) -> float | None:
         """Seconds since the oldest of the images' scans was over; None where ECR says of none."""
-        return max((result.age for result in self.results if result.age is not None), default=None)
+        return max(
+            (result.age for result in self.evidence.results if result.age is not None), default=None
+        )
 
     @property
     def own_seconds(self) -> float:

@@ -83,6 +83,7 @@ Source = Build | LocalImage | Existing | Merge
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """One run, decided. `scan_timeout` and `max_scan_age` are seconds; None is any age.
+    `report_file` is the path of the JSON report, None for none.
 
     `withheld` says why the run applies no release tags, and is empty where it does. `rebuild`
     builds also what is there already. `keeps_passed` and `keeps_refused` say whether the candidate
@@ -106,6 +107,7 @@ class Plan:
     policy: Policy
     scan_timeout: int
     max_scan_age: int | None
+    report_file: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,9 +170,10 @@ def make(
         only_forward=inputs.promote_only_forward,
         keeps_passed=inputs.promote is Promote.NEVER,
         keeps_refused=_keeps_refused(inputs, withheld),
-        policy=_policy(inputs, rules),
+        policy=policy(inputs, rules),
         scan_timeout=inputs.scan_timeout,
         max_scan_age=inputs.max_scan_age,
+        report_file=inputs.report_file,
     )
 
 
@@ -285,13 +288,16 @@ def _keeps_refused(inputs: Inputs, withheld: str) -> bool:
     return inputs.on_refusal is OnRefusal.KEEP
 
 
-def _policy(inputs: Inputs, rules: Rules) -> Policy:
+def policy(inputs: Inputs, rules: Rules) -> Policy:
+    """The rules, with what the inputs say of images that get no verdict."""
     return Policy(
         rules=rules,
         on_unjudged={
             Unjudged.TIMEOUT: inputs.on_timeout,
             Unjudged.UNSUPPORTED: inputs.on_unsupported,
             Unjudged.ERROR: inputs.on_scan_error,
+            Unjudged.BASELINE: rules.on_baseline_error,
+            Unjudged.EXPLOIT: rules.on_exploit_error,
         },
         report_only=inputs.report_only,
     )

@@ -14,7 +14,8 @@ from typing import Any
 
 from ecr_publish.findings import Severity, Threshold
 from ecr_publish.ignores import Ignore
-from ecr_publish.inputs import OnUnjudged
+from ecr_publish.inputs import FailOn, OnUnjudged
+from ecr_publish.reference import ImageName
 from ecr_publish.scan import Unjudged
 
 
@@ -24,6 +25,13 @@ class StaleIgnores(Enum):
     OFF = "off"
     WARN = "warn"
     FAIL = "fail"
+
+
+class BaseImageFindings(Enum):
+    """What a finding means that the base image brought."""
+
+    FAIL = "fail"
+    REPORT = "report"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +55,17 @@ class Rules:
         only_fixable: A finding without a fix does not refuse.
         grace: Days for which a finding of a severity may be known before it refuses.
         exploited: A finding with a known exploit refuses at any severity.
+        known_exploited: A finding that CISA lists as known exploited refuses at any severity.
+        epss_threshold: The lowest EPSS score (0 to 1) that refuses at any severity; None for none.
+        on_exploit_error: What it means that Inspector does not tell what these two rules need.
+        baseline: The image whose findings are known already; None for none.
+        fail_on: Which findings may refuse.
+        on_baseline_error: What it means that the baseline cannot be used.
+        base_image_findings: Whether a finding that the base image brought refuses like any other.
         stale_ignores: What an ignore that nothing was found for means.
         require: What every ignore has to carry.
+        ignore: What somebody has decided to accept.
+        skipped: What other tools' ignore files say that is not taken over, each with its place.
         places: Where each rule that somebody stated stands.
     """
 
@@ -58,9 +75,17 @@ class Rules:
     only_fixable: bool = False
     grace: Mapping[Severity, int] = field(default_factory=dict)
     exploited: bool = False
+    known_exploited: bool = False
+    epss_threshold: float | None = None
+    on_exploit_error: OnUnjudged = OnUnjudged.FAIL
+    baseline: ImageName | None = None
+    fail_on: FailOn = FailOn.ALL
+    on_baseline_error: OnUnjudged = OnUnjudged.FAIL
+    base_image_findings: BaseImageFindings = BaseImageFindings.FAIL
     stale_ignores: StaleIgnores = StaleIgnores.WARN
     require: Require = field(default_factory=Require)
     ignore: tuple[Ignore, ...] = ()
+    skipped: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def limit(self, severity: Severity) -> int | None:
@@ -82,7 +107,11 @@ class Policy:
     report_only: bool
 
 
-ALLOWABLE = (*(item.name for item in fields(Rules) if item.name != "places"), "report_only", "warn")
+_NO_RULES = ("skipped", "places")
+ALLOWABLE = (
+    *(item.name for item in fields(Rules) if item.name not in _NO_RULES),
+    *("report_only", "warn"),
+)
 """What a base may allow to be loosened, `-` written as `_`; `warn` are the on-… inputs."""
 
 
@@ -115,7 +144,8 @@ def combined(base: Layer, own: Layer) -> Layer:
         mine = getattr(own.rules, name)
         changes[name] = (*base.rules.ignore, *mine) if name == "ignore" else mine
     places = {**base.rules.places, **own.rules.places}
-    rules = replace(base.rules, **changes, places=places)
+    skipped = (*base.rules.skipped, *own.rules.skipped)
+    rules = replace(base.rules, **changes, skipped=skipped, places=places)
     return Layer(rules=rules, allow=allowed if own.allow is None else allowed & own.allow)
 
 
@@ -194,6 +224,16 @@ def _looser_require(mine: Rules, theirs: Rules) -> bool:
     return dropped or longer
 
 
+def _looser_epss(mine: Rules, theirs: Rules) -> bool:
+    """No threshold refuses nothing; the lower one refuses more."""
+    asked, base = mine.epss_threshold, theirs.epss_threshold
+    return base is not None and (asked is None or asked > base)
+
+
+def _waives(mine: OnUnjudged, theirs: OnUnjudged) -> bool:
+    return mine is OnUnjudged.WARN and theirs is OnUnjudged.FAIL
+
+
 def _threshold(rules: Rules) -> int:
     return _THRESHOLDS.index(rules.severity_threshold)
 
@@ -209,6 +249,22 @@ _LOOSER: Mapping[str, Callable[[Rules, Rules], bool]] = {
     "only_fixable": lambda mine, theirs: mine.only_fixable and not theirs.only_fixable,
     "grace": _looser_grace,
     "exploited": lambda mine, theirs: theirs.exploited and not mine.exploited,
+    "known_exploited": lambda mine, theirs: theirs.known_exploited and not mine.known_exploited,
+    "epss_threshold": _looser_epss,
+    "on_exploit_error": lambda mine, theirs: _waives(
+        mine.on_exploit_error, theirs.on_exploit_error
+    ),
+    "baseline": lambda mine, theirs: (
+        theirs.fail_on is FailOn.NEW and mine.baseline != theirs.baseline
+    ),
+    "fail_on": lambda mine, theirs: mine.fail_on is FailOn.NEW and theirs.fail_on is FailOn.ALL,
+    "on_baseline_error": lambda mine, theirs: _waives(
+        mine.on_baseline_error, theirs.on_baseline_error
+    ),
+    "base_image_findings": lambda mine, theirs: (
+        mine.base_image_findings is BaseImageFindings.REPORT
+        and theirs.base_image_findings is BaseImageFindings.FAIL
+    ),
     "stale_ignores": lambda mine, theirs: _staleness(mine) < _staleness(theirs),
     "require": _looser_require,
     "ignore": lambda mine, _: bool(mine.ignore),

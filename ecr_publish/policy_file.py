@@ -9,12 +9,14 @@ from datetime import date
 from functools import reduce
 from typing import Any
 
+from ecr_publish import ignore_files
 from ecr_publish.errors import InvalidPolicy
 from ecr_publish.findings import Severity, Threshold
 from ecr_publish.ignores import Ignore
-from ecr_publish.inputs import Inputs, OnUnjudged, UnknownSeverity
+from ecr_publish.inputs import FailOn, Inputs, OnUnjudged, UnknownSeverity
 from ecr_publish.policy import (
     ALLOWABLE,
+    BaseImageFindings,
     Layer,
     Loosened,
     Require,
@@ -23,6 +25,7 @@ from ecr_publish.policy import (
     broken_requirements,
     combined,
 )
+from ecr_publish.reference import ImageName, Repository
 from ecr_publish.shape import (
     BOOLEAN,
     DATE,
@@ -47,10 +50,11 @@ _RANKED = [severity for severity in Severity if severity is not Severity.UNDEFIN
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyFile:
-    """One file: its rules, and the path of the base that it extends, as it is written there."""
+    """One file: its rules, and the paths of the files that it names, as they are written there."""
 
     layer: Layer
     extends: str = ""
+    ignore_files: tuple[str, ...] = ()
 
 
 def read(content: bytes, name: str) -> PolicyFile:
@@ -91,7 +95,11 @@ def effective(inputs: Inputs, fetch: Callable[[str], bytes | None], today: date)
     try:
         base = _chain(inputs.policy_file or DEFAULT_PATH, inputs, fetch)
         rules = combined(base, _of_inputs(inputs)).rules
-        problems = [*_settings_that_loosen(inputs, base), *broken_requirements(rules, today)]
+        problems = [
+            *_settings_that_loosen(inputs, base),
+            *broken_requirements(rules, today),
+            *_without_effect(rules),
+        ]
     except Malformed as error:
         problems = error.problems
     except Loosened as error:
@@ -114,24 +122,43 @@ def _chain(path: str, inputs: Inputs, fetch: Callable[[str], bytes | None]) -> L
     """The policy file combined with all that it extends; without any file, whatever is allowed."""
     if inputs.policy_file is None and fetch(path) is None:
         return Layer(rules=Rules(), allow=frozenset(ALLOWABLE))
-    files = [_fetched(path, fetch)]
-    while files[-1].extends:
-        if len(files) == _LONGEST_CHAIN:
-            raise Malformed([f"{path}: more than {_LONGEST_CHAIN} files extend each other"])
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(path), files[-1].extends))
-        files.append(_fetched(path, fetch))
-    *above, base = (file.layer for file in files)
+    layers: list[Layer] = []
+    following = path
+    while following:
+        file = read(_fetched(following, fetch), following)
+        layers.append(_with_ignore_files(file, following, inputs.repository, fetch))
+        if file.extends and len(layers) == _LONGEST_CHAIN:
+            raise Malformed([f"{following}: more than {_LONGEST_CHAIN} files extend each other"])
+        following = file.extends and _beside(following, file.extends)
+    *above, base = layers
     # Where nothing extends it, a file that does not speak of it leaves the inputs free.
     unsaid = frozenset() if above else frozenset(ALLOWABLE)
     root = replace(base, allow=unsaid if base.allow is None else base.allow)
     return reduce(combined, reversed(above), root)
 
 
-def _fetched(path: str, fetch: Callable[[str], bytes | None]) -> PolicyFile:
+def _with_ignore_files(
+    file: PolicyFile, path: str, repository: Repository, fetch: Callable[[str], bytes | None]
+) -> Layer:
+    """The file's layer, with what the ignore files of other tools that it names accept."""
+    names = [_beside(path, name) for name in file.ignore_files]
+    found = [ignore_files.read(_fetched(name, fetch), name, repository.name) for name in names]
+    rules = file.layer.rules
+    ignore = (*rules.ignore, *(ignore for item in found for ignore in item.ignores))
+    skipped = tuple(rule for item in found for rule in item.skipped)
+    return replace(file.layer, rules=replace(rules, ignore=ignore, skipped=skipped))
+
+
+def _beside(path: str, name: str) -> str:
+    """A path that is written in a file, from where the file's own path starts."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+
+
+def _fetched(path: str, fetch: Callable[[str], bytes | None]) -> bytes:
     content = fetch(path)
     if content is None:
         raise Malformed([f"{path}: there is no such file; does the job have a checkout?"])
-    return read(content, path)
+    return content
 
 
 def _of_inputs(inputs: Inputs) -> Layer:
@@ -139,6 +166,9 @@ def _of_inputs(inputs: Inputs) -> Layer:
         "severity_threshold": inputs.severity_threshold,
         "unknown_severity": inputs.unknown_severity,
         "only_fixable": inputs.only_fixable,
+        "baseline": inputs.baseline,
+        "fail_on": inputs.fail_on,
+        "on_baseline_error": inputs.on_baseline_error,
     }
     stated = {name: value for name, value in given.items() if value is not None}
     places = {name: f"the input {name.replace('_', '-')}" for name in stated}
@@ -153,6 +183,14 @@ def _settings_that_loosen(inputs: Inputs, base: Layer) -> Iterator[str]:
     waived = (inputs.on_timeout, inputs.on_unsupported, inputs.on_scan_error)
     if OnUnjudged.WARN in waived and "warn" not in allowed:
         yield "an input on-…: warn: the base does not allow it (`allow: [warn]`)"
+
+
+def _without_effect(rules: Rules) -> Iterator[str]:
+    if rules.fail_on is FailOn.NEW and rules.baseline is None:
+        yield (
+            f"{rules.places['fail_on']}: fail-on: new needs a baseline, an image of which the "
+            "findings are known already (`baseline: latest`)"
+        )
 
 
 def schema() -> dict[str, Any]:
@@ -188,10 +226,15 @@ def _by_severity(given: dict[str, Any], _: dict[str, int]) -> dict[Severity, int
 
 def _file(given: dict[str, Any], lines: dict[str, int]) -> PolicyFile:
     extends, allow = given.pop("extends", ""), given.pop("allow", None)
+    named = given.pop("ignore_files", ())
     places = {key: str(line) for key, line in lines.items() if key in given}
+    if named:
+        places.setdefault("ignore", str(lines["ignore_files"]))
     allowed = None if allow is None else frozenset(allow)
     return PolicyFile(
-        layer=Layer(rules=Rules(**given, places=places), allow=allowed), extends=extends
+        layer=Layer(rules=Rules(**given, places=places), allow=allowed),
+        extends=extends,
+        ignore_files=named,
     )
 
 
@@ -202,6 +245,11 @@ def _severities(kind: Kind[Any]) -> Record[dict[Severity, int]]:
 _DAYS = Text(lambda text: int(text[:-1]), r"[0-9]{1,4}d", "a number of days (14d)")
 _LIMIT: Kind[Any] = Either(
     (Number(0, 100_000), Choice({"none": None})), "a number from 0 to 100000, or none"
+)
+_BASELINE = Text(
+    ImageName.parse,
+    r"([a-z0-9][a-z0-9._/-]+[:@])?[A-Za-z0-9_][A-Za-z0-9_.-]*(:[0-9a-f]{64})?",
+    "a tag or digest (latest, sha256:…), or repository:tag",
 )
 _UNTIL: Kind[Any] = Either(
     (DATE, Choice({UNTIL_FIXED: UNTIL_FIXED})), "a date (2027-01-31), or until-fixed"
@@ -240,12 +288,20 @@ _SHAPE = Record(
         "only-fixable": BOOLEAN,
         "grace": _severities(_DAYS),
         "exploited": Choice({"fail": True, "off": False}),
+        "known-exploited": Choice({"fail": True, "off": False}),
+        "epss-threshold": Number(0, 1, fraction=True),
+        "on-exploit-error": Choice({item.value: item for item in OnUnjudged}),
+        "baseline": _BASELINE,
+        "fail-on": Choice({item.value: item for item in FailOn}),
+        "on-baseline-error": Choice({item.value: item for item in OnUnjudged}),
+        "base-image-findings": Choice({item.value: item for item in BaseImageFindings}),
         "stale-ignores": Choice({item.value: item for item in StaleIgnores}),
         "require": Record(
             {"reason": BOOLEAN, "until": BOOLEAN, "owner": BOOLEAN, "max-days": Number(1, 3650)},
             _require,
         ),
         "ignore": Listing(_IGNORE),
+        "ignore-files": Listing(TEXT),
     },
     _file,
     notes={
@@ -257,8 +313,16 @@ _SHAPE = Record(
         "only-fixable": "A finding that ECR knows no fix for does not refuse the image.",
         "grace": "For how long a finding may be known before it refuses the image, by severity.",
         "exploited": "fail: a finding with a known exploit refuses the image at any severity.",
+        "known-exploited": "fail: a finding in CISA's list of exploited ones refuses the image.",
+        "epss-threshold": "The lowest EPSS score, 0 to 1, that refuses at any severity.",
+        "on-exploit-error": "What it means that Inspector tells neither list nor score.",
+        "baseline": "A tag or digest, or repository:tag: its findings are known already.",
+        "fail-on": "new: what the baseline has too does not refuse the image.",
+        "on-baseline-error": "warn: without a baseline every finding is new.",
+        "base-image-findings": "report: what only the base image brought does not refuse.",
         "stale-ignores": "What an ignore means that nothing was found for.",
         "require": "What every ignore has to carry.",
         "ignore": "Vulnerabilities that are accepted.",
+        "ignore-files": "Ignore files of Trivy and Grype, and OpenVEX documents, from this file.",
     },
 )

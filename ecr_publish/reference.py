@@ -94,6 +94,31 @@ class Repository:
 
 
 @dataclass(frozen=True)
+class ImageName:
+    """An image in the registry; `repository` is None for the run's own."""
+
+    reference: Tag | Digest
+    repository: Repository | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> ImageName:
+        """Read `tag`, `sha256:…`, `repository:tag` or `repository@sha256:…`; raises ValueError."""
+        name, at, digest = text.partition("@")
+        if at:
+            return cls(Digest.parse(digest), Repository.parse(name))
+        if text.startswith("sha256:"):
+            return cls(Digest.parse(text))
+        name, colon, tag = text.rpartition(":")
+        return cls(Tag.parse(tag), Repository.parse(name) if colon else None)
+
+    def __str__(self) -> str:
+        if self.repository is None:
+            return str(self.reference)
+        between = "@" if isinstance(self.reference, Digest) else ":"
+        return f"{self.repository}{between}{self.reference}"
+
+
+@dataclass(frozen=True)
 class RegistryId:
     """Which registry to use when it is not the caller's own: an account, or a host of one.
 

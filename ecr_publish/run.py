@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ecr_publish.edges.ports import Edges, Registry
-from ecr_publish.manifest import Manifest
+from ecr_publish.manifest import Manifest, Target
 from ecr_publish.origin import Origin
 from ecr_publish.outcome import Outcome
 from ecr_publish.plan import Plan, RepositoryState
 from ecr_publish.reference import Tag
+from ecr_publish.scan import Gap
 from ecr_publish.standing import Standing
 
 
@@ -39,6 +40,15 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """The image whose findings count as known: its name, its repository, what is to be scanned."""
+
+    name: str
+    registry: Registry
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Site(Run):
     """The run once it is known what is to be published, where, and what is there already."""
 
@@ -47,6 +57,7 @@ class Site(Run):
     state: RepositoryState
     tags: tuple[Tag, ...]
     standing: Standing
+    baseline: Baseline | Gap | None
     workspace: str
     began: datetime
 

@@ -30,11 +30,24 @@ UNSUPPORTED_PREFIX = "UnsupportedImageError"
 
 
 class Unjudged(Enum):
-    """Why ECR gave no verdict; each has an input that says whether this fails."""
+    """Why ECR gave no verdict, or a rule has nothing to go by.
+
+    Each has a setting of its name that says whether this fails.
+    """
 
     TIMEOUT = "on-timeout"
     UNSUPPORTED = "on-unsupported"
     ERROR = "on-scan-error"
+    BASELINE = "on-baseline-error"
+    EXPLOIT = "on-exploit-error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """What a rule needs and could not learn: of the baseline, or of exploits."""
+
+    kind: Unjudged
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -351,3 +364,16 @@ class Result:
     engine: ScanType = ScanType.UNKNOWN
     age: float | None = None
     counted: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """All that the gate decides by, beside the policy.
+
+    Args:
+        results: The scans of all images, each finding with all that is known of it.
+        gaps: What is not known, although a rule needs it.
+    """
+
+    results: tuple[Result, ...] = ()
+    gaps: tuple[Gap, ...] = ()

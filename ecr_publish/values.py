@@ -158,6 +158,13 @@ def tag_template(line: str) -> str:
     return line
 
 
+def report_file(text: str) -> str:
+    """The path of a JSON report."""
+    if not text.endswith(".json"):
+        raise ValueError(f"{text!r} does not end in .json, which is the report's format")
+    return text
+
+
 def reference(text: str) -> Tag | Digest:
     """A tag or a digest (OCI distribution specification: "reference")."""
     if text.startswith("sha256:"):

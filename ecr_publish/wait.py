@@ -62,14 +62,22 @@ class Watch:
     say: Callable[[str], None]
 
 
-def for_scans(watch: Watch, targets: Sequence[Target]) -> tuple[Result, ...]:
+def for_scans(
+    watch: Watch, targets: Sequence[Target], also: Sequence[tuple[Watch, Target]] = ()
+) -> tuple[Result, ...]:
     """Wait for the scans of all images at the same time; each has its result at the deadline.
 
     One round asks about every image that has none yet, so that many images never mean many calls
     at once.
+
+    Args:
+        watch: How to wait.
+        targets: The images.
+        also: Further images, each with a watch of its own, which has the same clock and deadline.
+            Their results follow those of the targets.
     """
     started, clock = watch.clock.now(), watch.clock
-    waits = [_Wait(watch, target) for target in targets]
+    waits = [_Wait(*watched) for watched in (*((watch, target) for target in targets), *also)]
     while pending := _round(watch, waits):
         now = clock.now()
         for wait in pending:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ecr_publish.context import Context
 from ecr_publish.findings import Finding, Package, Page, Severity, Threshold
-from ecr_publish.gate import Decision, Ground, Judgement, Verdict
+from ecr_publish.gate import Decision, Ground, Judgement, Verdict, judge
 from ecr_publish.ignores import Ignore
 from ecr_publish.inputs import Inputs, Job, OnUnjudged, Promote
 from ecr_publish.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, Target
@@ -22,7 +22,7 @@ from ecr_publish.outcome import Outcome, Promotion
 from ecr_publish.plan import Build, Plan, RepositoryState, Role
 from ecr_publish.policy import Policy, Rules
 from ecr_publish.reference import Digest, FullTag, Repository, Tag
-from ecr_publish.scan import Result, Unjudged
+from ecr_publish.scan import Evidence, Gap, Result, Unjudged
 from ecr_publish.scanning import Frequency, Scanning, ScanType
 
 ACCOUNT = "123456789012"
@@ -78,12 +78,16 @@ def make_inputs(**over: Any) -> Inputs:
         unknown_severity=None,
         only_fixable=None,
         policy_file=None,
+        baseline=None,
+        fail_on=None,
+        on_baseline_error=None,
         scan_timeout=900,
         max_scan_age=None,
         on_timeout=OnUnjudged.FAIL,
         on_unsupported=OnUnjudged.FAIL,
         on_scan_error=OnUnjudged.FAIL,
         report_only=False,
+        report_file=None,
     )
     return replace(plain, **over)
 
@@ -135,6 +139,7 @@ def make_policy(
     unsupported: OnUnjudged = OnUnjudged.FAIL,
     error: OnUnjudged = OnUnjudged.FAIL,
     report_only: bool = False,
+    on_gap: OnUnjudged = OnUnjudged.FAIL,
     **rules: Any,
 ) -> Policy:
     """The policy of a step that sets nothing: high refuses, what is not judged fails."""
@@ -144,6 +149,8 @@ def make_policy(
             Unjudged.TIMEOUT: timeout,
             Unjudged.UNSUPPORTED: unsupported,
             Unjudged.ERROR: error,
+            Unjudged.BASELINE: on_gap,
+            Unjudged.EXPLOIT: on_gap,
         },
         report_only=report_only,
     )
@@ -169,6 +176,7 @@ def make_plan(**over: Any) -> Plan:
         policy=make_policy(),
         scan_timeout=900,
         max_scan_age=None,
+        report_file=None,
     )
     return replace(plain, **over)
 
@@ -323,13 +331,22 @@ def make_refusal(*findings: Finding, **over: Any) -> Verdict:
     return replace(plain, **over)
 
 
-def make_outcome(**over: Any) -> Outcome:
+def verdict_over(
+    results: Sequence[Result], policy: Policy, today: date = DAY, gaps: Sequence[Gap] = ()
+) -> Verdict:
+    """What the gate itself decides."""
+    return judge(Evidence(results=tuple(results), gaps=tuple(gaps)), policy, today)
+
+
+def make_outcome(*, results: Sequence[Result] | None = None, **over: Any) -> Outcome:
     """The end of a run that passed and was promoted."""
+    if results is not None:
+        over["evidence"] = Evidence(results=tuple(results))
     plain = Outcome(
         plan=make_plan(),
         state=make_state(),
         digest=make_manifest().digest,
-        results=(make_result(),),
+        evidence=Evidence(results=(make_result(),)),
         verdict=make_verdict(),
         promotion=Promotion(tags=(Tag(SHA[:7]), Tag("latest")), unchanged=(Tag("latest"),)),
         seconds={"plan": 0.1, "build": 61.25, "push": 9.0, "scan": 12.0, "promote": 0.4},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -10,10 +10,11 @@ from datetime import datetime, timedelta, timezone
 from ecr_publish.build import Builder
 from ecr_publish.edges.ports import Edges, Login
 from ecr_publish.errors import CallFailed, ImageNotThere
+from ecr_publish.exploits import Exploit
 from ecr_publish.manifest import Manifest
 from ecr_publish.origin import Commit, Origin
 from ecr_publish.plan import Build, Plan, RepositoryState
-from ecr_publish.reference import Digest, Tag
+from ecr_publish.reference import Digest, Repository, Tag
 from ecr_publish.scan import Answer, Coverage, Start
 
 TODAY = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -53,6 +54,7 @@ class FakeWorkflow:
         self.markdown = ""
         self.masked: list[str] = []
         self.raw = b""
+        self.written: dict[str, str] = {}
         self._files = files or {}
 
     def say(self, line: str) -> None:
@@ -84,6 +86,9 @@ class FakeWorkflow:
 
     def summary(self, markdown: str) -> None:
         self.markdown += markdown
+
+    def write_file(self, path: str, text: str) -> None:
+        self.written[path] = text
 
     def read_text(self, path: str) -> str:
         return self._files[path]
@@ -175,6 +180,15 @@ class FakeRegistry:
     start: Start = Start.STARTED
     started: list[str] = field(default_factory=list)
     covered: Coverage | None = None
+    details: dict[str, Exploit] = field(default_factory=dict)
+    others: dict[str, FakeRegistry] = field(default_factory=dict)
+
+    def elsewhere(self, repository: Repository) -> FakeRegistry:
+        return self.others[repository.name]
+
+    def exploits(self, arns: Sequence[str]) -> Mapping[str, Exploit]:
+        self._refuse("exploits")
+        return {arn: self.details[arn] for arn in arns if arn in self.details}
 
     def repository(self) -> RepositoryState:
         self._refuse("repository")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from ecr_publish.build import Builder
+from ecr_publish.exploits import Exploit
 from ecr_publish.manifest import Manifest
 from ecr_publish.origin import Commit, Origin
 from ecr_publish.plan import Build, Plan, RepositoryState
-from ecr_publish.reference import Digest, Tag
+from ecr_publish.reference import Digest, Repository, Tag
 from ecr_publish.scan import Answer, Coverage, Start
 
 
@@ -77,6 +78,10 @@ class Workflow(Protocol):
 
     def summary(self, markdown: str) -> None:
         """Append to the step's summary."""
+        ...
+
+    def write_file(self, path: str, text: str) -> None:
+        """Write a file that the user named, from the workspace where the path is relative."""
         ...
 
     def read_text(self, path: str) -> str:
@@ -155,6 +160,14 @@ class Scans(Protocol):
 
 class Registry(Scans, Protocol):
     """Amazon ECR, with the run's credentials."""
+
+    def elsewhere(self, repository: Repository) -> Registry:
+        """Another repository of the same registry, for reading."""
+        ...
+
+    def exploits(self, arns: Sequence[str]) -> Mapping[str, Exploit]:
+        """What Inspector knows of these findings, of those that it knows; raises CallFailed."""
+        ...
 
     def repository(self) -> RepositoryState:
         """The plan's repository, created where that was asked; raises RepositoryMissing."""

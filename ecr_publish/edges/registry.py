@@ -6,8 +6,9 @@ Operations: the ECR API reference. What each error means: reference/ecr-behaviou
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -33,11 +34,12 @@ from ecr_publish.errors import (
     TagTaken,
     UnexpectedManifest,
 )
+from ecr_publish.exploits import Exploit
 from ecr_publish.findings import parse_page
 from ecr_publish.manifest import MEDIA_TYPES, Manifest, config_digest, targets
 from ecr_publish.origin import Origin, read
 from ecr_publish.plan import Plan, RepositoryState
-from ecr_publish.reference import Digest, Tag
+from ecr_publish.reference import Digest, Repository, Tag
 from ecr_publish.scan import Answer, Coverage, NoScan, Start, Unreachable
 from ecr_publish.scanning import Frequency, Rule, Scanning, ScanType, effective
 
@@ -66,6 +68,9 @@ TRANSIENT = frozenset(
         "TooManyRequestsException",
     }
 )
+MOST_ARNS = 10
+"""The most findings of which BatchGetFindingDetails tells at once (Inspector API reference)."""
+
 MOST_IDS = 100
 """The most images that BatchGetImage gives at once (ECR API reference)."""
 
@@ -97,9 +102,14 @@ class Clients:
         return self._session.client("ecr", config=self._config.merge(_ONCE))
 
     @cached_property
-    def inspector(self) -> Inspector2Client:
-        """Amazon Inspector."""
+    def inspector_once(self) -> Inspector2Client:
+        """Amazon Inspector for what the wait repeats by itself."""
         return self._session.client("inspector2", config=self._config.merge(_ONCE))
+
+    @cached_property
+    def inspector(self) -> Inspector2Client:
+        """Amazon Inspector for what is asked once, however often that takes."""
+        return self._session.client("inspector2", config=self._config)
 
 
 class EcrRegistry:
@@ -118,6 +128,13 @@ class EcrRegistry:
             {"registryId": plan.registry.account} if plan.registry else {}
         )
         self._arn = "*"
+
+    def elsewhere(self, repository: Repository) -> EcrRegistry:
+        """Another repository of the same registry."""
+        other = EcrRegistry(self._clients, replace(self._plan, repository=repository), self._mask)
+        before, separator, _ = self._arn.partition(":repository/")
+        other._arn = f"{before}{separator}{repository}"
+        return other
 
     def repository(self) -> RepositoryState:
         """The repository, created where the plan says so; raises RepositoryMissing."""
@@ -246,7 +263,7 @@ class EcrRegistry:
         resource = f"{self._arn}/{digest}"
         try:
             with _translated("ListCoverage"):
-                answer = self._clients.inspector.list_coverage(
+                answer = self._clients.inspector_once.list_coverage(
                     filterCriteria={"resourceId": [{"comparison": "EQUALS", "value": resource}]}
                 )
         except CallFailed as error:
@@ -256,6 +273,20 @@ class EcrRegistry:
             reason = item.get("scanStatus", {}).get("reason", "an unknown word")
             return Coverage(reason=reason, scanned="lastScannedAt" in item)
         return Coverage()
+
+    def exploits(self, arns: Sequence[str]) -> Mapping[str, Exploit]:
+        """What Inspector knows of these findings, of those that it knows; raises CallFailed."""
+        known: dict[str, Exploit] = {}
+        for first in range(0, len(arns), MOST_ARNS):
+            with _translated("BatchGetFindingDetails"):
+                answer = self._clients.inspector.batch_get_finding_details(
+                    findingArns=arns[first : first + MOST_ARNS]
+                )
+            known |= {
+                item["findingArn"]: Exploit(epss=item.get("epssScore"), in_kev="cisaData" in item)
+                for item in answer.get("findingDetails", [])
+            }
+        return known
 
     def put(self, manifest: Manifest, tag: Tag) -> bool:
         """Put a tag on a manifest; False where it was there already; raises TagTaken.

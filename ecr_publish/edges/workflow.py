@@ -92,6 +92,12 @@ class GitHubWorkflow:
             with Path(path).open("a", encoding="utf-8") as file:
                 file.write(markdown)
 
+    def write_file(self, path: str, text: str) -> None:
+        """Write a file that the user named, from the workspace where the path is relative."""
+        file = Path(self._environ.get("GITHUB_WORKSPACE", "."), path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8", errors="replace")
+
     def read_text(self, path: str) -> str:
         """Read a file that the runner made."""
         return Path(path).read_text(encoding="utf-8")

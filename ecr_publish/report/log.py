@@ -15,6 +15,7 @@ from ecr_publish.report.wording import (
     fixes,
     headline,
     installed,
+    missing,
     notes,
     scan,
     title,
@@ -24,6 +25,10 @@ from ecr_publish.report.wording import (
 )
 
 MOST_LINES = 20
+_LET_THROUGH = (
+    *(Ground.IGNORED, Ground.KNOWN, Ground.OF_BASE_IMAGE, Ground.NOT_FIXABLE, Ground.IN_GRACE),
+    Ground.SUPPRESSED,
+)
 
 
 def lines(outcome: Outcome) -> Iterator[str]:
@@ -36,7 +41,7 @@ def lines(outcome: Outcome) -> Iterator[str]:
         yield from _failure(outcome.error)
     if outcome.verdict:
         yield from _judged(outcome.verdict)
-        yield from (f"WARNING: {text}" for text in unused(outcome))
+        yield from (f"WARNING: {text}" for text in (*missing(outcome), *unused(outcome)))
     yield from _image(outcome)
     if outcome.verdict and not outcome.error and advice(outcome):
         yield advice(outcome)
@@ -62,7 +67,7 @@ def _judged(verdict: Verdict) -> Iterator[str]:
     hidden = len(verdict.deciding) - MOST_LINES
     if hidden > 0:
         yield f"  … and {hidden} more, see the step summary"
-    for ground in (Ground.IGNORED, Ground.NOT_FIXABLE, Ground.IN_GRACE, Ground.SUPPRESSED):
+    for ground in _LET_THROUGH:
         number = len(verdict.with_ground(ground))
         if number:
             yield f"  {number} {title(ground, verdict.rules)}"

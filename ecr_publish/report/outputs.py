@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ecr_publish.findings import Severity
-from ecr_publish.gate import Ground
+from ecr_publish.gate import Ground, Verdict
 from ecr_publish.outcome import Outcome
 
 
@@ -32,4 +32,14 @@ def outputs(outcome: Outcome) -> dict[str, str]:
         **counts,
         "total": str(len(known.findings)) if known else "",
         "ignored": str(len(known.with_ground(Ground.IGNORED))) if known else "",
+        "new": _new(known),
+        "report-file": outcome.report_file,
     }
+
+
+def _new(verdict: Verdict | None) -> str:
+    """How many findings the baseline does not have; empty without a baseline."""
+    if verdict is None or verdict.rules.baseline is None:
+        return ""
+    known = [finding.known for finding in verdict.findings]
+    return "" if None in known else str(known.count(False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from ecr_publish.errors import PublishError
@@ -15,11 +15,14 @@ from ecr_publish.report.escape import block, cell, code, link
 from ecr_publish.report.wording import (
     NAMELESS,
     advice,
+    brought_by,
     durations,
     end,
+    epss,
     fixes,
     headline,
     installed,
+    missing,
     notes,
     scan,
     stated,
@@ -39,6 +42,7 @@ _MORE: Mapping[Ground, tuple[str, ...]] = {
     Ground.IGNORED: ("Reason", "Owner", "Until", "Rule"),
     Ground.IN_GRACE: ("Refuses from",),
 }
+Column = tuple[Callable[[Finding], str], Callable[[Finding], bool]]
 _MARKS = {Decision.PASSED: "✅", Decision.REFUSED: "❌", Decision.UNKNOWN: "⚠️"}
 
 
@@ -59,7 +63,10 @@ def _parts(outcome: Outcome) -> Iterator[str]:
         yield _facts(outcome)
     if outcome.verdict:
         yield from _judged(outcome.verdict)
-        yield from (f"> [!WARNING]\n> {cell(text, _LONGEST_SENTENCE)}" for text in unused(outcome))
+        yield from (
+            f"> [!WARNING]\n> {cell(text, _LONGEST_SENTENCE)}"
+            for text in (*missing(outcome), *unused(outcome))
+        )
         yield from filter(None, [_policy(outcome.verdict.rules)])
     if not outcome.error and advice(outcome):
         yield f"### What to do next\n\n{advice(outcome)}"
@@ -114,12 +121,11 @@ def _section(ground: Ground, judged: Sequence[Judgement], rules: Rules) -> str:
 
 
 def _table(judged: Sequence[Judgement], ground: Ground) -> str:
-    several = any(item.finding.platforms for item in judged)
-    head = ["Severity", "Finding", "Package", "Fixed in"]
-    head += ["Platforms"] if several else []
-    head += _MORE.get(ground, ())
+    findings = [item.finding for item in judged[:MOST_ROWS]]
+    columns = _columns(findings)
+    head = [*columns, *_MORE.get(ground, ())]
     rows = [
-        _row([*_finding(item.finding, several=several), *_more(item)])
+        _row([*(write(item.finding) for write in columns.values()), *_more(item)])
         for item in judged[:MOST_ROWS]
     ]
     sizes = accumulate(len(row.encode()) for row in rows)
@@ -129,14 +135,34 @@ def _table(judged: Sequence[Judgement], ground: Ground) -> str:
     return table + cut if len(shown) < len(judged) else table
 
 
+def _columns(findings: Sequence[Finding]) -> dict[str, Callable[[Finding], str]]:
+    there = {name: write for name, (write, has) in _WHERE_KNOWN.items() if any(map(has, findings))}
+    return {**_COLUMNS, **there}
+
+
+def _has_layer(finding: Finding) -> bool:
+    return any(package.layer for package in finding.packages)
+
+
 def _row(columns: Sequence[str]) -> str:
     return f"| {' | '.join(columns)} |"
 
 
-def _finding(finding: Finding, *, several: bool) -> list[str]:
-    name = link(finding.name or NAMELESS, finding.uri)
-    columns = [cell(finding.stated_severity), name, cell(installed(finding)), cell(fixes(finding))]
-    return [*columns, cell(", ".join(finding.platforms))] if several else columns
+_COLUMNS: Mapping[str, Callable[[Finding], str]] = {
+    "Severity": lambda finding: cell(finding.stated_severity),
+    "Finding": lambda finding: link(finding.name or NAMELESS, finding.uri),
+    "Package": lambda finding: cell(installed(finding)),
+    "Fixed in": lambda finding: cell(fixes(finding)),
+}
+_WHERE_KNOWN: Mapping[str, Column] = {
+    "Platforms": (
+        lambda finding: cell(", ".join(finding.platforms)),
+        lambda finding: bool(finding.platforms),
+    ),
+    "Brought by": (lambda finding: cell(brought_by(finding)), _has_layer),
+    "EPSS": (lambda finding: cell(epss(finding)), lambda finding: finding.in_kev is not None),
+}
+"""Columns for what some findings have, each with the question whether one has it."""
 
 
 def _more(item: Judgement) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ecr_publish.findings import Finding, Severity
+from ecr_publish.findings import Finding, Layer, Severity
 from ecr_publish.gate import Decision, Ground
 from ecr_publish.ignores import Ignore
 from ecr_publish.outcome import Outcome
@@ -31,8 +31,9 @@ _REMOVE_THEM = (
     "`stale-ignores: warn`."
 )
 _OR_ACCEPT_IT = (
-    "To accept more, raise `severity-threshold`; `report-only: true` releases the image whatever "
-    "is found, and says so."
+    "To accept one of them, `ignore` it in the policy file, with a reason and an end. To accept "
+    "more, raise `severity-threshold`; `report-only: true` releases the image whatever is found, "
+    "and says so."
 )
 
 
@@ -60,7 +61,13 @@ def waiver(outcome: Outcome) -> str:
 
 def notes(outcome: Outcome) -> tuple[str, ...]:
     """What is worth knowing beside the verdict."""
-    return (_NOTHING_BUILT, *outcome.notes) if outcome.reused else tuple(outcome.notes)
+    skipped = outcome.verdict.rules.skipped if outcome.verdict else ()
+    untaken = [f"Not taken over: {rule}" for rule in skipped]
+    return (
+        *((_NOTHING_BUILT,) if outcome.reused else ()),
+        *outcome.notes,
+        *_first(untaken, "rules of ignore files that are not taken over"),
+    )
 
 
 def untagged(outcome: Outcome) -> str:
@@ -109,6 +116,27 @@ def installed(finding: Finding) -> str:
     )
 
 
+def epss(finding: Finding) -> str:
+    """Its EPSS score, and whether CISA lists it as known exploited."""
+    score = "" if finding.epss is None else f"{finding.epss:.2f}"
+    return ", ".join(filter(None, (score, "known exploited" if finding.in_kev else "")))
+
+
+def brought_by(finding: Finding) -> str:
+    """The layers that brought its packages, as far as they are known."""
+    layers = [package.layer for package in finding.packages]
+    return ", ".join(dict.fromkeys(_layer(layer) for layer in layers))
+
+
+def _layer(layer: Layer | None) -> str:
+    if layer is None:
+        return "unknown layer"
+    if layer.line is not None:
+        return f"line {layer.line}: {layer.created_by}"
+    name = "base image" if layer.from_base else f"layer {layer.number}"
+    return f"{name}: {layer.created_by}" if layer.created_by else name
+
+
 def scan(outcome: Outcome) -> str:
     """Engine, last status and age of the scan; empty where none was waited for."""
     age = outcome.scan_age
@@ -130,12 +158,24 @@ def title(ground: Ground, rules: Rules) -> str:
         Ground.AT_THRESHOLD: f"at or above the threshold {threshold}",
         Ground.OVER_LIMIT: "of a severity that is over its limit",
         Ground.EXPLOITED: "with a known exploit",
+        Ground.KNOWN_EXPLOITED: "listed by CISA as known exploited",
+        Ground.LIKELY_EXPLOITED: f"with an EPSS score of {rules.epss_threshold} or more",
         Ground.BELOW_THRESHOLD: f"below the threshold {threshold}",
+        Ground.KNOWN: f"known in the baseline {rules.baseline} (fail-on: new)",
+        Ground.OF_BASE_IMAGE: "of the base image (base-image-findings: report)",
         Ground.NOT_FIXABLE: "without a fix (only-fixable)",
         Ground.IN_GRACE: "in grace, not known for long yet",
         Ground.IGNORED: "ignored by the policy",
         Ground.SUPPRESSED: "suppressed in Inspector, not counted",
     }[ground]
+
+
+def missing(outcome: Outcome) -> tuple[str, ...]:
+    """What the rules had to do without, as the user chose."""
+    gaps = outcome.verdict.gaps if outcome.verdict else ()
+    return tuple(
+        f"{gap.reason[:1].upper()}{gap.reason[1:]} ({gap.kind.value}: warn)" for gap in gaps
+    )
 
 
 def unused(outcome: Outcome) -> tuple[str, ...]:
@@ -187,6 +227,13 @@ def stated(rules: Rules) -> list[tuple[str, str, str]]:
         "only_fixable": str(rules.only_fixable).lower(),
         "grace": _by_severity(rules.grace, "d"),
         "exploited": "fail" if rules.exploited else "off",
+        "known_exploited": "fail" if rules.known_exploited else "off",
+        "epss_threshold": str(rules.epss_threshold),
+        "on_exploit_error": rules.on_exploit_error.value,
+        "baseline": str(rules.baseline),
+        "fail_on": rules.fail_on.value,
+        "on_baseline_error": rules.on_baseline_error.value,
+        "base_image_findings": rules.base_image_findings.value,
         "stale_ignores": rules.stale_ignores.value,
         "require": _required(rules.require),
         "ignore": "1 entry" if len(rules.ignore) == 1 else f"{len(rules.ignore)} entries",

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
-from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -30,10 +29,11 @@ from tests.factories import (
     make_result,
     make_target,
     make_unjudged,
+    verdict_over,
 )
 
 FAIL, WARN = OnUnjudged.FAIL, OnUnjudged.WARN
-judge = partial(gate.judge, today=DAY)
+judge = verdict_over
 
 
 def deciding(verdict: Verdict) -> tuple[Finding, ...]:

@@ -7,6 +7,7 @@ import pytest
 from ecr_publish.errors import InvalidInputs
 from ecr_publish.findings import Severity, Threshold
 from ecr_publish.inputs import (
+    FailOn,
     Inputs,
     Job,
     Mutability,
@@ -17,7 +18,7 @@ from ecr_publish.inputs import (
     parse,
     variable,
 )
-from ecr_publish.reference import RegistryId, Repository, Tag
+from ecr_publish.reference import ImageName, RegistryId, Repository, Tag
 from tests.factories import make_digest, make_inputs
 
 ROLE = "arn:aws:iam::123456789012:role/visit-counter-publisher"
@@ -85,12 +86,16 @@ def test_parse__everything() -> None:
         unknown_severity="medium",
         only_fixable="true",
         policy_file="policy/images.yml",
+        baseline="team/base:1.4",
+        fail_on="new",
+        on_baseline_error="warn",
         scan_timeout="1h",
         max_scan_age="7d",
         on_timeout="warn",
         on_unsupported="fail",
         on_scan_error="warn",
         report_only="true",
+        report_file="reports/scan.json",
     ) == Inputs(
         job=Job.PUBLISH,
         aws_region="cn-north-1",
@@ -124,12 +129,16 @@ def test_parse__everything() -> None:
         unknown_severity=Severity.MEDIUM,
         only_fixable=True,
         policy_file="policy/images.yml",
+        baseline=ImageName(Tag("1.4"), Repository("team/base")),
+        fail_on=FailOn.NEW,
+        on_baseline_error=OnUnjudged.WARN,
         scan_timeout=3600,
         max_scan_age=604_800,
         on_timeout=OnUnjudged.WARN,
         on_unsupported=OnUnjudged.FAIL,
         on_scan_error=OnUnjudged.WARN,
         report_only=True,
+        report_file="reports/scan.json",
     )
 
 

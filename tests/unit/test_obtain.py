@@ -77,6 +77,7 @@ class World:
             state=self.registry.state,
             tags=(FIXED, MOVABLE),
             standing=standing or {},
+            baseline=None,
             workspace="/workspace",
             began=TODAY,
         )

@@ -333,6 +333,7 @@ def site(
         state=state or ecr.state,
         tags=tags,
         standing=standing or {},
+        baseline=None,
         workspace="/workspace",
         began=TODAY,
     )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ecr_publish.errors import CallFailed
 from ecr_publish.findings import Page
-from ecr_publish.gate import Decision, judge
+from ecr_publish.gate import Decision
 from ecr_publish.inputs import OnUnjudged
 from ecr_publish.reference import Digest
 from ecr_publish.scan import (
@@ -38,7 +38,6 @@ from ecr_publish.wait import (
 )
 from tests.factories import (
     COMPLETED_AT,
-    DAY,
     make_findings,
     make_manifest,
     make_page,
@@ -46,6 +45,7 @@ from tests.factories import (
     make_scanning,
     make_state,
     make_target,
+    verdict_over,
 )
 from tests.fakes import TODAY, FakeClock, FakeRegistry, denied
 
@@ -158,7 +158,7 @@ def enhanced(*args: object, **over: object) -> Page:
 
 def decide(result: Result, word: OnUnjudged = OnUnjudged.WARN) -> Decision:
     """What the gate makes of it, with the most indulgent policy that still has a threshold."""
-    verdict = judge([result], make_policy(timeout=word, unsupported=word, error=word), DAY)
+    verdict = verdict_over([result], make_policy(timeout=word, unsupported=word, error=word))
     if result.findings and verdict.decision is Decision.REFUSED:
         assert not verdict.may_promote
     return verdict.decision

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecr_publish.findings import Finding, Page, Threshold, rank
-from ecr_publish.gate import Decision, Verdict, judge
+from ecr_publish.gate import Decision, Verdict
 from ecr_publish.inputs import OnUnjudged
 from ecr_publish.manifest import Target
 from ecr_publish.policy import Policy
@@ -22,7 +22,7 @@ from ecr_publish.reference import Digest
 from ecr_publish.scan import Answer, Coverage, NoScan, Result, Start, Unreachable
 from ecr_publish.scanning import Frequency, Scanning, ScanType
 from ecr_publish.wait import LAST_ROUND_SECONDS, Watch, for_scans
-from tests.factories import DAY, make_finding, make_policy, make_target
+from tests.factories import make_finding, make_policy, make_target, verdict_over
 from tests.fakes import TODAY, FakeClock
 
 BASIC, ENHANCED = ScanType.BASIC, ScanType.ENHANCED
@@ -132,7 +132,7 @@ def judged(
     """The verdict over these images."""
     found = images(len(stories))
     ecr = Ecr({target.digest: story for target, story in zip(found, stories, strict=True)})
-    return judge(ecr.wait(scanning, found, **over), policy, DAY)
+    return verdict_over(ecr.wait(scanning, found, **over), policy)
 
 
 def reached(findings: Sequence[Finding], policy: Policy) -> list[Finding]:
@@ -370,7 +370,7 @@ def test_s1_verdict__passes_on_the_last_findings_that_ecr_gave_alone(
         return answer
 
     ecr.scan = scan  # type: ignore[method-assign]
-    verdict = judge(ecr.wait(scanning, found, 120), policy, DAY)
+    verdict = verdict_over(ecr.wait(scanning, found, 120), policy)
     if verdict.decision is not Decision.PASSED:
         return
     for answers in given.values():

@@ -7,6 +7,7 @@ from ecr_publish.gate import Ground, Verdict
 from ecr_publish.outcome import Outcome, Promotion
 from ecr_publish.report.log import lines
 from ecr_publish.report.wording import advice, unused
+from ecr_publish.scan import Evidence
 from tests.factories import (
     DAY,
     URI,
@@ -197,4 +198,6 @@ def test_lines__no_verdict_no_advice() -> None:
 
 
 def test_lines__untouched_by_results_alone() -> None:
-    assert list(lines(Outcome(results=(make_unjudged(),)))) == ["Not judged: the run ended early"]
+    assert list(lines(Outcome(evidence=Evidence(results=(make_unjudged(),))))) == [
+        "Not judged: the run ended early"
+    ]

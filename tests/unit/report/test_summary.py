@@ -15,7 +15,7 @@ from ecr_publish.errors import (
     TagTaken,
 )
 from ecr_publish.findings import Finding, Package, Severity, Threshold
-from ecr_publish.gate import Ground, Verdict, judge
+from ecr_publish.gate import Ground, Verdict
 from ecr_publish.inputs import OnUnjudged
 from ecr_publish.outcome import Outcome, Promotion
 from ecr_publish.plan import make
@@ -48,6 +48,7 @@ from tests.factories import (
     make_target,
     make_unjudged,
     make_verdict,
+    verdict_over,
 )
 from tests.golden import GOLDEN
 
@@ -66,7 +67,7 @@ def judged(*results: Result, promoted: bool = False, **policy: Any) -> Outcome:
     """The end of a run over these results, its verdict from the gate itself."""
     return make_outcome(
         results=results,
-        verdict=judge(results, make_policy(**policy), DAY),
+        verdict=verdict_over(results, make_policy(**policy)),
         **({} if promoted else {"promotion": Promotion(), "candidate": CANDIDATE}),
     )
 
@@ -232,14 +233,14 @@ def every_ground() -> Outcome:
     )
     rules = policy_file(EVERY_RULE)
     results = (make_result(*found, engine=ScanType.ENHANCED),)
-    verdict = judge(results, Policy(**{**vars(make_policy()), "rules": rules}), DAY)
+    verdict = verdict_over(results, Policy(**{**vars(make_policy()), "rules": rules}))
     return make_outcome(results=results, verdict=verdict, promotion=Promotion())
 
 
 def passed_by_the_policy() -> Outcome:
     rules = policy_file("ignore: [{id: CVE-2024-HIGH-0}]\n")
     results = (make_result(*make_findings(high=1)),)
-    verdict = judge(results, Policy(**{**vars(make_policy()), "rules": rules}), DAY)
+    verdict = verdict_over(results, Policy(**{**vars(make_policy()), "rules": rules}))
     return make_outcome(results=results, verdict=verdict)
 
 
