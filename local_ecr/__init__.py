@@ -1,8 +1,9 @@
 """An Amazon ECR on the laptop, for the demo and the tests; production code never imports it.
 
-One process, one port of 127.0.0.1: the ECR API, Inspector's ListCoverage and STS for AWS clients,
-the registry itself for docker, S3's part in pulls (the URLs of GetDownloadUrlForLayer), GitHub's
-OIDC endpoint with tokens that are really signed, and `/_local` for scripts:
+One process, one port of 127.0.0.1: the ECR API, Inspector's ListCoverage and
+BatchGetFindingDetails, and STS for AWS clients, the registry itself for docker, S3's part in pulls
+(the URLs of GetDownloadUrlForLayer), GitHub's OIDC endpoint with tokens that are really signed, and
+`/_local` for scripts:
 
     GET  /_local/health          {"status": "ok"}
     GET  /_local/calls           every call: operation, repository, time, status, error
@@ -44,6 +45,10 @@ UNSUPPORTED, which are worded for the engine that is on. A step may have `descri
 shall be on the wire. And further:
 
     suppressed, closed      as `counts`: enhanced findings that Inspector does not count as active
+    vulnerabilities         findings that are spelled out, as below
+    layer                   which layer of the image brought all packages of the step: a number from
+                            1, first, last, unknown (a hash that no layer of the image has), absent
+                            (no sourceLayerHash); default: spread (first finding, first layer, ...)
     bare: true              made-up findings have nothing but id and severity
     worst_last: true        made-up findings in the other order
     findingSeverityCounts   as they shall be on the wire, true or not; null leaves them out
@@ -68,6 +73,29 @@ StartImageScan began answers, in seconds since then; else it is the same. {"scri
 "by_hand": "vulnerable"} was clean long ago and is not any more; {"script": "never-found",
 "by_hand": "clean"} waits to be asked for. A new scan is refused within 24 hours of the last, which
 an old result, `age_seconds` before the push, or a script that is NOT_FOUND for ever is not.
+
+What is said of one of `vulnerabilities` is so, the rest is made up: {"severity": "LOW"} is the
+first one of {"counts": {"LOW": 1}}, or the next one after those of `counts` beside it. It may have
+`id`, `severity` (always), `text`, `state`, `exploited`, `package`, `version`, `fixed_in` (null:
+none), `manager`, `path`, `layer`, or `packages`, a list with `name` and the same keys. And what
+BatchGetFindingDetails answers, of enhanced scans only:
+
+    epss                    a number; default: there is none
+    kev                     true: in CISA's catalogue, with all members; or those that shall be
+                            there, of {"dateAdded": "2026-06-01", "dateDue": "2026-06-22",
+                            "action": "..."}
+    details_error           a code, such as INTERNAL_ERROR: an error instead of details
+
+    {"after": 2, "status": "SETTLED", "layer": "last", "vulnerabilities": [
+        {"severity": "LOW", "kev": true, "epss": 0.94, "layer": "first"},
+        {"id": "CVE-2026-1", "severity": "HIGH", "epss": 0.01, "packages": [
+            {"name": "zlib", "version": "1.2", "layer": 1},
+            {"name": "minizip", "version": "1.2", "fixed_in": "1.3"}]}]}
+
+The same script finds the same in two images: ids, packages, paths; findingArn and sourceLayerHash
+are those of the image. Rules by digest or tag let two images of one repository differ. A digest is
+the better one, as it stays where it is: push, then {"default": ..., "rules": [{"digest": digest,
+"script": ...}]}.
 
 Switches and trust: see local_ecr.scans.Switches and local_ecr.scans.Trust. How a repository is
 scanned is up to its scanOnPush and to PutRegistryScanningConfiguration (in Python: `set_rules`).

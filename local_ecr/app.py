@@ -15,7 +15,16 @@ from urllib.parse import parse_qsl
 
 from werkzeug.wrappers import Request, Response
 
-from local_ecr import control, data_plane, downloads, inspector, oidc, repositories, sts
+from local_ecr import (
+    control,
+    data_plane,
+    downloads,
+    finding_details,
+    inspector,
+    oidc,
+    repositories,
+    sts,
+)
 from local_ecr.errors import ERROR_HEADER, ConnectionDropped, EcrError
 from local_ecr.faults import CONNECTION_RESET, Call, CallLog, FaultPlan
 from local_ecr.holds import Hold, HoldPlan, When
@@ -26,6 +35,14 @@ from local_ecr.scripts import Scripts
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+_Inspect = Callable[[Registry, Mapping[str, Any]], dict[str, Any]]
+_INSPECTOR: Mapping[str, tuple[str, _Inspect]] = {
+    "/coverage/list": ("ListCoverage", inspector.list_coverage),
+    "/findings/details/batch/get": (
+        "BatchGetFindingDetails",
+        finding_details.batch_get_finding_details,
+    ),
+}
 _INSPECTOR_STATUS = {"AccessDeniedException": 403, "ThrottlingException": 429}
 
 
@@ -82,7 +99,7 @@ class App:
             return self._oidc_task(request)
         if "X-Amz-Target" in request.headers:
             return self._ecr_task(request)
-        if request.path == "/coverage/list":
+        if request.path in _INSPECTOR:
             return self._inspector_task(request)
         return self._sts_task(request)
 
@@ -207,23 +224,24 @@ class App:
     # --- Inspector ------------------------------------------------------------------------------
 
     def _inspector_task(self, request: Request) -> _Task:
+        operation, answer = _INSPECTOR[request.path]
         body = _decoded(request.get_data())
         named = (body.get("filterCriteria") or {}).get("ecrRepositoryName") or [{}]
         return _Task(
-            operation="ListCoverage",
+            operation=operation,
             repository=named[0].get("value"),
-            answer=lambda: self._coverage(request, body),
+            answer=lambda: self._inspected(request, body, answer),
             refuse=_inspector_refusal,
-            denied=lambda: self.registry.place.inspector_denied("ListCoverage"),
+            denied=lambda: self.registry.place.inspector_denied(operation),
         )
 
-    def _coverage(self, request: Request, body: dict[str, Any]) -> Response:
+    def _inspected(self, request: Request, body: dict[str, Any], answer: _Inspect) -> Response:
         if request.method != "POST" or "/inspector2/aws4_request" not in _authorization(request):
             text = "Credential should be scoped to correct service: 'inspector2'."
             return _inspector_refusal(EcrError("InvalidSignatureException", text, 403))
         try:
             with self.registry.lock:
-                return _json(inspector.list_coverage(self.registry, body))
+                return _json(answer(self.registry, body))
         except EcrError as error:
             return _inspector_refusal(error)
 

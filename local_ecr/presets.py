@@ -19,7 +19,7 @@ from local_ecr.scan_preset import (
     completed,
 )
 from local_ecr.scan_script import SETTLED, UNSUPPORTED, Answer, Covered, Script
-from local_ecr.vulnerabilities import made_up
+from local_ecr.vulnerabilities import KEV, Vulnerability, in_layer, made_up
 
 DEFAULT_SECONDS = 2.0
 _INTERNAL = "The scan failed due to an internal error."
@@ -246,6 +246,35 @@ _WORDS: dict[str, Preset] = {
     ),
 }
 
+# --- exploits and layers --------------------------------------------------------------------------
+
+_HIGH, _MEDIUM, _LOW = made_up({"HIGH": 1, "MEDIUM": 1, "LOW": 1})
+_KNOWN = (
+    replace(_HIGH, epss=0.01),
+    _MEDIUM,
+    replace(_LOW, epss=0.94, kev=KEV, exploited=True),
+)
+_BAD = made_up({"CRITICAL": 1, "HIGH": 1})
+
+
+def _inspected(about: str, *found: Vulnerability) -> Preset:
+    return Preset(
+        about, (MISSING, PENDING, (1, replace(CLEAN, vulnerabilities=found))), enhanced=True
+    )
+
+
+_POLICY: dict[str, Preset] = {
+    "known-exploited": _inspected(
+        "a low one in CISA's KEV with EPSS 0.94, a high one with 0.01, a medium one without",
+        *_KNOWN,
+    ),
+    "base-vulnerable": _inspected(
+        "a critical and a high one, both in the image's first layer", *in_layer(_BAD, "first")
+    ),
+    "own-vulnerable": _inspected(
+        "the same two, both in the image's last layer", *in_layer(_BAD, "last")
+    ),
+}
 
 # --- results that are older than the push ---------------------------------------------------------
 
@@ -267,7 +296,7 @@ _OLD: dict[str, Preset] = {
     ),
 }
 
-_PRESETS = {**_USUAL, **_LATE, **_PAGES, **_WORDS, **_OLD, **SAMPLE_PRESETS}
+_PRESETS = {**_USUAL, **_LATE, **_PAGES, **_WORDS, **_POLICY, **_OLD, **SAMPLE_PRESETS}
 PRESETS = tuple(_PRESETS)
 ENHANCED_PRESETS = frozenset(name for name, preset in _PRESETS.items() if preset.enhanced)
 

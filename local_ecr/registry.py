@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from local_ecr import errors, scan_answers, scan_config
+from local_ecr import errors, layers, scan_answers, scan_config
 from local_ecr.blobs import BlobFiles
 from local_ecr.downloads import Downloads
+from local_ecr.finding_index import FindingIndex
 from local_ecr.images import Image, ImageStore, Put, check_tag
 from local_ecr.manifest import Manifest
 from local_ecr.repositories import Repositories
@@ -24,6 +25,11 @@ from local_ecr.vulnerabilities import Scanned
 
 _NOT_SCANNABLE = Answer(status="UNSUPPORTED")
 _MAX_CONFIG_BYTES = 1 << 20
+_INSPECTOR_PATHS = {
+    "ListCoverage": "coverage/list",
+    "BatchGetFindingDetails": "findings/details/batch/get",
+    "ListFindings": "findings/list",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +50,8 @@ class Place:
 
     def inspector_denied(self, action: str) -> errors.EcrError:
         """IAM's refusal of one of Inspector's actions, which know no resources."""
-        path = "/coverage/list" if action == "ListCoverage" else "/findings/list"
-        resource = f"arn:aws:inspector2:{self.region}:{self.account}:{path}"
+        path = _INSPECTOR_PATHS.get(action, "findings/list")
+        resource = f"arn:aws:inspector2:{self.region}:{self.account}:/{path}"
         return errors.not_authorized(self.caller, f"inspector2:{action}", resource)
 
 
@@ -77,6 +83,7 @@ class Registry:
         self.images = ImageStore(place.account)
         self.blobs = BlobFiles()
         self.scans = ScanBook()
+        self.findings = FindingIndex()
         self.tokens = Tokens()
         self.downloads = Downloads()
         self.repositories = Repositories(place.region, place.account)
@@ -214,6 +221,7 @@ class Registry:
             pushed_at=image.pushed_at,
             completed_at=record.started_at + (after if completed is None else completed),
             architecture=platform[1],
+            layers=self._layers(record.repository, image) if record.enhanced else (),
         )
         return Frame(
             enhanced=record.enhanced,
@@ -236,19 +244,32 @@ class Registry:
         )
 
     def _platform(self, put: Put) -> str | None:
-        found = put.manifest.config
-        # The path is made of the digest, so only that of a blob which came in as such is good.
-        if found is None or found.digest not in self.images.shelf(put.repository).blobs:
-            return None
-        path = self.blobs.path(found.digest)
-        if path.stat().st_size > _MAX_CONFIG_BYTES:
-            return None
+        config = self._config(put.repository, put.manifest)
         try:
-            config = json.loads(path.read_bytes())
             parts = [config["os"], config["architecture"], config.get("variant")]
-        except (OSError, ValueError, KeyError, TypeError):
+        except KeyError:
             return None
         return "/".join(str(part) for part in parts if part)
+
+    def _layers(self, repository: str, image: Image) -> tuple[str, ...]:
+        if self.scenario.switches.layer_hash == "diff_id":
+            return layers.diff_ids(self._config(repository, image.manifest))
+        return tuple(layer.digest for layer in image.manifest.layers)
+
+    def _config(self, repository: str, manifest: Manifest) -> dict[str, Any]:
+        """The image's config; empty if it has none that can be read."""
+        found = manifest.config
+        # The path is made of the digest, so only that of a blob which came in as such is good.
+        if found is None or found.digest not in self.images.shelf(repository).blobs:
+            return {}
+        path = self.blobs.path(found.digest)
+        if path.stat().st_size > _MAX_CONFIG_BYTES:
+            return {}
+        try:
+            config = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return config if isinstance(config, dict) else {}
 
     def _forget(self, repository: str) -> None:
         self.images.drop(repository)

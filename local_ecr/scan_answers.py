@@ -113,8 +113,9 @@ def _result(
     answer: Answer, frame: Frame, listing: tuple[str, list[_Item]], part: slice
 ) -> FindingsPage:
     name, items = listing
-    page = items[part]
-    found: dict[str, Any] = {name: [_worded(item, frame) for item in page]}
+    page, places = items[part], range(len(items))[part]
+    worded = [_worded(item, frame, place) for item, place in zip(page, places, strict=True)]
+    found: dict[str, Any] = {name: worded}
     if answer.completed is not False:
         counted = page if frame.switches.counts == "per-page" else items
         found |= _times(frame, is_first=part.start == 0) | _counts(answer, frame, counted)
@@ -143,10 +144,10 @@ def _counts(answer: Answer, frame: Frame, counted: list[_Item]) -> dict[str, Any
     return {"findingSeverityCounts": dict(counts)}
 
 
-def _worded(item: _Item, frame: Frame) -> Mapping[str, Any]:
+def _worded(item: _Item, frame: Frame, place: int) -> Mapping[str, Any]:
     if not isinstance(item, Vulnerability):
         return item
-    return enhanced_finding(item, frame.scanned) if frame.enhanced else basic_finding(item)
+    return enhanced_finding(item, frame.scanned, place) if frame.enhanced else basic_finding(item)
 
 
 def _severity(item: _Item, frame: Frame) -> str:

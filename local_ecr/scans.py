@@ -24,7 +24,8 @@ from local_ecr.scan_script import (
     Script,
     Step,
 )
-from local_ecr.script_reader import check_keys, steps
+from local_ecr.script_keys import check_keys
+from local_ecr.script_reader import steps
 
 __all__ = [
     "DEFAULT_SECONDS",
@@ -102,12 +103,15 @@ class Switches:
         inspector_denied: The role lacks inspector2 permissions: no enhanced findings for it. A
             string is the action that is named, such as `ListFindings`.
         coverage_denied: The role may not call Inspector's ListCoverage itself.
+        finding_details_denied: The role may not call Inspector's BatchGetFindingDetails.
         coverage_on_push: Reason of a finished scan where scans are on push only:
             `SCAN_FREQUENCY_SCAN_ON_PUSH` (then INACTIVE) or `SUCCESSFUL`.
         counts: findingSeverityCounts are those of the whole scan, `per-scan`, or `per-page`.
         completed_on_later_pages: Whether imageScanCompletedAt is on pages but the first, too.
         suppressed_listed: Whether ECR lists findings that are suppressed or closed.
         suppressed_counted: Whether findingSeverityCounts count those that are listed.
+        layer_hash: What sourceLayerHash is of: the layer's `blob`, which the manifest lists, or its
+            unpacked files, `diff_id`, which the config lists.
         blob_mounting: The account setting BLOB_MOUNTING.
         oidc_provider: Whether the account has GitHub's OpenID Connect provider.
     """
@@ -123,11 +127,13 @@ class Switches:
     untagged_scanned: bool = True
     inspector_denied: bool | str = False
     coverage_denied: bool = False
+    finding_details_denied: bool = False
     coverage_on_push: str = "SCAN_FREQUENCY_SCAN_ON_PUSH"
     counts: str = "per-scan"
     completed_on_later_pages: bool = True
     suppressed_listed: bool = True
     suppressed_counted: bool = True
+    layer_hash: str = "blob"
     blob_mounting: bool = True
     oidc_provider: bool = True
 
@@ -178,6 +184,7 @@ _CHOICES = {
     "last_tag_of_child": ("refuse", "untag"),
     "coverage_on_push": ("SCAN_FREQUENCY_SCAN_ON_PUSH", "SUCCESSFUL"),
     "counts": ("per-scan", "per-page"),
+    "layer_hash": ("blob", "diff_id"),
 }
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from local_ecr import layers
 from local_ecr.scan_script import RUNNING, TRUTH, Answer, Covered, Step
-from local_ecr.vulnerabilities import Vulnerability, made_up
+from local_ecr.script_keys import check_keys
+from local_ecr.spelled import spelled
+from local_ecr.vulnerabilities import Vulnerability, in_layer, made_up
 
-_MADE_UP = frozenset({"counts", "suppressed", "closed", "bare", "worst_last"})
+_MADE_UP = frozenset(
+    {"counts", "vulnerabilities", "suppressed", "closed", "bare", "worst_last", "layer"}
+)
 _AS_THEY_ARE = frozenset(
     {"status", "description", "completed", "completed_after", "page_size", "error", "cycle"}
 )
@@ -26,18 +31,6 @@ def steps(body: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
         ValueError: There is a key that no step has; the message names it.
     """
     return tuple(sorted(map(_step, body), key=lambda step: step.after))
-
-
-def check_keys(body: Mapping[str, Any], allowed: set[str] | frozenset[str], what: str) -> None:
-    """Refuse keys that are not known.
-
-    Raises:
-        ValueError: With all that are not, and all that are.
-    """
-    unknown = sorted(set(body) - allowed)
-    if unknown:
-        known = ", ".join(sorted(allowed))
-        raise ValueError(f"{what}: unknown key {', '.join(unknown)}; known: {known}")
 
 
 def _step(body: Mapping[str, Any]) -> Step:
@@ -72,13 +65,15 @@ def _ages(body: Mapping[str, Any], after: float) -> dict[str, float]:
 
 
 def _vulnerabilities(body: Mapping[str, Any]) -> tuple[Vulnerability, ...]:
-    bare = body.get("bare", False)
+    bare, counts = body.get("bare", False), body.get("counts", {})
     found = (
-        *made_up(body.get("counts", {}), bare=bare),
+        *made_up(counts, bare=bare),
+        *spelled(body.get("vulnerabilities", ()), counts),
         *made_up(body.get("suppressed", {}), state="SUPPRESSED", bare=bare),
         *made_up(body.get("closed", {}), state="CLOSED", bare=bare),
     )
-    return found[::-1] if body.get("worst_last") else found
+    placed = in_layer(found, layers.checked(body.get("layer", layers.SPREAD)))
+    return placed[::-1] if body.get("worst_last") else placed
 
 
 def _covered(body: Mapping[str, Any] | str) -> Covered:

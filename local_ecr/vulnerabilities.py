@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from local_ecr import layers
+
 SEVERITIES = (
     "CRITICAL",
     "HIGH",
@@ -20,7 +22,6 @@ _SCORES = {"CRITICAL": 9.8, "HIGH": 8.1, "MEDIUM": 5.5, "LOW": 3.3, "INFORMATION
 _IMPACT = {"CRITICAL": "C:H/I:H/A:H", "HIGH": "C:H/I:H/A:N", "MEDIUM": "C:L/I:L/A:N"}
 _FIRST_NUMBERS = {"SUPPRESSED": 100_000, "CLOSED": 200_000}
 _TRACKER = "https://security-tracker.debian.org/tracker/"
-_LAYER = "sha256:deb7d8874f38d4ec281d990aac2c7badbfcd5b97d602a388056e3f918a3f8cc7"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class Package:
 
     Attributes:
         partly_fixed: fixAvailable is PARTIAL: not all packages of the finding can be repaired.
+        layer: Which layer of the image brought it; see local_ecr.layers.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Package:
     manager: str = "OS"
     path: str | None = None
     partly_fixed: bool = False
+    layer: layers.Choice = layers.SPREAD
 
     @property
     def fix(self) -> str:
@@ -45,10 +48,34 @@ class Package:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Kev:
+    """An entry of CISA's catalogue of vulnerabilities that are known to be exploited.
+
+    Attributes:
+        added: When it was added; epoch seconds.
+        due: When federal agencies must have repaired it; epoch seconds.
+        action: What CISA wants to be done.
+    """
+
+    added: float | None = None
+    due: float | None = None
+    action: str | None = None
+
+
+_CISA = "Apply mitigations per vendor instructions or discontinue use of the product."
+KEV = Kev(added=1_780_272_000.0, due=1_782_086_400.0, action=_CISA)
+"""The usual entry: of 2026-06-01, due on 2026-06-22."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Vulnerability:
     """One finding, in no engine's words yet.
 
     Attributes:
+        others: Packages that it is in, too; enhanced findings list them all.
+        epss: The chance that it is exploited, by EPSS; None: Inspector has none.
+        kev: What CISA's catalogue says of it; None: it is not in there.
+        details_error: Code of BatchGetFindingDetails' error instead of these two.
         state: Inspector's status: ACTIVE, SUPPRESSED or CLOSED. Basic scans know ACTIVE only.
         bare: Nothing but id and severity: all members of a finding are optional on the wire.
     """
@@ -60,6 +87,21 @@ class Vulnerability:
     exploited: bool = False
     state: str = "ACTIVE"
     bare: bool = False
+    others: tuple[Package, ...] = ()
+    epss: float | None = None
+    kev: Kev | None = None
+    details_error: str | None = None
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """All packages that it is in."""
+        return (self.package, *self.others)
+
+    @property
+    def fix(self) -> str:
+        """Inspector's fixAvailable, for all packages together."""
+        fixes = {package.fix for package in self.packages}
+        return fixes.pop() if len(fixes) == 1 else "PARTIAL"
 
     @property
     def score(self) -> float | None:
@@ -74,7 +116,11 @@ class Vulnerability:
 
 @dataclass(frozen=True, kw_only=True)
 class Scanned:
-    """What a finding says about the image that it was found in; times in epoch seconds."""
+    """What a finding says about the image that it was found in; times in epoch seconds.
+
+    Attributes:
+        layers: The hashes that findings name its layers by; empty: they are not known.
+    """
 
     account: str
     region: str
@@ -84,6 +130,7 @@ class Scanned:
     pushed_at: float
     completed_at: float
     architecture: str = "amd64"
+    layers: tuple[str, ...] = ()
 
 
 _PACKAGES = (
@@ -151,6 +198,22 @@ def _vulnerability(severity: str, rank: int, number: int) -> Vulnerability:
     )
 
 
+def in_layer(found: tuple[Vulnerability, ...], layer: layers.Choice) -> tuple[Vulnerability, ...]:
+    """The same in one layer, but for packages that are in a layer of their own already."""
+    return tuple(
+        replace(
+            one,
+            package=_moved(one.package, layer),
+            others=tuple(_moved(other, layer) for other in one.others),
+        )
+        for one in found
+    )
+
+
+def _moved(package: Package, layer: layers.Choice) -> Package:
+    return replace(package, layer=layer) if package.layer == layers.SPREAD else package
+
+
 def basic_severity(found: Vulnerability) -> str:
     """What basic scans call the severity."""
     return "UNDEFINED" if found.severity == "UNTRIAGED" else found.severity
@@ -178,26 +241,26 @@ def basic_finding(found: Vulnerability) -> dict[str, Any]:
     return finding
 
 
-def enhanced_finding(found: Vulnerability, scanned: Scanned) -> dict[str, Any]:
-    """As DescribeImageScanFindings lists it under `enhancedFindings`."""
+def enhanced_finding(found: Vulnerability, scanned: Scanned, place: int = 0) -> dict[str, Any]:
+    """As DescribeImageScanFindings lists it under `enhancedFindings`, at this place from 0."""
     if found.bare:
         only_id = {"packageVulnerabilityDetails": {"vulnerabilityId": found.id}}
         return {"severity": enhanced_severity(found), **only_id}
     finding: dict[str, Any] = {
         "awsAccountId": scanned.account,
         "description": found.text or "(description)",
-        "findingArn": _finding_arn(found, scanned),
+        "findingArn": finding_arn(found, scanned),
         "firstObservedAt": scanned.completed_at,
         "lastObservedAt": scanned.completed_at,
         "updatedAt": scanned.completed_at,
-        "packageVulnerabilityDetails": _details(found),
+        "packageVulnerabilityDetails": _details(found, scanned, place),
         "remediation": {"recommendation": {"text": "None Provided"}},
         "resources": [_resource(scanned)],
         "severity": enhanced_severity(found),
         "status": found.state,
         "title": f"{found.id} - {found.package.name}",
         "type": "PACKAGE_VULNERABILITY",
-        "fixAvailable": found.package.fix,
+        "fixAvailable": found.fix,
         "exploitAvailable": "YES" if found.exploited else "NO",
     }
     if found.score is not None:
@@ -205,10 +268,21 @@ def enhanced_finding(found: Vulnerability, scanned: Scanned) -> dict[str, Any]:
     return finding
 
 
-def _finding_arn(found: Vulnerability, scanned: Scanned) -> str:
-    text = f"{found.id} {found.package.name} {scanned.digest}"
-    name = hashlib.sha256(text.encode()).hexdigest()[:32]
+def finding_arn(found: Vulnerability, scanned: Scanned) -> str:
+    """The same for the same vulnerability of the same packages in the same image, and for no else.
+
+    An image is a digest in a repository: Inspector's resource.
+    """
+    parts = [scanned.repository, scanned.digest, found.id]
+    for one in found.packages:
+        parts += [one.manager, one.name, one.version, one.path or ""]
+    name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
     return f"arn:aws:inspector2:{scanned.region}:{scanned.account}:finding/{name}"
+
+
+def reference_urls(found: Vulnerability) -> list[str]:
+    """Where to read about it."""
+    return [_TRACKER + found.id]
 
 
 def _score_details(found: Vulnerability) -> dict[str, Any]:
@@ -221,26 +295,27 @@ def _score_details(found: Vulnerability) -> dict[str, Any]:
     }
 
 
-def _details(found: Vulnerability) -> dict[str, Any]:
+def _details(found: Vulnerability, scanned: Scanned, place: int) -> dict[str, Any]:
     cvss = {
         "baseScore": found.score,
         "scoringVector": found.vector,
         "source": "NVD",
         "version": "3.1",
     }
+    listed = [(one, layers.source_hash(one.layer, scanned.layers, place)) for one in found.packages]
     return {
         "cvss": [] if found.score is None else [cvss],
-        "referenceUrls": [_TRACKER + found.id],
+        "referenceUrls": reference_urls(found),
         "relatedVulnerabilities": [],
         "source": "DEBIAN_CVE" if found.package.manager == "OS" else "NVD",
         "sourceUrl": _TRACKER + found.id,
         "vendorSeverity": found.severity.lower() if found.score else "not yet assigned",
         "vulnerabilityId": found.id,
-        "vulnerablePackages": [_vulnerable_package(found.package)],
+        "vulnerablePackages": [_vulnerable_package(one, layer) for one, layer in listed],
     }
 
 
-def _vulnerable_package(package: Package) -> dict[str, Any]:
+def _vulnerable_package(package: Package, layer: str | None) -> dict[str, Any]:
     epoch, _, rest = package.version.rpartition(":")
     version, _, release = rest.partition("-")
     shown: dict[str, Any] = {
@@ -248,15 +323,11 @@ def _vulnerable_package(package: Package) -> dict[str, Any]:
         "epoch": int(epoch or 0),
         "name": package.name,
         "packageManager": package.manager,
-        "sourceLayerHash": _LAYER,
         "version": version,
         "fixedInVersion": package.fixed_in or "NotAvailable",
     }
-    if release:
-        shown["release"] = release
-    if package.path:
-        shown["filePath"] = package.path
-    return shown
+    more = {"sourceLayerHash": layer, "release": release, "filePath": package.path}
+    return shown | {name: value for name, value in more.items() if value}
 
 
 def _resource(scanned: Scanned) -> dict[str, Any]:

@@ -281,7 +281,12 @@ def test_by_hand__another_script_for_the_default_or_a_rule() -> None:
 
 @pytest.mark.parametrize(
     ("switch", "value"),
-    [("counts", "per_page"), ("coverage_on_push", "DONE"), ("last_tag_of_child", "keep")],
+    [
+        ("counts", "per_page"),
+        ("coverage_on_push", "DONE"),
+        ("last_tag_of_child", "keep"),
+        ("layer_hash", "diff-id"),
+    ],
 )
 def test_switches__a_value_that_is_none_of_them(switch: str, value: str) -> None:
     with pytest.raises(ValueError, match=f"switches: {switch} is '{value}'; known: "):
