@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from ecr_publish.edges.git import GitCheckout
@@ -61,6 +62,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="a JSON report of the action, or what `aws ecr describe-image-scan-findings` printed",
     )
+    check.add_argument(
+        "--today",
+        type=date.fromisoformat,
+        default=datetime.now(timezone.utc).date(),
+        metavar="DATE",
+        help="judge as on that day (2027-01-31), for example to see what ends soon",
+    )
     for name, meaning in _INPUTS.items():
         check.add_argument(f"--{name}", metavar="VALUE", help=meaning)
     return parser
@@ -70,14 +78,13 @@ def _check_policy(given: argparse.Namespace) -> int:
     named = {name: getattr(given, name.replace("-", "_")) for name in _INPUTS}
     words = _STAND_INS | {name: value for name, value in named.items() if value is not None}
     inputs = parse({variable(name): value for name, value in words.items()})
-    checkout, today = GitCheckout({}), datetime.now(timezone.utc).date()
-    rules = effective(inputs, lambda path: checkout.read(".", path), today)
+    rules = effective(inputs, partial(GitCheckout({}).read, "."), given.today)
     for line in _policy(rules):
         _print(line)
     if given.findings is None:
         return int(ExitCode.PASSED)
     evidence = read(Path(given.findings).read_text(encoding="utf-8"), rules)
-    verdict = judge(evidence, policy(inputs, rules), today)
+    verdict = judge(evidence, policy(inputs, rules), given.today)
     outcome = Outcome(evidence=evidence, verdict=verdict)
     for line in (*map(_judgement, verdict.judgements), *lines(outcome)):
         _print(line)

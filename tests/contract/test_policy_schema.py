@@ -104,6 +104,6 @@ def test_schema__and_the_action_refuse(text: str, tmp_path: Path) -> None:
     assert not valid(text, tmp_path)
 
 
-def test_readme__names_every_key() -> None:
-    readme = (CHECKOUT / "README.md").read_text()
-    assert [name for name in schema()["properties"] if f"`{name}" not in readme] == []
+def test_docs__name_every_key() -> None:
+    docs = (CHECKOUT / "docs/policy.md").read_text()
+    assert [name for name in schema()["properties"] if f"`{name}" not in docs] == []
