@@ -117,7 +117,7 @@ class Publication:
     """Runs of the action, and what came of the last one.
 
     `head` is the commit that is checked out, `content` what is built from it, for `platform` or as
-    an index for `platforms`, `event` what GitHub says of the run.
+    an index for `platforms`, `event` what GitHub says of the run, `files` what is in the checkout.
     """
 
     ecr: LocalEcr
@@ -129,6 +129,7 @@ class Publication:
     event: dict[str, str] = field(default_factory=dict)
     workflow: FakeWorkflow = field(default_factory=FakeWorkflow)
     built: list[Build] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
 
     def create(self, *, on_push: bool = True) -> None:
         """Create the repository, as its owner does."""
@@ -166,7 +167,7 @@ class Publication:
             Edges(
                 clock=self.clock,
                 workflow=self.workflow,
-                checkout=FakeCheckout(self.head),
+                checkout=FakeCheckout(self.head, self.files),
                 engine=engine,
                 cloud=Aws({}, self.workflow.mask),
             ),
