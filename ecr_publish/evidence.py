@@ -79,7 +79,7 @@ def _instructions(site: Site) -> tuple[Instruction, ...] | None:
         return None
     path = source.file or join(source.context, "Dockerfile")
     content = site.edges.checkout.read(site.workspace, path)
-    return own_instructions(content, source.target) if content else None
+    return own_instructions(content, source.target, source.build_args) if content else None
 
 
 def _attributed(

@@ -54,6 +54,7 @@ def test_passes__a_later_step_sees_every_output(published: Played) -> None:
         "scan-status": "COMPLETE",
         **dict.fromkeys(("critical", "high", "medium", "low"), "0"),
         **dict.fromkeys(("informational", "undefined", "total", "ignored"), "0"),
+        **dict.fromkeys(("new", "report-file"), ""),
     }
 
     assert set(expected) == set(ACTION["outputs"])

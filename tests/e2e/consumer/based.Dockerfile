@@ -1,0 +1,2 @@
+FROM tiny-base:local
+COPY index.html /srv/
