@@ -146,6 +146,11 @@ def test_plain__words_are_ids() -> None:
     )
 
 
+def test_plain__expiry_alone_is_a_word_like_any_other() -> None:
+    rule = ignore("exp:2027-01-31", PLAIN)
+    assert (rule.id, rule.until) == ("exp:2027-01-31", None)
+
+
 @pytest.mark.parametrize("text", ["", "\n", "# nothing\r\n", "\ufeff"])
 def test_plain__empty_file_accepts_nothing(text: str) -> None:
     assert ignores(text, PLAIN) == ()
@@ -969,6 +974,7 @@ def test_openvex__statements_that_accept_do_not_end_each_other() -> None:
         ("2026-01-01T00:00:00.000000001Z", "2026-01-01T00:00:00.000000002Z", False),
         ("2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00.45Z", True),
         ("2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00.50Z", False),
+        ("2026-01-01T00:00:00.50Z", "2026-01-01T00:00:00.5Z", False),
         ("2026-01-01T00:00:00.05Z", "2026-01-01T00:00:00.5Z", False),
         ("2026-01-01T00:00:00.1Z", "2026-01-01T00:00:00Z", True),
         ("2026-01-01T00:00:00-01:00", "2026-01-01T00:30:00Z", True),
