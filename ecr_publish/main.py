@@ -21,11 +21,11 @@ from ecr_publish.outcome import Outcome
 from ecr_publish.plan import Plan, make, refuse_unscanned, release_tags
 from ecr_publish.policy_file import effective
 from ecr_publish.promote import SIGNALS, leave, look, promote
+from ecr_publish.report.annotations import Annotation, annotations
 from ecr_publish.report.document import document
 from ecr_publish.report.log import lines
 from ecr_publish.report.outputs import outputs
 from ecr_publish.report.summary import summary
-from ecr_publish.report.wording import headline, waiver
 from ecr_publish.run import Run, Site
 from ecr_publish.scan import Evidence
 from ecr_publish.wait import Watch
@@ -120,7 +120,8 @@ def report(edges: Edges, outcome: Outcome) -> None:
         try:
             write(edges.workflow, outcome)
         except Exception as error:  # noqa: BLE001 - whatever it is, the others still count
-            edges.workflow.warning("ecr-publish", f"A report could not be written: {error}")
+            said = f"A report could not be written: {error}"
+            edges.workflow.annotate(Annotation(message=said))
 
 
 def _cancel(*_: object) -> None:
@@ -156,12 +157,9 @@ def _write_summary(workflow: Workflow, outcome: Outcome) -> None:
 
 
 def _annotate(workflow: Workflow, outcome: Outcome) -> None:
-    for text in outcome.warnings:
-        workflow.warning("ecr-publish", text)
-    if waiver(outcome):
-        workflow.warning("ECR scan did not pass", f"{headline(outcome)}. {waiver(outcome)}")
-    if outcome.exit_code:
-        workflow.error("ecr-publish", headline(outcome))
+    # What failed comes first there, and last in the log.
+    for annotation in reversed(annotations(outcome)):
+        workflow.annotate(annotation)
 
 
 def _today(edges: Edges) -> date:

@@ -15,6 +15,7 @@ from ecr_publish.manifest import Manifest
 from ecr_publish.origin import Commit, Origin
 from ecr_publish.plan import Build, Plan, RepositoryState
 from ecr_publish.reference import Digest, Repository, Tag
+from ecr_publish.report.annotations import Annotation
 from ecr_publish.scan import Answer, Coverage, Start
 
 TODAY = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -50,6 +51,7 @@ class FakeWorkflow:
     def __init__(self, files: dict[str, str] | None = None) -> None:
         self.log: list[str] = []
         self.annotations: list[tuple[str, str, str]] = []
+        self.placed: list[tuple[str, int]] = []
         self.outputs: dict[str, str] = {}
         self.markdown = ""
         self.masked: list[str] = []
@@ -75,11 +77,10 @@ class FakeWorkflow:
     def mask(self, secret: str) -> None:
         self.masked.append(secret)
 
-    def warning(self, title: str, message: str) -> None:
-        self.annotations.append(("warning", title, message))
-
-    def error(self, title: str, message: str) -> None:
-        self.annotations.append(("error", title, message))
+    def annotate(self, annotation: Annotation) -> None:
+        kind = "error" if annotation.error else "warning"
+        self.annotations.append((kind, annotation.title, annotation.message))
+        self.placed.append((annotation.file, annotation.line))
 
     def output(self, name: str, value: str) -> None:
         self.outputs[name] = value

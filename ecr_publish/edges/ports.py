@@ -14,6 +14,7 @@ from ecr_publish.manifest import Manifest
 from ecr_publish.origin import Commit, Origin
 from ecr_publish.plan import Build, Plan, RepositoryState
 from ecr_publish.reference import Digest, Repository, Tag
+from ecr_publish.report.annotations import Annotation
 from ecr_publish.scan import Answer, Coverage, Start
 
 
@@ -64,12 +65,8 @@ class Workflow(Protocol):
         """Hide a secret in the log, at once."""
         ...
 
-    def warning(self, title: str, message: str) -> None:
-        """An annotation that does not fail the step."""
-        ...
-
-    def error(self, title: str, message: str) -> None:
-        """An annotation for a failure."""
+    def annotate(self, annotation: Annotation) -> None:
+        """Show an annotation above the log, and beside the code where it names a file."""
         ...
 
     def output(self, name: str, value: str) -> None:

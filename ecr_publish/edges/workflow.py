@@ -15,6 +15,7 @@ from pathlib import Path
 from actions_toolkit import core
 from actions_toolkit.command import issue_command
 
+from ecr_publish.report.annotations import Annotation
 from ecr_publish.report.escape import log_line, printable
 
 
@@ -72,13 +73,15 @@ class GitHubWorkflow:
             core.set_secret(line)
         sys.stdout.flush()
 
-    def warning(self, title: str, message: str) -> None:
-        """An annotation that does not fail the step."""
-        self._command("warning", {"title": title}, printable(message))
-
-    def error(self, title: str, message: str) -> None:
-        """An annotation for a failure."""
-        self._command("error", {"title": title}, printable(message))
+    def annotate(self, annotation: Annotation) -> None:
+        """Show an annotation above the log, and beside the code where it names a file."""
+        place = {"file": annotation.file, "line": str(annotation.line)} if annotation.file else {}
+        properties = {"title": annotation.title, **place}
+        self._command(
+            "error" if annotation.error else "warning",
+            {name: printable(value) for name, value in properties.items()},
+            printable(annotation.message),
+        )
 
     def output(self, name: str, value: str) -> None:
         """Set an output of the step."""

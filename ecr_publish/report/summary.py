@@ -12,6 +12,7 @@ from ecr_publish.ignores import Ignore
 from ecr_publish.outcome import Outcome
 from ecr_publish.policy import Rules
 from ecr_publish.report.escape import block, cell, code, link
+from ecr_publish.report.remedies import remedies
 from ecr_publish.report.wording import (
     NAMELESS,
     advice,
@@ -69,10 +70,31 @@ def _parts(outcome: Outcome) -> Iterator[str]:
         )
         yield from filter(None, [_policy(outcome.verdict.rules)])
     if not outcome.error and advice(outcome):
-        yield f"### What to do next\n\n{advice(outcome)}"
+        yield "\n\n".join(("### What to do next", *_steps(outcome), advice(outcome)))
     yield from (f"> [!NOTE]\n> {cell(note, _LONGEST_SENTENCE)}" for note in notes(outcome))
     if durations(outcome):
-        yield f"<sub>{cell(durations(outcome))}</sub>"
+        yield _time_line(outcome)
+
+
+def _steps(outcome: Outcome) -> Iterator[str]:
+    deciding = outcome.verdict.deciding if outcome.verdict else ()
+    steps = [f"- {cell(text, _LONGEST_SENTENCE)}" for text in remedies(deciding)]
+    if steps:
+        yield "\n".join(steps)
+
+
+def _time_line(outcome: Outcome) -> str:
+    """What happened when, as a chart (GitHub: "Creating diagrams", Mermaid)."""
+    spent = outcome.seconds.items()
+    ends = accumulate(seconds for _, seconds in spent)
+    # Mermaid counts in milliseconds, and draws nothing that takes none.
+    bars = [
+        f"  {room} ({seconds:.1f} s) : {round((end - seconds) * 1000)}, {max(1, round(end * 1000))}"
+        for (room, seconds), end in zip(spent, ends, strict=True)
+    ]
+    head = ("gantt", "  dateFormat x", "  axisFormat %M:%S")
+    chart = "\n".join(("```mermaid", *head, *bars, "```"))
+    return f"<details><summary>{cell(durations(outcome))}</summary>\n\n{chart}\n\n</details>"
 
 
 def _failure(error: PublishError) -> Iterator[str]:

@@ -1,0 +1,86 @@
+"""Outcome -> the annotations of the step, at most the ten that matter.
+
+GitHub shows ten errors and ten warnings of a step, and all steps of a composite action share them
+(reference/ecr-behaviour.md section 5, row "annotations").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from ecr_publish.gate import Judgement
+from ecr_publish.outcome import Outcome
+from ecr_publish.plan import Build
+from ecr_publish.report.wording import (
+    NAMELESS,
+    fixes,
+    headline,
+    installed,
+    missing,
+    title,
+    unused,
+    waiver,
+)
+
+MOST, _LONGEST = 10, 4000
+TITLE = "ecr-publish"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotation:
+    """One annotation; `file` is empty for the step as a whole, `line` counts from 1."""
+
+    message: str
+    title: str = TITLE
+    error: bool = False
+    file: str = ""
+    line: int = 1
+
+
+def annotations(outcome: Outcome) -> tuple[Annotation, ...]:
+    """What failed first, then what lets the image through, then the findings that refuse it."""
+    return tuple(
+        replace(item, message=item.message[:_LONGEST]) for item in islice(_all(outcome), MOST)
+    )
+
+
+def dockerfile(outcome: Outcome) -> str:
+    """The path of the Dockerfile that was built; empty where there is none in the checkout."""
+    source = outcome.plan.source if outcome.plan else None
+    if not isinstance(source, Build):
+        return ""
+    return source.file or f"{source.context.rstrip('/')}/Dockerfile".removeprefix("./")
+
+
+def line(item: Judgement) -> int:
+    """The Dockerfile's line that brought the first of a finding's packages; 1 if not known."""
+    lines = [package.layer.line for package in item.finding.packages if package.layer]
+    return next((number for number in lines if number), 1)
+
+
+def _all(outcome: Outcome) -> Iterator[Annotation]:
+    if outcome.exit_code:
+        yield Annotation(message=headline(outcome), error=True)
+    if waiver(outcome):
+        said = f"{headline(outcome)}. {waiver(outcome)}"
+        yield Annotation(message=said, title="ECR scan did not pass")
+    yield from (Annotation(message=text) for text in outcome.warnings)
+    yield from (Annotation(message=text) for text in (*missing(outcome), *unused(outcome)))
+    deciding = outcome.verdict.deciding if outcome.verdict else ()
+    yield from (_of_finding(outcome, item) for item in deciding)
+
+
+def _of_finding(outcome: Outcome, item: Judgement) -> Annotation:
+    finding = item.finding
+    package = f" in {installed(finding)}" if installed(finding) else ""
+    fixed = f", fixed in {fixes(finding)}" if fixes(finding) else ""
+    why = title(item.ground, outcome.verdict.rules) if outcome.verdict else ""
+    return Annotation(
+        message=f"{finding.stated_severity} {finding.name or NAMELESS}{package}{fixed}: {why}",
+        title=finding.name or NAMELESS,
+        error=bool(outcome.exit_code),
+        file=dockerfile(outcome),
+        line=line(item),
+    )
