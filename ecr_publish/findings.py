@@ -42,6 +42,9 @@ _RANKED = (
 )
 
 
+MOST_SCORE = 10.0
+"""The highest score of CVSS."""
+
 _NOT_COUNTED = ("SUPPRESSED", "CLOSED")
 """Statuses of Inspector's findings that do not count; any other word does."""
 
@@ -110,7 +113,8 @@ class Finding:
     closed. `platforms` are those of the index in which it is; empty for a single image. `fixable`
     is None where the engine says nothing of fixes, as the basic one does. `known_since` is when
     Inspector first saw it in this image, or else when its vendor published it. `arn` is Inspector's
-    name of it in this very image.
+    name of it in this very image. `score` is the CVSS score (0 to 10) as the engine states it, for
+    reports alone: no rule looks at it. It is None where the engine states none.
 
     Of what ECR's answer does not say, `epss` is the probability (0 to 1) that it is exploited
     within 30 days, `in_kev` whether CISA lists it as known exploited, and `known` whether the
@@ -133,6 +137,7 @@ class Finding:
     epss: float | None = None
     in_kev: bool | None = None
     known: bool | None = None
+    score: float | None = None
 
     @property
     def from_base(self) -> bool:
@@ -196,7 +201,8 @@ def merge(found: Iterable[tuple[str, Finding]]) -> tuple[Finding, ...]:
     """The findings of several platforms as one list, equal ones once and the worst first.
 
     Findings are equal by all that a rule may look at, so that merging never makes one look better;
-    of several times since when it is known the earliest counts, and none if one is missing.
+    of several times since when it is known the earliest counts, and none if one is missing. Of
+    several scores the highest is shown.
 
     Args:
         found: Each finding with the platform that it was found on, empty for a single image.
@@ -209,6 +215,7 @@ def merge(found: Iterable[tuple[str, Finding]]) -> tuple[Finding, ...]:
             group[0][1],
             platforms=tuple(dict.fromkeys(platform for platform, _ in group if platform)),
             known_since=_earliest(finding.known_since for _, finding in group),
+            score=_highest(finding.score for _, finding in group),
         )
         for group in groups.values()
     )
@@ -218,12 +225,24 @@ def merge(found: Iterable[tuple[str, Finding]]) -> tuple[Finding, ...]:
 
 def _key(finding: Finding) -> Finding:
     packages = tuple(replace(package, layer_hash="") for package in finding.packages)
-    return replace(finding, packages=packages, uri="", description="", known_since=None, arn="")
+    return replace(
+        finding,
+        packages=packages,
+        uri="",
+        description="",
+        known_since=None,
+        arn="",
+        score=None,
+    )
 
 
 def _earliest(times: Iterable[datetime | None]) -> datetime | None:
     known = list(times)
     return None if None in known else min(time for time in known if time)
+
+
+def _highest(scores: Iterable[float | None]) -> float | None:
+    return max((score for score in scores if score is not None), default=None)
 
 
 def _basic(item: Mapping[str, Any]) -> Finding:
@@ -239,6 +258,7 @@ def _basic(item: Mapping[str, Any]) -> Finding:
         packages=(package,),
         uri=item.get("uri", ""),
         description=item.get("description", ""),
+        score=_score(attributes.get("CVSS3_SCORE") or attributes.get("CVSS2_SCORE")),
     )
 
 
@@ -259,7 +279,17 @@ def _enhanced(item: Mapping[str, Any]) -> Finding:
         exploited=item.get("exploitAvailable") == "YES",
         known_since=item.get("firstObservedAt") or details.get("vendorCreatedAt"),
         arn=item.get("findingArn", ""),
+        score=_score(item.get("score")),
     )
+
+
+def _score(stated: str | float | None) -> float | None:
+    """A CVSS score; None for what is not one, as nothing is decided by it."""
+    try:
+        score = float("nan" if stated is None else stated)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return score if 0 <= score <= MOST_SCORE else None
 
 
 def _package(item: Mapping[str, Any]) -> Package:

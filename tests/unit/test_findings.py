@@ -155,6 +155,7 @@ def test_parse_page__basic() -> None:
                 packages=(Package(name="tar", version="1.35-r2"),),
                 uri="https://tracker.example/CVE-2026-1001",
                 description="A heap overflow in the tar reader.",
+                score=7.8,
             ),
         ),
         enhanced=False,
@@ -260,6 +261,39 @@ def test_known_since__first_seen_in_the_image_or_else_published(
 
 def test_s2_known_since__is_never_guessed() -> None:
     assert inspector({"vendorUpdatedAt": AT}, lastObservedAt=AT, updatedAt=AT).known_since is None
+
+
+@pytest.mark.parametrize(
+    ("attributes", "score"),
+    [
+        ({"CVSS3_SCORE": "7.8"}, 7.8),
+        ({"CVSS2_SCORE": "4.6"}, 4.6),
+        ({"CVSS2_SCORE": "4.6", "CVSS3_SCORE": "7.8"}, 7.8),
+        ({"CVSS3_SCORE": "", "CVSS2_SCORE": "4.6"}, 4.6),
+        ({"CVSS3_SCORE": "0.0"}, 0.0),
+        ({"CVSS3_SCORE": "10"}, 10.0),
+        ({"CVSS3_VECTOR": "AV:N"}, None),
+        ({}, None),
+        ({"CVSS3_SCORE": "high"}, None),
+        ({"CVSS3_SCORE": "10.1"}, None),
+        ({"CVSS3_SCORE": "-1"}, None),
+        ({"CVSS3_SCORE": "nan"}, None),
+        ({"CVSS3_SCORE": "inf"}, None),
+    ],
+)
+def test_score__basic(attributes: dict[str, str], score: float | None) -> None:
+    pairs = [{"key": key, "value": value} for key, value in attributes.items()]
+    (finding,) = parse_page(answer(findings=[basic(attributes=pairs)])).findings
+    assert finding.score == score
+
+
+@pytest.mark.parametrize(
+    ("stated", "score"),
+    [(8.1, 8.1), (0.0, 0.0), (10, 10.0), (None, None), (10**400, None), ([], None), (-0.1, None)],
+)
+def test_score__enhanced(stated: object, score: float | None) -> None:
+    assert inspector(score=stated).score == score
+    assert inspector().score is None
 
 
 @pytest.mark.parametrize("status", ["SUPPRESSED", "CLOSED"])
@@ -461,6 +495,24 @@ def test_s1_merge__known_since_the_earliest_and_unknown_if_one_is(
         (merged,) = merge(order)
         assert merged.known_since == since
         assert set(merged.platforms) == {platform for platform, _ in found}
+
+
+@pytest.mark.parametrize(
+    ("scores", "highest"),
+    [
+        ((5.0, 9.8), 9.8),
+        ((9.8, None, 5.0), 9.8),
+        ((0.0, None), 0.0),
+        ((None, None), None),
+    ],
+)
+def test_merge__the_highest_score_is_shown(
+    scores: tuple[float | None, ...], highest: float | None
+) -> None:
+    found = [(f"p{place}", make_finding(score=score)) for place, score in enumerate(scores)]
+    for order in permutations(found):
+        (merged,) = merge(order)
+        assert merged.score == highest
 
 
 def test_merge__worst_first_and_then_by_name() -> None:
