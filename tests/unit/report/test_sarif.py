@@ -664,6 +664,31 @@ def test_s1_result__versions_and_platforms_of_one_package_are_one_and_the_worst_
         assert openssl["properties"]["platforms"] == ["linux/amd64", "linux/arm64"]
 
 
+def test_s1_result__of_two_at_one_level_the_more_severe_is_shown() -> None:
+    ranked = [
+        make_finding(severity=word, packages=(make_package(version=word.lower()),))
+        for word in ("LOW", "CRITICAL", "HIGH")
+    ]
+    run = run_of(make_outcome(verdict=make_verdict(*ranked)))
+    (result,) = run["results"]
+    assert result["properties"]["severity"] == "CRITICAL"
+    assert result["properties"]["installed"] == ["critical", "high", "low"]
+
+
+def test_s1_result__an_accepted_part_that_is_worse_still_counts_for_the_severity() -> None:
+    judged = (
+        make_judgement(make_finding(severity="CRITICAL"), ground=Ground.IGNORED),
+        make_judgement(make_finding(severity="LOW"), ground=Ground.EXPLOITED),
+    )
+    (rule,) = rules_of(judgements=judged)
+    assert rule["properties"]["security-severity"] == "9.5"
+
+
+def test_rule__blanks_are_one() -> None:
+    (rule,) = rules_of(make_finding(description="  A use  after free. "))
+    assert rule["fullDescription"] == {"text": "A use after free."}
+
+
 @pytest.mark.parametrize(
     ("known", "state"),
     [
