@@ -308,7 +308,7 @@ def test_remark__without_a_plan() -> None:
 
 
 def test_remark__is_on_the_first_line_that_is_known() -> None:
-    layers = (None, Layer(number=1), Layer(number=2, line=5), Layer(number=3, line=2))
+    layers = (None, Layer(number=1), *(Layer(number=2, line=n) for n in (5, 9, 2)))
     packages = tuple(Package(name="a", layer=layer) for layer in layers)
     found = remark(make_outcome(verdict=make_refusal(make_finding(packages=packages))))
     assert found.line == 5

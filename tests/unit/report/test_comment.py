@@ -281,6 +281,15 @@ def test_table__says_what_brought_it_where_that_is_known() -> None:
     assert "Brought by" not in written(make_outcome(verdict=make_refusal(FIXABLE)))
 
 
+def test_table__long_texts_are_cut() -> None:
+    long = make_finding(
+        "C" * 300, "S" * 300, packages=(make_package(name="p" * 300, fixed_in="9"),)
+    )
+    text = written(make_outcome(verdict=make_refusal(replace(long, uri=""))))
+    shown = (f"{'S' * 199}…", f"<code>{'C' * 199}…</code>", f"<code>{'p' * 199}…</code>")
+    assert f"\n| {' | '.join(shown)} | <code>9</code> |\n" in text
+
+
 def test_table__of_a_finding_without_anything() -> None:
     bare = make_finding("", "", uri="", packages=())
     text = written(make_outcome(verdict=make_refusal(bare)))
