@@ -217,8 +217,14 @@ def merge(found: Iterable[tuple[str, Finding]]) -> tuple[Finding, ...]:
 
 
 def _key(finding: Finding) -> Finding:
-    packages = tuple(replace(package, layer_hash="") for package in finding.packages)
+    packages = tuple(map(_without_place, finding.packages))
     return replace(finding, packages=packages, uri="", description="", known_since=None, arn="")
+
+
+def _without_place(package: Package) -> Package:
+    """Of its layer only what a rule looks at: each platform has a base image of its own."""
+    layer = Layer(number=0, from_base=True) if package.layer and package.layer.from_base else None
+    return replace(package, layer_hash="", layer=layer)
 
 
 def _earliest(times: Iterable[datetime | None]) -> datetime | None:
