@@ -83,7 +83,7 @@ def _check_policy(given: argparse.Namespace) -> int:
         _print(line)
     if given.findings is None:
         return int(ExitCode.PASSED)
-    evidence = read(Path(given.findings).read_text(encoding="utf-8"), rules)
+    evidence = read(Path(given.findings).read_bytes(), rules)
     verdict = judge(evidence, policy(inputs, rules), given.today)
     outcome = Outcome(evidence=evidence, verdict=verdict)
     for line in (*map(_judgement, verdict.judgements), *lines(outcome)):

@@ -33,6 +33,7 @@ def _document(outcome: Outcome) -> dict[str, Any]:
         "waived_by": verdict.waived_by if verdict else (),
         "policy": _policy(verdict) if verdict else [],
         "judgements": [_judgement(item) for item in verdict.judgements] if verdict else [],
+        "baseline": verdict.rules.baseline if verdict else None,
         "gaps": [asdict(gap) for gap in outcome.evidence.gaps],
         "scans": [_scan(result) for result in outcome.evidence.results],
     }
