@@ -262,7 +262,7 @@ def test_findings__passed(terminal: Terminal) -> None:
     ran = terminal.check("--findings", terminal.report(LOW))
     assert (ran.code, ran.errors) == (ExitCode.PASSED, "")
     assert ran.lines[3:] == [
-        "allowed  LOW           CVE-LOW openssl 3.0.1-r0: below severity-threshold",
+        "allowed  LOW           CVE-LOW openssl 3.0.1-r0: below the threshold high",
         "Passed: 1 finding, none at or above the threshold high",
     ]
 
@@ -273,11 +273,11 @@ def test_findings__refused_by_the_rule_and_its_place(terminal: Terminal) -> None
     assert ran.code == ExitCode.REFUSED
     assert ran.lines[3:7] == [
         (
-            "refused  HIGH          CVE-HIGH openssl 3.0.1-r0: severity-threshold "
+            "refused  HIGH          CVE-HIGH openssl 3.0.1-r0: at or above the threshold medium "
             "(.ecr-publish.yml, line 1)"
         ),
         (
-            "allowed  LOW           CVE-LOW openssl 3.0.1-r0: below severity-threshold "
+            "allowed  LOW           CVE-LOW openssl 3.0.1-r0: below the threshold medium "
             "(.ecr-publish.yml, line 1)"
         ),
         "Refused: 1 HIGH: at or above the threshold medium",
@@ -320,7 +320,7 @@ def test_findings__of_the_api(terminal: Terminal) -> None:
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):
         ran = terminal.check("--findings", terminal.write("aws.json", text.encode(encoding)))
         assert ran.code == ExitCode.REFUSED
-        assert "refused  CRITICAL      CVE-1: severity-threshold" in ran.lines
+        assert "refused  CRITICAL      CVE-1: at or above the threshold high" in ran.lines
 
 
 def test_findings__ends_of_grace_and_ignores_are_told(terminal: Terminal) -> None:
@@ -333,22 +333,26 @@ def test_findings__ends_of_grace_and_ignores_are_told(terminal: Terminal) -> Non
     ran = terminal.check("--findings", report, "--today", "2026-01-30")
     assert ran.code == ExitCode.PASSED
     ignored = (
-        "allowed  HIGH          CVE-IGNORED openssl 3.0.1-r0: ignore (.ecr-publish.yml, line 2)"
+        "allowed  HIGH          CVE-IGNORED openssl 3.0.1-r0: ignored by the policy "
+        "(.ecr-publish.yml, line 2)"
     )
     grace = (
-        "allowed  HIGH          CVE-NEW openssl 3.0.1-r0: grace until 2026-01-31 "
-        "(.ecr-publish.yml, line 1)"
+        "allowed  HIGH          CVE-NEW openssl 3.0.1-r0: in grace, not known for long yet, "
+        "refuses from 2026-01-31 (.ecr-publish.yml, line 1)"
     )
     assert {ignored, grace} <= {*ran.lines}
     later = terminal.check("--findings", report, "--today", "2026-01-31")
     assert later.code == ExitCode.REFUSED
-    assert "refused  HIGH          CVE-NEW openssl 3.0.1-r0: severity-threshold" in later.lines
+    assert (
+        "refused  HIGH          CVE-NEW openssl 3.0.1-r0: at or above the threshold high"
+        in later.lines
+    )
     assert any(line.startswith("WARNING: Nothing was found for the ignore") for line in ran.lines)
 
 
 def test_findings__nameless_one_without_packages(terminal: Terminal) -> None:
     ran = terminal.check("--findings", terminal.report(make_finding("", "UNTRIAGED", packages=())))
-    assert "refused  UNTRIAGED     (no name): severity-threshold" in ran.lines
+    assert "refused  UNTRIAGED     (no name): at or above the threshold high" in ran.lines
 
 
 HOSTILE = "::error::x\r\n##[error]y \x1b[2J\u202e\ud800"
