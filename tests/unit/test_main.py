@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from ecr_publish.errors import BuildFailed, Cancelled, ExitCode
-from ecr_publish.main import report, run
+from ecr_publish.main import STARTED, connect, main, report, run
 from ecr_publish.outcome import Outcome
 from ecr_publish.policy import Rules
 from ecr_publish.replay import read
@@ -42,6 +43,18 @@ PUSHED = make_manifest()
 EARLIER = make_manifest({"schemaVersion": 2, "earlier": True})
 FILES = {"/event.json": json.dumps({"repository": {"default_branch": "main"}})}
 FINDING = make_finding("CVE-1")
+ENVIRON = {
+    "GITHUB_SHA": SHA,
+    "GITHUB_RUN_ID": "42",
+    "GITHUB_RUN_ATTEMPT": "1",
+    "GITHUB_REF": "refs/heads/main",
+    "GITHUB_WORKSPACE": "/workspace",
+    "GITHUB_EVENT_PATH": "/event.json",
+    "ECR_PUBLISH_AWS_REGION": "eu-west-1",
+    "ECR_PUBLISH_REPOSITORY": "visit-counter-app",
+    "ECR_PUBLISH_SCAN_TIMEOUT": "60s",
+}
+"""Of a step that names no report file."""
 
 
 @pytest.fixture(autouse=True)
@@ -79,18 +92,7 @@ class World:
         )
 
     def run(self, **inputs: str) -> int:
-        environ = {
-            "GITHUB_SHA": SHA,
-            "GITHUB_RUN_ID": "42",
-            "GITHUB_RUN_ATTEMPT": "1",
-            "GITHUB_REF": "refs/heads/main",
-            "GITHUB_WORKSPACE": "/workspace",
-            "GITHUB_EVENT_PATH": "/event.json",
-            "ECR_PUBLISH_AWS_REGION": "eu-west-1",
-            "ECR_PUBLISH_REPOSITORY": "visit-counter-app",
-            "ECR_PUBLISH_SCAN_TIMEOUT": "60s",
-            "ECR_PUBLISH_REPORT_FILE": "out/scan.json",
-        }
+        environ = ENVIRON | {"ECR_PUBLISH_REPORT_FILE": "out/scan.json"}
         environ |= {f"ECR_PUBLISH_{name.upper()}": value for name, value in inputs.items()}
         return run(environ, self.edges)
 
@@ -257,6 +259,44 @@ def test_exploits__that_may_not_be_asked_for_pass_nothing() -> None:
     assert world.run() == ExitCode.SCAN
     assert "BatchGetFindingDetails" in world.said["reason"]
     assert world.registry.tags == {}
+
+
+# Signals and the real edges -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_s6_main__first_signal_cancels_and_a_second_one_tears_nothing(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    monkeypatch.setattr("ecr_publish.main.connect", lambda _: world.edges)
+
+    def interrupted() -> None:
+        signal.raise_signal(number)
+
+    world.registry.meanwhile["repository"] = interrupted
+    assert main({"ECR_PUBLISH_REPORT_FILE": "out/scan.json"} | ENVIRON) == Cancelled().exit_code
+    assert world.said["reason"] == "the step was cancelled"
+    assert signal.getsignal(number) is signal.SIG_IGN
+
+
+def test_connect__builds_every_real_edge_and_asks_the_world_nothing() -> None:
+    """The guard of the unit tests sees to the second part."""
+    real = connect({})
+    modules = {type(edge).__module__ for edge in vars(real).values()}
+    assert modules == {
+        f"ecr_publish.edges.{name}"
+        for name in ("clock", "credentials", "engine", "git", "workflow")
+    }
+
+
+@pytest.mark.parametrize("ago", [0.0, 5.0, -5.0])
+def test_run__counts_its_time_from_the_start_of_the_step(ago: float) -> None:
+    world = World()
+    assert run(ENVIRON | {STARTED: str(time.time() - ago)}, world.edges) == ExitCode.REFUSED
+    (line,) = (line for line in world.workflow.log if line.startswith("Time: "))
+    seconds = float(line.removeprefix("Time: start ").partition(" s,")[0])
+    assert max(0.0, ago) <= seconds <= max(0.0, ago) + 60
 
 
 # Gaps in every place --------------------------------------------------------------------------

@@ -290,6 +290,14 @@ def test_s2_baseline__that_could_not_be_used_is_a_gap_also_where_nothing_was_fou
     assert again(only(gaps=[gap]), COMPARED, Rules()).decision is Decision.PASSED
 
 
+def test_s2_baseline__finding_that_was_not_compared_is_a_gap() -> None:
+    said = json.loads(report(only(KNOWN), COMPARED))
+    text = json.dumps(changed(said, ("scans", 0, "findings", 0, "known"), None))
+    verdict = judged(read(text, COMPARED), COMPARED)
+    assert verdict.decision is Decision.REFUSED
+    assert verdict.reason.endswith("; the report does not tell of every finding whether it is new")
+
+
 def test_s2_exploits__that_nobody_asked_for_are_a_gap() -> None:
     rules = Rules(known_exploited=True)
     verdict = again(only(make_finding(severity="LOW")), Rules(), rules)
