@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-LARGEST = 256 * 1024
-"""In bytes; a Dockerfile is written by people."""
+from ecr_publish.shape import LARGEST
+
 _LONGEST_NAME = 1000
 
 _KEYWORDS = frozenset(

@@ -98,6 +98,7 @@ def _policy(rules: Rules) -> Iterator[str]:
     if not rows:
         yield f"  severity-threshold: {rules.severity_threshold.value}"
     yield from (f"  {name}: {value} ({place})" for name, value, place in rows)
+    yield from (f"  not taken over: {rule}" for rule in rules.skipped)
     yield ""
 
 

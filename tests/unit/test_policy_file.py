@@ -418,7 +418,9 @@ def test_s1_effective__baseline_of_the_file_may_not_be_exchanged_by_the_inputs()
     )
     assert rules(f"{text}allow: [baseline]", baseline=other).baseline == other
     assert rules(f"{text}allow: []", baseline=LATEST).baseline == LATEST
-    assert rules("baseline: latest\nallow: []", baseline=other).baseline == other
+    assert "is looser" in problem("baseline: latest\nallow: []", baseline=other)
+    assert rules("baseline: latest", baseline=other).baseline == other
+    assert rules("allow: []", baseline=other).baseline == other
 
 
 def test_effective__inputs_may_always_be_stricter() -> None:
