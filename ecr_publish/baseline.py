@@ -13,8 +13,12 @@ Identity = tuple[str, str, str]
 
 
 def compared(findings: Sequence[Finding], baseline: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings, each marked as known if the baseline has it in all of its packages too."""
-    there = {identity for finding in baseline for identity in _identities(finding)}
+    """The findings, each marked as known if the baseline has it in all of its packages too.
+
+    What does not count in the baseline, because Inspector suppresses it there, excuses nothing.
+    """
+    counted = [finding for finding in baseline if not finding.suppressed]
+    there = {identity for finding in counted for identity in _identities(finding)}
     return tuple(
         replace(finding, known=bool(finding.name) and there.issuperset(_identities(finding)))
         for finding in findings

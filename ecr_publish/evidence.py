@@ -56,8 +56,8 @@ def scanned(site: Site, watch: Watch, images: Sequence[Target]) -> Scans:
     before = site.baseline
     also: list[tuple[Watch, Target]] = []
     if isinstance(before, Baseline):
-        # Nobody expects of an earlier image that its scan is a recent one.
-        theirs = replace(watch, scans=before.registry, max_age=None)
+        # Nobody expects of an earlier image that its scan is a recent one, or is still to come.
+        theirs = replace(watch, scans=before.registry, max_age=None, asks=False)
         also = [(theirs, target) for target in before.targets]
     found = for_scans(watch, images, also)
     return Scans(own=found[: len(images)], baseline=found[len(images) :])
@@ -78,7 +78,10 @@ def _instructions(site: Site) -> tuple[Instruction, ...] | None:
     if not isinstance(source, Build):
         return None
     path = source.file or join(source.context, "Dockerfile")
-    content = site.edges.checkout.read(site.workspace, path)
+    try:
+        content = site.edges.checkout.read(site.workspace, path)
+    except OSError:
+        return None
     return own_instructions(content, source.target, source.build_args) if content else None
 
 
@@ -98,23 +101,31 @@ def _layers(
         image = manifest if itself else site.registry.manifest(result.target.digest)
         return read(image.text, site.registry.config(image), instructions)
     except _UNREADABLE as error:
-        site.outcome.notes.append(f"Which layer brought each package is not known: {error.what}.")
+        note = f"Which layer brought each package is not known: {error.what}."
+        site.outcome.notes[:] = dict.fromkeys((*site.outcome.notes, note))
         return {}
 
 
 def _informed(site: Site, results: tuple[Result, ...]) -> tuple[tuple[Result, ...], Gap | None]:
     if not exploits.needed(site.plan.policy.rules):
         return results, None
-    why = ""
-    known: Mapping[str, exploits.Exploit] = {}
-    try:
-        known = site.registry.exploits(exploits.arns(_all(results)))
-    except CallFailed as error:
-        why = error.what
+    known, why = _known_of(site, exploits.arns(_all(results)))
     found = tuple(
         replace(item, findings=exploits.informed(item.findings, known)) for item in results
     )
     return found, exploits.gap(_all(found), why)
+
+
+def _known_of(site: Site, arns: Sequence[str]) -> tuple[Mapping[str, exploits.Exploit], str]:
+    """What Inspector tells of these findings, and why it tells no more."""
+    known: dict[str, exploits.Exploit] = {}
+    site.say(f"Asking Inspector about the exploits of {len(arns)} findings")
+    try:
+        for first in range(0, len(arns), exploits.MOST_ARNS):
+            known |= site.registry.exploits(arns[first : first + exploits.MOST_ARNS])
+    except CallFailed as error:
+        return known, error.what
+    return known, ""
 
 
 def _compared(

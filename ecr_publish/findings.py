@@ -49,6 +49,10 @@ _NOT_COUNTED = ("SUPPRESSED", "CLOSED")
 """Statuses of Inspector's findings that do not count; any other word does."""
 
 
+NO_PLATFORM = "(no platform)"
+"""For an image of an index that states none; no ignore can name it."""
+
+
 class Threshold(Enum):
     """The lowest severity that refuses an image; NONE refuses for no severity at all."""
 
@@ -213,7 +217,7 @@ def merge(found: Iterable[tuple[str, Finding]]) -> tuple[Finding, ...]:
     merged = (
         replace(
             group[0][1],
-            platforms=tuple(dict.fromkeys(platform for platform, _ in group if platform)),
+            platforms=_platforms(platform for platform, _ in group),
             known_since=_earliest(finding.known_since for _, finding in group),
             score=_highest(finding.score for _, finding in group),
         )
@@ -223,8 +227,14 @@ def merge(found: Iterable[tuple[str, Finding]]) -> tuple[Finding, ...]:
     return tuple(sorted(merged, key=lambda item: (order.index(item.severity), item.name)))
 
 
+def _platforms(found: Iterable[str]) -> tuple[str, ...]:
+    """None for a single image; in an index also the image that no platform is stated for."""
+    names = tuple(dict.fromkeys(found))
+    return tuple(name or NO_PLATFORM for name in names) if any(names) else ()
+
+
 def _key(finding: Finding) -> Finding:
-    packages = tuple(replace(package, layer_hash="") for package in finding.packages)
+    packages = tuple(map(_without_place, finding.packages))
     return replace(
         finding,
         packages=packages,
@@ -234,6 +244,17 @@ def _key(finding: Finding) -> Finding:
         arn="",
         score=None,
     )
+
+
+def _without_place(package: Package) -> Package:
+    """Of its layer only what a rule looks at: each platform has a base image of its own."""
+    layer = Layer(number=0, from_base=True) if package.layer and package.layer.from_base else None
+    return replace(package, layer_hash="", layer=layer)
+
+
+def _first(*times: datetime | None) -> datetime | None:
+    """Inspector sees everything in a new image for the first time, however old it is."""
+    return min(filter(None, times), default=None)
 
 
 def _earliest(times: Iterable[datetime | None]) -> datetime | None:
@@ -277,7 +298,7 @@ def _enhanced(item: Mapping[str, Any]) -> Finding:
         # PARTIAL: for some of its packages, so there is something to do.
         fixable={"YES": True, "PARTIAL": True, "NO": False}.get(item.get("fixAvailable", "")),
         exploited=item.get("exploitAvailable") == "YES",
-        known_since=item.get("firstObservedAt") or details.get("vendorCreatedAt"),
+        known_since=_first(item.get("firstObservedAt"), details.get("vendorCreatedAt")),
         arn=item.get("findingArn", ""),
         score=_score(item.get("score")),
     )

@@ -12,7 +12,7 @@ from ecr_publish.findings import Finding, Severity, Threshold, count, merge, ran
 from ecr_publish.ignores import Ignore, Ignores
 from ecr_publish.inputs import FailOn, OnUnjudged
 from ecr_publish.policy import BaseImageFindings, Policy, Rules, StaleIgnores
-from ecr_publish.scan import Evidence, Gap, Result
+from ecr_publish.scan import Evidence, Gap, Result, Unjudged
 
 _MOST_NAMED = 10
 """Of the ignores that nothing was found for, in the reason."""
@@ -124,18 +124,20 @@ def judge(evidence: Evidence, policy: Policy, today: date) -> Verdict:
         policy: The rules.
         today: In UTC.
     """
-    rules, results, gaps = policy.rules, evidence.results, evidence.gaps
+    rules, results = policy.rules, evidence.results
     findings = merge(
         (result.target.platform, finding) for result in results for finding in result.findings
     )
     ignores = Ignores(rules.ignore, today)
     unjudged = [result for result in results if result.unjudged is not None]
     complete = bool(results) and not unjudged
+    judgements = _judged(findings, rules, ignores, today)
+    gaps = [gap for gap in evidence.gaps if _matters(gap, judgements, complete=complete)]
     verdict = Verdict(
         decision=Decision.PASSED,
         reason="",
         rules=rules,
-        judgements=_judged(findings, rules, ignores, today),
+        judgements=judgements,
         expired=(*ignores.expired, *ignores.fixed(findings)),
         stale=ignores.stale(findings) if complete else (),
         gaps=tuple(gap for gap in gaps if policy.on_unjudged[gap.kind] is OnUnjudged.WARN),
@@ -145,6 +147,17 @@ def judge(evidence: Evidence, policy: Policy, today: date) -> Verdict:
     decision, reason = _decided(verdict, unjudged, failing)
     waived_by = _waivers(decision, unjudged, failing, policy)
     return replace(verdict, decision=decision, reason=reason, waived_by=waived_by)
+
+
+def _matters(gap: Gap, judgements: Sequence[Judgement], *, complete: bool) -> bool:
+    """Whether knowing it could change a finding's ground; of exploits it may be settled anyway."""
+    if gap.kind is not Unjudged.EXPLOIT or not complete:
+        return True
+    settled = (Ground.IGNORED, Ground.SUPPRESSED)
+    return any(
+        item.finding.in_kev is None and not item.ground.refuses and item.ground not in settled
+        for item in judgements
+    )
 
 
 def _judged(

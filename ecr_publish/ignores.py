@@ -7,9 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
+from itertools import chain
 
 from ecr_publish.findings import Finding, Package
 
+_WILD = ("*", "**", "**/")
 _WILDCARDS = re.compile(r"((?:^|(?<=/))\*\*/|\*\*|\*)")
 
 
@@ -52,7 +55,7 @@ class Ignore:
             self.package in ("", package.name)
             and self.version in ("", package.version)
             and self.platform in ("", platform)
-            and (not self.path or _lies_at(package.path, self.path))
+            and (not self.path or bool(package.path and _lies_at(package.path, self.path)))
         )
 
 
@@ -64,9 +67,10 @@ class Ignores:
         given = tuple(ignores)
         self.expired = tuple(ignore for ignore in given if ignore.expired(today))
         self._current = tuple(ignore for ignore in given if not ignore.expired(today))
-        self._by_id: dict[str, list[Ignore]] = {}
+        self._index: dict[str, dict[str, list[Ignore]]] = {}
         for ignore in self._current:
-            self._by_id.setdefault(ignore.id, []).append(ignore)
+            self._index.setdefault(ignore.id, {}).setdefault(ignore.package, []).append(ignore)
+        self._known: dict[Finding, list[list[Ignore]]] = {}
 
     def of(self, finding: Finding) -> tuple[Ignore, ...]:
         """The ignores that accept a finding, empty where any part of it is left over.
@@ -75,18 +79,18 @@ class Ignores:
         so that an ignore for one never hides another.
         """
         unfixed = finding.fixable is False
-        named = [item for item in self._naming(finding) if unfixed or not item.until_fixed]
         chosen: dict[Ignore, None] = {}
-        for part in _parts(finding) if named else ():
-            fitting = next((ignore for ignore in named if ignore.names(*part)), None)
-            if fitting is None:
+        for fitting in self._fitting(finding):
+            current = (item for item in fitting if unfixed or not item.until_fixed)
+            first = next(current, None)
+            if first is None:
                 return ()
-            chosen[fitting] = None
+            chosen[first] = None
         return tuple(chosen)
 
     def stale(self, findings: Iterable[Finding]) -> tuple[Ignore, ...]:
         """The ignores that nothing was found for, whether they were needed for it or not."""
-        used = {ignore for finding in findings for ignore in self._fitting(finding)}
+        used = {ignore for finding in findings for ignore in self._meeting(finding)}
         return tuple(ignore for ignore in self._current if ignore not in used)
 
     def fixed(self, findings: Iterable[Finding]) -> tuple[Ignore, ...]:
@@ -96,20 +100,30 @@ class Ignores:
                 ignore
                 for finding in findings
                 if finding.fixable is not False
-                for ignore in self._fitting(finding)
+                for ignore in self._meeting(finding)
                 if ignore.until_fixed
             )
         )
 
-    def _fitting(self, finding: Finding) -> Iterator[Ignore]:
+    def _meeting(self, finding: Finding) -> Iterator[Ignore]:
         """Those that have any part of a finding within their scope."""
-        for ignore in self._naming(finding):
-            if any(ignore.names(*part) for part in _parts(finding)):
-                yield ignore
+        return chain.from_iterable(self._fitting(finding))
 
-    def _naming(self, finding: Finding) -> Iterator[Ignore]:
-        for name in _names(finding):
-            yield from self._by_id.get(name, ())
+    def _fitting(self, finding: Finding) -> list[list[Ignore]]:
+        """For each part of a finding those that have it within their scope."""
+        if finding not in self._known:
+            names = [name for name in _names(finding) if name in self._index]
+            self._known[finding] = [
+                [ignore for ignore in self._for(names, package) if ignore.names(package, platform)]
+                for package, platform in _parts(finding)
+            ]
+        return self._known[finding]
+
+    def _for(self, names: Sequence[str], package: Package) -> Iterator[Ignore]:
+        """Those of these vulnerabilities, first in this package, then in any."""
+        for name in names:
+            for scope in dict.fromkeys((package.name, "")):
+                yield from self._index[name].get(scope, ())
 
 
 def _parts(finding: Finding) -> Iterator[tuple[Package, str]]:
@@ -137,15 +151,26 @@ def _kind(name: str) -> str:
 
 def _lies_at(path: str, pattern: str) -> bool:
     """Whether a path follows a pattern, in a time that grows with both lengths and no faster."""
+    parts = _split(pattern)
+    # Of many patterns most end here.
+    starts = parts[0] in _WILD or path.startswith(parts[0])
+    if not starts or not (parts[-1] in _WILD or path.endswith(parts[-1])):
+        return False
     ends = [True, *(False for _ in path)]
-    for part in filter(None, _WILDCARDS.split(pattern)):
+    for part in parts:
         ends = _after(part, ends, path)
     return ends[-1]
 
 
+@cache
+def _split(pattern: str) -> tuple[str, ...]:
+    """Its wildcards and the texts between them."""
+    return tuple(filter(None, _WILDCARDS.split(pattern)))
+
+
 def _after(part: str, starts: Sequence[bool], path: str) -> list[bool]:
     """Where in the path one part of the pattern may end, if it may start at `starts`."""
-    if part not in ("*", "**", "**/"):
+    if part not in _WILD:
         shifted = [*(False for _ in part), *starts][: len(starts)]
         return [
             start and path.startswith(part, end - len(part)) for end, start in enumerate(shifted)

@@ -88,6 +88,7 @@ def line(environ: Mapping[str, str], run: Run) -> None:
         commit = run.edges.checkout.commit(context.workspace, inputs.context or ".")
         fetch = partial(run.edges.checkout.read, context.workspace)
         rules = effective(inputs, fetch, _today(run.edges))
+        run.say(f"The policy: {', '.join(rules.files) or 'no file, so the inputs alone'}")
         plan = outcome.plan = make(inputs, context, commit, rules=rules, nonce=secrets.token_hex(4))
         run.say(f"{plan.repository} in {plan.region}, candidate tag {plan.candidate}")
     with run.room("credentials"):

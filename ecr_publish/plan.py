@@ -83,11 +83,11 @@ Source = Build | LocalImage | Existing | Merge
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """One run, decided. `scan_timeout` and `max_scan_age` are seconds; None is any age.
-    `report_file` is the path of the JSON report, None for none.
 
     `withheld` says why the run applies no release tags, and is empty where it does. `rebuild`
     builds also what is there already. `keeps_passed` and `keeps_refused` say whether the candidate
-    tag stays on an image that passed, and on one that did not.
+    tag stays on an image that passed, and on one that did not. `report_file` is the path of the
+    JSON report, None for none.
     """
 
     region: str

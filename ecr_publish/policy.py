@@ -6,7 +6,7 @@ stricter, by the file and by the inputs, unless it allows a rule to be loosened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from enum import Enum
@@ -65,6 +65,7 @@ class Rules:
         stale_ignores: What an ignore that nothing was found for means.
         require: What every ignore has to carry.
         ignore: What somebody has decided to accept.
+        files: The policy files, the one that extends the others last.
         skipped: What other tools' ignore files say that is not taken over, each with its place.
         places: Where each rule that somebody stated stands.
     """
@@ -85,6 +86,7 @@ class Rules:
     stale_ignores: StaleIgnores = StaleIgnores.WARN
     require: Require = field(default_factory=Require)
     ignore: tuple[Ignore, ...] = ()
+    files: tuple[str, ...] = field(default=(), compare=False)
     skipped: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -107,7 +109,7 @@ class Policy:
     report_only: bool
 
 
-_NO_RULES = ("skipped", "places")
+_NO_RULES = ("files", "skipped", "places")
 ALLOWABLE = (
     *(item.name for item in fields(Rules) if item.name not in _NO_RULES),
     *("report_only", "warn"),
@@ -127,7 +129,11 @@ class Layer:
 
 
 class Loosened(ValueError):
-    """A rule is looser than the base, which does not allow that."""
+    """Rules are looser than the base, which does not allow that; `problems` name each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
 
 
 def combined(base: Layer, own: Layer) -> Layer:
@@ -138,14 +144,20 @@ def combined(base: Layer, own: Layer) -> Layer:
     """
     changes: dict[str, Any] = {}
     allowed = base.allow or frozenset()
-    for name, place in own.rules.places.items():
-        if name not in allowed and _LOOSER[name](own.rules, base.rules):
-            raise Loosened(f"{place}: {_key(name)}: is looser than {_stated(base.rules, name)}")
+    problems = [
+        f"{place}: {_key(name)}: is looser than {_stated(base.rules, name)}"
+        for name, place in own.rules.places.items()
+        if name not in allowed and _LOOSER[name](own.rules, base.rules)
+    ]
+    if problems:
+        raise Loosened(problems)
+    for name in own.rules.places:
         mine = getattr(own.rules, name)
         changes[name] = (*base.rules.ignore, *mine) if name == "ignore" else mine
     places = {**base.rules.places, **own.rules.places}
     skipped = (*base.rules.skipped, *own.rules.skipped)
-    rules = replace(base.rules, **changes, skipped=skipped, places=places)
+    files = (*base.rules.files, *own.rules.files)
+    rules = replace(base.rules, **changes, files=files, skipped=skipped, places=places)
     return Layer(rules=rules, allow=allowed if own.allow is None else allowed & own.allow)
 
 
@@ -230,6 +242,12 @@ def _looser_epss(mine: Rules, theirs: Rules) -> bool:
     return base is not None and (asked is None or asked > base)
 
 
+def _another_baseline(mine: Rules, theirs: Rules) -> bool:
+    """Whether the base has settled what is known: a baseline that it names, or only new ones."""
+    settled = theirs.baseline is not None or theirs.fail_on is FailOn.NEW
+    return settled and mine.baseline != theirs.baseline
+
+
 def _waives(mine: OnUnjudged, theirs: OnUnjudged) -> bool:
     return mine is OnUnjudged.WARN and theirs is OnUnjudged.FAIL
 
@@ -254,9 +272,7 @@ _LOOSER: Mapping[str, Callable[[Rules, Rules], bool]] = {
     "on_exploit_error": lambda mine, theirs: _waives(
         mine.on_exploit_error, theirs.on_exploit_error
     ),
-    "baseline": lambda mine, theirs: (
-        theirs.fail_on is FailOn.NEW and mine.baseline != theirs.baseline
-    ),
+    "baseline": _another_baseline,
     "fail_on": lambda mine, theirs: mine.fail_on is FailOn.NEW and theirs.fail_on is FailOn.ALL,
     "on_baseline_error": lambda mine, theirs: _waives(
         mine.on_baseline_error, theirs.on_baseline_error

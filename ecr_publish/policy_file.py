@@ -41,9 +41,10 @@ from ecr_publish.shape import (
     read_as,
 )
 
-DEFAULT_PATH = ".ecr-publish.yml"
+DEFAULT_PATH, MISNAMED_PATH = ".ecr-publish.yml", ".ecr-publish.yaml"
 UNTIL_FIXED = "until-fixed"
 _LONGEST_CHAIN = 4
+_MOST_IGNORES = 10_000
 _MOST_PROBLEMS, _LONGEST_PROBLEM = 20, 500
 _RANKED = [severity for severity in Severity if severity is not Severity.UNDEFINED]
 
@@ -103,7 +104,7 @@ def effective(inputs: Inputs, fetch: Callable[[str], bytes | None], today: date)
     except Malformed as error:
         problems = error.problems
     except Loosened as error:
-        problems = [str(error)]
+        problems = [*error.problems]
     if problems:
         raise InvalidPolicy([*_few(problems)])
     return rules
@@ -120,13 +121,16 @@ def _few(problems: Sequence[str]) -> Iterator[str]:
 
 def _chain(path: str, inputs: Inputs, fetch: Callable[[str], bytes | None]) -> Layer:
     """The policy file combined with all that it extends; without any file, whatever is allowed."""
-    if inputs.policy_file is None and fetch(path) is None:
+    if inputs.policy_file is None and _found(path, fetch) is None:
+        if _found(MISNAMED_PATH, fetch) is not None:
+            raise Malformed([f"{MISNAMED_PATH}: is not read; rename it to {DEFAULT_PATH}"])
         return Layer(rules=Rules(), allow=frozenset(ALLOWABLE))
     layers: list[Layer] = []
     following = path
     while following:
         file = read(_fetched(following, fetch), following)
-        layers.append(_with_ignore_files(file, following, inputs.repository, fetch))
+        layer = _with_ignore_files(file, following, inputs.repository, fetch)
+        layers.append(replace(layer, rules=replace(layer.rules, files=(following,))))
         if file.extends and len(layers) == _LONGEST_CHAIN:
             raise Malformed([f"{following}: more than {_LONGEST_CHAIN} files extend each other"])
         following = file.extends and _beside(following, file.extends)
@@ -141,10 +145,12 @@ def _with_ignore_files(
     file: PolicyFile, path: str, repository: Repository, fetch: Callable[[str], bytes | None]
 ) -> Layer:
     """The file's layer, with what the ignore files of other tools that it names accept."""
-    names = [_beside(path, name) for name in file.ignore_files]
+    names = dict.fromkeys(_beside(path, name) for name in file.ignore_files)
     found = [ignore_files.read(_fetched(name, fetch), name, repository.name) for name in names]
     rules = file.layer.rules
     ignore = (*rules.ignore, *(ignore for item in found for ignore in item.ignores))
+    if len(ignore) > _MOST_IGNORES:
+        raise Malformed([f"{path}: has more than {_MOST_IGNORES} ignores, with its ignore-files"])
     skipped = tuple(rule for item in found for rule in item.skipped)
     return replace(file.layer, rules=replace(rules, ignore=ignore, skipped=skipped))
 
@@ -155,10 +161,17 @@ def _beside(path: str, name: str) -> str:
 
 
 def _fetched(path: str, fetch: Callable[[str], bytes | None]) -> bytes:
-    content = fetch(path)
+    content = _found(path, fetch)
     if content is None:
         raise Malformed([f"{path}: there is no such file; does the job have a checkout?"])
     return content
+
+
+def _found(path: str, fetch: Callable[[str], bytes | None]) -> bytes | None:
+    try:
+        return fetch(path)
+    except OSError as error:
+        raise Malformed([f"{path}: cannot be read: {error.strerror}"]) from None
 
 
 def _of_inputs(inputs: Inputs) -> Layer:

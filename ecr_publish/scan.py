@@ -93,7 +93,7 @@ class Refused:
     reason: str
 
 
-_NO_SCAN = "ECR has no scan of this image yet"
+NO_SCAN = "ECR has no scan of this image yet"
 _WAITING = {
     "PENDING": "the scan has not started yet",
     "IN_PROGRESS": "the scan is running",
@@ -123,7 +123,7 @@ _REFUSED = {
 def interpret(answer: Answer) -> Waiting | Final | Refused:
     """What one answer means. Total: an unknown status is refused and printed, never passed."""
     if isinstance(answer, NoScan):
-        return Waiting(why=_NO_SCAN)
+        return Waiting(why=NO_SCAN)
     if isinstance(answer, Unreachable):
         return Waiting(why=f"ECR did not answer ({answer.message})", kind=Unjudged.ERROR)
     if answer.status in ("COMPLETE", "ACTIVE"):
@@ -231,13 +231,13 @@ class Start(Enum):
 def without_scan(scanning: Scanning, start: Start | None) -> Waiting | Refused:
     """What it means that ECR has no scan of an image, after one was asked for or not."""
     if start is None:
-        return Waiting(why=_NO_SCAN)
+        return Waiting(why=NO_SCAN)
     if start is Start.UNSUPPORTED:
         return Refused(kind=Unjudged.UNSUPPORTED, reason=start.value)
     if scanning.frequency is Frequency.MANUAL and start in (Start.DISABLED, Start.REFUSED):
         never = "the repository is not scanned by itself"
         return Refused(kind=Unjudged.ERROR, reason=f"{never}, and {start.value}")
-    return Waiting(why=f"{_NO_SCAN}; {start.value}")
+    return Waiting(why=f"{NO_SCAN}; {start.value}")
 
 
 def outdated(age: float, start: Start) -> Waiting | Refused:

@@ -123,7 +123,16 @@ class Text(Kind[T]):
 
 
 TEXT = Text(str.strip)
-DATE = Text(date.fromisoformat, r"[0-9]{4}-[0-9]{2}-[0-9]{2}", "a date (2027-01-31)")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}") from None
+
+
+DATE = Text(_day, r"[0-9]{4}-[0-9]{2}-[0-9]{2}", "a date (2027-01-31)")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ecr_publish.policy_file import effective
 from ecr_publish.replay import NoReport, read
 from ecr_publish.report.escape import log_line
 from ecr_publish.report.log import lines
-from ecr_publish.report.wording import NAMELESS, installed, stated
+from ecr_publish.report.wording import NAMELESS, installed, stated, title
 
 _INPUTS = {
     "policy-file": "path of the policy file; default .ecr-publish.yml, if it is there",
@@ -83,10 +83,11 @@ def _check_policy(given: argparse.Namespace) -> int:
         _print(line)
     if given.findings is None:
         return int(ExitCode.PASSED)
-    evidence = read(Path(given.findings).read_text(encoding="utf-8"), rules)
+    evidence = read(Path(given.findings).read_bytes(), rules)
     verdict = judge(evidence, policy(inputs, rules), given.today)
     outcome = Outcome(evidence=evidence, verdict=verdict)
-    for line in (*map(_judgement, verdict.judgements), *lines(outcome)):
+    judgements = (_judgement(item, rules) for item in verdict.judgements)
+    for line in (*judgements, *lines(outcome)):
         _print(line)
     return int(outcome.exit_code)
 
@@ -97,16 +98,17 @@ def _policy(rules: Rules) -> Iterator[str]:
     if not rows:
         yield f"  severity-threshold: {rules.severity_threshold.value}"
     yield from (f"  {name}: {value} ({place})" for name, value, place in rows)
+    yield from (f"  not taken over: {rule}" for rule in rules.skipped)
     yield ""
 
 
-def _judgement(item: Judgement) -> str:
+def _judgement(item: Judgement, rules: Rules) -> str:
     finding = item.finding
     named = f"{finding.stated_severity:<13} {finding.name or NAMELESS} {installed(finding)}"
-    until = f" until {item.until}" if item.until else ""
+    until = f", refuses from {item.until}" if item.until else ""
     place = f" ({item.place})" if item.place else ""
     word = "refused" if item.ground.refuses else "allowed"
-    return f"{word}  {named.rstrip()}: {item.ground.value}{until}{place}"
+    return f"{word}  {named.rstrip()}: {title(item.ground, rules)}{until}{place}"
 
 
 def _print(line: str, *, to_errors: bool = False) -> None:

@@ -9,6 +9,7 @@ from ecr_publish.edges.ports import Clock, Scans
 from ecr_publish.findings import Finding, Page
 from ecr_publish.manifest import Target
 from ecr_publish.scan import (
+    NO_SCAN,
     SETTLE_SECONDS,
     Answer,
     Coverage,
@@ -52,6 +53,7 @@ class Watch:
         deadline: The clock's time after which no image is waited for any longer.
         max_age: Seconds that a result may be old; None for any age.
         say: Writes a line to the log.
+        asks: Whether an image without a scan is waited for, and a scan asked for.
     """
 
     scans: Scans
@@ -60,6 +62,7 @@ class Watch:
     deadline: float
     max_age: float | None
     say: Callable[[str], None]
+    asks: bool = True
 
 
 def for_scans(
@@ -162,6 +165,8 @@ class _Wait:
 
     def _missing(self) -> Waiting | Refused:
         """There is no scan: ask for one where that helps, and Inspector where it knows why."""
+        if not self._watch.asks:
+            return Refused(kind=Unjudged.ERROR, reason=NO_SCAN)
         waited = self._watch.clock.now() - self._started
         if should_start(self._watch.scanning, waited):
             self._ask_for_a_scan()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,19 +35,18 @@ class GitCheckout:
         return Commit(sha=sha, time=int(time), clean=not changed.strip())
 
     def read(self, workspace: str, path: str) -> bytes | None:
-        """The bytes of a file; None where there is none that can be read.
+        """The bytes of a file, None where there is none; raises OSError for what is no plain file.
 
         Of a large one only so much that it can be seen to be too large; a pipe or a device, which
         may never end, is no file.
         """
         file = Path(workspace, path)
-        try:
-            if not file.is_file():
-                return None
-            with file.open("rb") as stream:
-                return stream.read(LARGEST + 1)
-        except OSError:
+        if not os.path.lexists(file):
             return None
+        if not file.is_file():
+            raise IsADirectoryError(None, "it is no file")
+        with file.open("rb") as stream:
+            return stream.read(LARGEST + 1)
 
     def _git(self, directory: Path, *words: str) -> str:
         # In a container the checkout often belongs to another user, which git would refuse to read.

@@ -94,7 +94,7 @@ class Checkout(Protocol):
         ...
 
     def read(self, workspace: str, path: str) -> bytes | None:
-        """The bytes of a file; None where there is none that can be read."""
+        """The bytes of a file, None where there is none; raises OSError if it cannot be read."""
         ...
 
 
@@ -163,7 +163,10 @@ class Registry(Scans, Protocol):
         ...
 
     def exploits(self, arns: Sequence[str]) -> Mapping[str, Exploit]:
-        """What Inspector knows of these findings, of those that it knows; raises CallFailed."""
+        """What Inspector knows of these findings, at most `exploits.MOST_ARNS`; raises CallFailed.
+
+        Those of which it knows nothing are not in the answer.
+        """
         ...
 
     def repository(self) -> RepositoryState:

@@ -68,9 +68,6 @@ TRANSIENT = frozenset(
         "TooManyRequestsException",
     }
 )
-MOST_ARNS = 10
-"""The most findings of which BatchGetFindingDetails tells at once (Inspector API reference)."""
-
 MOST_IDS = 100
 """The most images that BatchGetImage gives at once (ECR API reference)."""
 
@@ -275,18 +272,14 @@ class EcrRegistry:
         return Coverage()
 
     def exploits(self, arns: Sequence[str]) -> Mapping[str, Exploit]:
-        """What Inspector knows of these findings, of those that it knows; raises CallFailed."""
-        known: dict[str, Exploit] = {}
-        for first in range(0, len(arns), MOST_ARNS):
-            with _translated("BatchGetFindingDetails"):
-                answer = self._clients.inspector.batch_get_finding_details(
-                    findingArns=arns[first : first + MOST_ARNS]
-                )
-            known |= {
-                item["findingArn"]: Exploit(epss=item.get("epssScore"), in_kev="cisaData" in item)
-                for item in answer.get("findingDetails", [])
-            }
-        return known
+        """What Inspector knows of at most ten findings; raises CallFailed."""
+        with _translated("BatchGetFindingDetails"):
+            answer = self._clients.inspector.batch_get_finding_details(findingArns=arns)
+        return {
+            item["findingArn"]: Exploit(epss=item.get("epssScore"), in_kev="cisaData" in item)
+            for item in answer.get("findingDetails", [])
+            if "findingArn" in item
+        }
 
     def put(self, manifest: Manifest, tag: Tag) -> bool:
         """Put a tag on a manifest; False where it was there already; raises TagTaken.

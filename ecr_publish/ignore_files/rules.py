@@ -82,6 +82,8 @@ def moment(text: str) -> tuple[datetime, str]:
         return local.astimezone(timezone.utc), fraction
     except OverflowError:
         raise ValueError(f"{text!r} is too far away") from None
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}") from None
 
 
 def last_day(text: str) -> date:

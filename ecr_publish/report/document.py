@@ -33,6 +33,9 @@ def _document(outcome: Outcome) -> dict[str, Any]:
         "waived_by": verdict.waived_by if verdict else (),
         "policy": _policy(verdict) if verdict else [],
         "judgements": [_judgement(item) for item in verdict.judgements] if verdict else [],
+        "expired": [_ignore(item) for item in verdict.expired] if verdict else [],
+        "stale": [_ignore(item) for item in verdict.stale] if verdict else [],
+        "baseline": verdict.rules.baseline if verdict else None,
         "gaps": [asdict(gap) for gap in outcome.evidence.gaps],
         "scans": [_scan(result) for result in outcome.evidence.results],
     }
@@ -61,6 +64,7 @@ def _judgement(item: Judgement) -> dict[str, Any]:
 
 def _ignore(ignore: Ignore) -> dict[str, Any]:
     return {
+        "id": ignore.id,
         "reason": ignore.reason,
         "owner": ignore.owner,
         "until": ignore.until,

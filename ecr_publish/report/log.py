@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from ecr_publish.errors import PublishError
 from ecr_publish.findings import Finding
-from ecr_publish.gate import Ground, Verdict
+from ecr_publish.gate import Ground, Judgement, Verdict
 from ecr_publish.outcome import Outcome
 from ecr_publish.report.wording import (
     NAMELESS,
     advice,
     durations,
+    end,
     fixes,
     headline,
     installed,
@@ -27,7 +28,7 @@ from ecr_publish.report.wording import (
 MOST_LINES = 20
 _LET_THROUGH = (
     *(Ground.IGNORED, Ground.KNOWN, Ground.OF_BASE_IMAGE, Ground.NOT_FIXABLE, Ground.IN_GRACE),
-    Ground.SUPPRESSED,
+    *(Ground.BELOW_THRESHOLD, Ground.SUPPRESSED),
 )
 
 
@@ -68,9 +69,20 @@ def _judged(verdict: Verdict) -> Iterator[str]:
     if hidden > 0:
         yield f"  … and {hidden} more, see the step summary"
     for ground in _LET_THROUGH:
-        number = len(verdict.with_ground(ground))
-        if number:
-            yield f"  {number} {title(ground, verdict.rules)}"
+        judged = verdict.with_ground(ground)
+        if judged:
+            yield f"  {len(judged)} {title(ground, verdict.rules)}"
+        if ground is Ground.IGNORED:
+            yield from (f"  {_accepted(item)}" for item in judged[:MOST_LINES])
+
+
+def _accepted(item: Judgement) -> str:
+    """An ignored finding with why, who answers for it, and until when."""
+    reasons = (
+        ", ".join(filter(None, (by.reason, by.owner, end(by) and f"until {end(by)}", by.place)))
+        for by in item.ignores
+    )
+    return f"{_finding(item.finding)}: {'; '.join(reasons)}"
 
 
 def _finding(finding: Finding) -> str:

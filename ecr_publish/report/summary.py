@@ -33,7 +33,7 @@ from ecr_publish.report.wording import (
     waiver,
 )
 
-MOST_ROWS, MOST_BYTES = 100, 100_000
+MOST_ROWS, MOST_BYTES = 100, 50_000
 """Of the rows of one table; there is one for each ground. Only hostile rows are that long."""
 
 _LONGEST_SENTENCE = 1000

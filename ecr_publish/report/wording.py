@@ -26,6 +26,11 @@ _BUILD_IT_AGAIN = (
     " This image was built by an earlier run: `rebuild: true` builds it anew where its tags can "
     "move; otherwise it takes a new commit."
 )
+_FILL_THE_GAP = (
+    "A rule of the policy has nothing to go by, so the image does not count as passed. Give the "
+    "role the permission, or the baseline the scan, that is missing; `on-baseline-error: warn` "
+    "takes every finding for new, and `on-exploit-error: warn` judges by the other rules."
+)
 _REMOVE_THEM = (
     "Remove the ignores that nothing was found for from the policy, or let it say "
     "`stale-ignores: warn`."
@@ -82,6 +87,8 @@ def advice(outcome: Outcome) -> str:
     """What to do next after a run that reached a verdict."""
     if outcome.decision is Decision.PASSED:
         return ""
+    if outcome.decision is Decision.UNKNOWN and outcome.verdict and outcome.verdict.complete:
+        return _FILL_THE_GAP
     if outcome.decision is Decision.UNKNOWN:
         return (
             "ECR gave no complete verdict, so the image does not count as passed. Look at the "

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from ecr_publish.errors import (
+    BaselineMissing,
     Bug,
     BuilderMissing,
     BuildFailed,
@@ -56,6 +57,7 @@ EXAMPLES = [
     (RepositoryMissing("app", "eu-west-1"), ExitCode.REPOSITORY),
     (NotScanned("app", "eu-west-1"), ExitCode.REPOSITORY),
     (ImageNotThere("1.4.2", "app"), ExitCode.REPOSITORY),
+    (BaselineMissing("latest", "there is none"), ExitCode.REPOSITORY),
     (CannotMerge("they are odd"), ExitCode.INPUT),
     (BuilderMissing("native", "no such builder"), ExitCode.BUILD),
     (StoreLacks("an image for 2 platforms"), ExitCode.BUILD),
@@ -586,3 +588,9 @@ def test_invalid_policy__names_every_place(problems: list[str], count: str) -> N
     assert error.what == f"the policy has {count}: {'; '.join(problems)}"
     assert error.fix == "\n".join(["Correct", *(f"- {item}" for item in problems)])
     assert error.problems == tuple(problems)
+
+
+def test_baseline_missing__names_it_and_how_to_do_without() -> None:
+    error = BaselineMissing("team/base:latest", "there is no image latest")
+    assert error.what == ("the baseline team/base:latest cannot be used: there is no image latest")
+    assert "on-baseline-error: warn" in error.fix

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ecr_publish.findings import (
     Finding,
+    Layer,
     Package,
     Page,
     Severity,
@@ -465,6 +466,12 @@ def test_merge__texts_may_differ_and_the_first_is_shown() -> None:
         {"fixable": True},
         {"fixable": False},
         {"exploited": True},
+        {"epss": 0.5},
+        {"in_kev": True},
+        {"in_kev": False},
+        {"known": True},
+        {"known": False},
+        {"packages": (make_package(layer=Layer(number=1, from_base=True)),)},
     ],
 )
 def test_s1_merge__whatever_else_differs_stays_apart(change: dict[str, Any]) -> None:
@@ -473,6 +480,54 @@ def test_s1_merge__whatever_else_differs_stays_apart(change: dict[str, Any]) -> 
 
     assert len(merged) == 2
     assert {finding.platforms for finding in merged} == {("a",), ("b",)}
+
+
+@pytest.mark.parametrize(
+    ("layers", "number"),
+    [
+        # The base image of each platform has words and layers of its own.
+        ((Layer(number=1, created_by="ADD amd64", from_base=True), "ADD arm64", True), 1),
+        ((Layer(number=1, created_by="RUN a", line=3, from_base=False), "RUN b", False), 1),
+        ((None, "RUN b", None), 1),
+        ((Layer(number=1, created_by="ADD amd64", from_base=True), "ADD arm64", None), 2),
+        ((None, "ADD arm64", True), 2),
+    ],
+)
+def test_s1_merge__of_the_layers_only_counts_whether_the_base_brought_them(
+    layers: tuple[Layer | None, str, bool | None], number: int
+) -> None:
+    first, words, from_base = layers
+    other = Layer(number=2, created_by=words, from_base=from_base)
+    one, two = (make_finding(packages=(make_package(layer=layer),)) for layer in (first, other))
+    for found in ([("a", one), ("b", two)], [("b", two), ("a", one)]):
+        merged = merge(found)
+        assert len(merged) == number
+        assert merged[0].packages[0].layer == found[0][1].packages[0].layer
+        assert {item.from_base for item in merged} == {one.from_base, two.from_base}
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ((), False),
+        ((None,), False),
+        (("unknown layer",), False),
+        ((True,), True),
+        ((True, True), True),
+        ((True, None), False),
+        ((True, False), False),
+        ((False,), False),
+        ((True, "unknown layer"), False),
+    ],
+)
+def test_s1_from_base__only_where_it_is_certain_of_every_package(
+    layers: tuple[bool | str | None, ...], *, expected: bool
+) -> None:
+    packages = tuple(
+        make_package(layer=None if isinstance(known, str) else Layer(number=1, from_base=known))
+        for known in layers
+    )
+    assert make_finding(packages=packages).from_base is expected
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecr_publish import gate
+from ecr_publish import findings, gate
 from ecr_publish.findings import Finding, Severity, Threshold, rank
 from ecr_publish.gate import Decision, Ground, Verdict
 from ecr_publish.ignores import Ignore
-from ecr_publish.inputs import OnUnjudged
-from ecr_publish.policy import Layer, Loosened, Policy, Rules, StaleIgnores, combined
-from ecr_publish.scan import Result, Unjudged
+from ecr_publish.inputs import FailOn, OnUnjudged
+from ecr_publish.policy import (
+    BaseImageFindings,
+    Layer,
+    Loosened,
+    Policy,
+    Rules,
+    StaleIgnores,
+    combined,
+)
+from ecr_publish.reference import ImageName
+from ecr_publish.scan import Gap, Result, Unjudged
 from tests.factories import (
     DAY,
     make_finding,
@@ -30,6 +39,20 @@ from tests.factories import (
     make_target,
     make_unjudged,
     verdict_over,
+)
+from tests.unit.strategies import (
+    ANSWERS,
+    EACH_RULE,
+    FINDINGS,
+    GAPS,
+    IGNORES,
+    NEW,
+    OF_BASE,
+    OWN,
+    RESULTS,
+    RULES,
+    UNTOLD,
+    policy_of,
 )
 
 FAIL, WARN = OnUnjudged.FAIL, OnUnjudged.WARN
@@ -326,8 +349,6 @@ def test_report_only__has_nothing_to_waive_where_the_image_passed() -> None:
 # The policy -----------------------------------------------------------------------------------
 
 CRITICAL, HIGH, MEDIUM, LOW = Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW
-NEW = datetime(2026, 7, 25, 12, 0, tzinfo=timezone.utc)
-"""Seven days before the day on which these tests judge."""
 
 
 def grounds(*findings: Finding, **rules: Any) -> list[Ground]:
@@ -508,40 +529,350 @@ def test_exploited__reason_counts_them() -> None:
     )
 
 
+LATEST = ImageName.parse("latest")
+SINCE_BASE = (make_package(layer=OF_BASE),)
+EVERYTHING = make_finding(
+    severity="LOW",
+    suppressed=True,
+    exploited=True,
+    in_kev=True,
+    epss=0.9,
+    known=True,
+    packages=SINCE_BASE,
+    fixable=False,
+    known_since=NEW,
+)
+EVERY_RULE: dict[str, Any] = {
+    "ignore": (make_ignore(),),
+    "exploited": True,
+    "known_exploited": True,
+    "epss_threshold": 0.5,
+    "baseline": LATEST,
+    "fail_on": FailOn.NEW,
+    "base_image_findings": BaseImageFindings.REPORT,
+    "only_fixable": True,
+    "grace": {LOW: 14},
+    "limits": {LOW: 0},
+}
+IN_ORDER: list[tuple[Ground, dict[str, Any]]] = [
+    (Ground.SUPPRESSED, {"suppressed": False}),
+    (Ground.IGNORED, {"name": "CVE-OTHER"}),
+    (Ground.EXPLOITED, {"exploited": False}),
+    (Ground.KNOWN_EXPLOITED, {"in_kev": False}),
+    (Ground.LIKELY_EXPLOITED, {"epss": 0.1}),
+    (Ground.KNOWN, {"known": False}),
+    (Ground.OF_BASE_IMAGE, {"packages": (make_package(layer=OWN),)}),
+    (Ground.NOT_FIXABLE, {"fixable": True}),
+    (Ground.IN_GRACE, {"known_since": None}),
+    (Ground.OVER_LIMIT, {}),
+]
+"""Every ground in the order of the README, each with what takes it from the finding."""
+
+
 def test_grounds__the_first_that_holds_in_the_order_that_the_readme_gives() -> None:
-    everything = make_finding(
-        severity="LOW", suppressed=True, exploited=True, fixable=False, known_since=NEW
-    )
-    rules: dict[str, Any] = {
-        "ignore": (make_ignore(),),
-        "exploited": True,
-        "only_fixable": True,
-        "grace": {LOW: 14},
-        "limits": {LOW: 0},
+    finding = EVERYTHING
+    for expected, without in IN_ORDER:
+        assert ground(finding, **EVERY_RULE) is expected
+        finding = replace(finding, **without)
+    assert ground(finding, **EVERY_RULE, threshold=Threshold.LOW) is Ground.AT_THRESHOLD
+    named = {expected for expected, _ in IN_ORDER}
+    assert {*Ground} == named | {Ground.AT_THRESHOLD, Ground.BELOW_THRESHOLD}
+
+
+def test_grounds__what_refuses_at_no_severity_needs_no_excuse() -> None:
+    harmless = replace(EVERYTHING, suppressed=False, name="CVE-OTHER")
+    off: dict[str, Any] = {
+        "exploited": False,
+        "known_exploited": False,
+        "epss_threshold": None,
+        "limits": {},
     }
-    changes: list[tuple[Finding, dict[str, Any]]] = [
-        (everything, {}),
-        (replace(everything, suppressed=False), {}),
-        (replace(everything, suppressed=False), {"ignore": ()}),
-        (replace(everything, suppressed=False), {"ignore": (), "exploited": False, "limits": {}}),
-        (replace(everything, suppressed=False), {"ignore": (), "exploited": False}),
-        (replace(everything, suppressed=False, fixable=True), {"ignore": (), "exploited": False}),
-        (make_finding(severity="LOW"), {"ignore": (), "threshold": Threshold.LOW}),
-        (make_finding(severity="LOW"), {"ignore": ()}),
+    assert ground(harmless, **(EVERY_RULE | off)) is Ground.BELOW_THRESHOLD
+
+
+@pytest.mark.parametrize("number", range(len(IN_ORDER)))
+def test_grounds__each_rule_that_is_off_leaves_the_next(number: int) -> None:
+    """The same order, by switching off the rules instead of changing the finding."""
+    off: dict[Ground, dict[str, Any]] = {
+        Ground.IGNORED: {"ignore": ()},
+        Ground.EXPLOITED: {"exploited": False},
+        Ground.KNOWN_EXPLOITED: {"known_exploited": False},
+        Ground.LIKELY_EXPLOITED: {"epss_threshold": None},
+        Ground.KNOWN: {"fail_on": FailOn.ALL},
+        Ground.OF_BASE_IMAGE: {"base_image_findings": BaseImageFindings.FAIL},
+        Ground.NOT_FIXABLE: {"only_fixable": False},
+        Ground.IN_GRACE: {"grace": {}},
+    }
+    rules = dict(EVERY_RULE)
+    for passed, _ in IN_ORDER[:number]:
+        rules |= off.get(passed, {})
+    finding = replace(EVERYTHING, suppressed=number == 0)
+    assert ground(finding, **rules) is IN_ORDER[number][0]
+
+
+# What is known of exploits --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threshold", Threshold)
+@pytest.mark.parametrize("severity", Severity)
+def test_s1_known_exploited__refuses_at_any_severity(
+    threshold: Threshold, severity: Severity
+) -> None:
+    finding = replace(
+        EVERYTHING,
+        severity=severity,
+        stated_severity=severity.value,
+        suppressed=False,
+        exploited=False,
+    )
+    rules = EVERY_RULE | {"ignore": (), "threshold": threshold}
+    assert ground(finding, **rules) is Ground.KNOWN_EXPLOITED
+    off = rules | {"known_exploited": False}
+    assert ground(finding, **off) is Ground.LIKELY_EXPLOITED
+
+
+@pytest.mark.parametrize(
+    ("in_kev", "expected"),
+    [
+        (True, Ground.KNOWN_EXPLOITED),
+        (False, Ground.BELOW_THRESHOLD),
+        # What is not known is a gap, which is told of all findings together.
+        (None, Ground.BELOW_THRESHOLD),
+    ],
+)
+def test_known_exploited__is_what_cisa_lists(
+    in_kev: bool | None,  # noqa: FBT001
+    expected: Ground,
+) -> None:
+    assert ground(make_finding(severity="LOW", in_kev=in_kev), known_exploited=True) is expected
+
+
+@pytest.mark.parametrize(
+    ("score", "least", "expected"),
+    [
+        (0.5, 0.5, Ground.LIKELY_EXPLOITED),
+        (0.51, 0.5, Ground.LIKELY_EXPLOITED),
+        (1.0, 1.0, Ground.LIKELY_EXPLOITED),
+        (0.0, 0.0, Ground.LIKELY_EXPLOITED),
+        (0.49, 0.5, Ground.BELOW_THRESHOLD),
+        (0.0, 0.01, Ground.BELOW_THRESHOLD),
+        (None, 0.5, Ground.BELOW_THRESHOLD),
+        (None, 0.0, Ground.BELOW_THRESHOLD),
+        (1.0, None, Ground.BELOW_THRESHOLD),
+    ],
+)
+def test_s1_epss__at_the_threshold_and_above(
+    score: float | None, least: float | None, expected: Ground
+) -> None:
+    finding = make_finding(severity="LOW", epss=score, in_kev=False)
+    assert ground(finding, epss_threshold=least) is expected
+    # Without a score it is judged by its severity.
+    high = make_finding(severity="HIGH", epss=score, in_kev=False)
+    at = expected if expected.refuses else Ground.AT_THRESHOLD
+    assert ground(high, epss_threshold=least) is at
+
+
+def test_exploits__reason_counts_each_kind() -> None:
+    found = (
+        make_finding("CVE-1", "LOW", in_kev=True),
+        make_finding("CVE-2", "MEDIUM", in_kev=True, epss=0.9),
+        make_finding("CVE-3", "LOW", in_kev=False, epss=0.5),
+        make_finding("CVE-4", "LOW", exploited=True, in_kev=True, epss=1.0),
+    )
+    policy = make_policy(exploited=True, known_exploited=True, epss_threshold=0.5)
+    assert judge([make_result(*found)], policy).reason == (
+        "1 LOW: with a known exploit; 1 MEDIUM, 1 LOW: listed by CISA as known exploited; "
+        "1 LOW: with an EPSS score of 0.5 or more"
+    )
+
+
+# The baseline ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("known", "fail_on", "expected"),
+    [
+        (True, FailOn.NEW, Ground.KNOWN),
+        (False, FailOn.NEW, Ground.AT_THRESHOLD),
+        # Nobody has compared it.
+        (None, FailOn.NEW, Ground.AT_THRESHOLD),
+        (True, FailOn.ALL, Ground.AT_THRESHOLD),
+    ],
+)
+def test_s1_fail_on__new_lets_pass_only_what_is_surely_known(
+    known: bool | None,  # noqa: FBT001
+    fail_on: FailOn,
+    expected: Ground,
+) -> None:
+    assert ground(make_finding(known=known), baseline=LATEST, fail_on=fail_on) is expected
+
+
+def test_fail_on__known_findings_count_towards_no_limit() -> None:
+    known = [make_finding(f"CVE-{number}", "MEDIUM", known=True) for number in range(5)]
+    new = [make_finding(f"CVE-NEW-{number}", "MEDIUM", known=False) for number in range(3)]
+    rules: dict[str, Any] = {"baseline": LATEST, "fail_on": FailOn.NEW}
+    at = grounds(*known, *new, limits={MEDIUM: 3}, **rules)
+    assert at == [Ground.KNOWN] * 5 + [Ground.BELOW_THRESHOLD] * 3
+    over = grounds(*known, *new, limits={MEDIUM: 2}, **rules)
+    assert over == [Ground.KNOWN] * 5 + [Ground.OVER_LIMIT] * 3
+    all_count = grounds(*known, *new, limits={MEDIUM: 3}, baseline=LATEST)
+    assert all_count == [Ground.OVER_LIMIT] * 8
+
+
+@pytest.mark.parametrize("changes", [{"exploited": True}, {"in_kev": True}, {"epss": 0.9}], ids=str)
+def test_s1_fail_on__known_ones_that_are_exploited_refuse(changes: dict[str, Any]) -> None:
+    finding = make_finding(known=True, packages=SINCE_BASE, **changes)
+    assert ground(finding, **(EVERY_RULE | {"ignore": ()})).refuses
+
+
+# The base image -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ([OF_BASE], Ground.OF_BASE_IMAGE),
+        ([OF_BASE, OF_BASE], Ground.OF_BASE_IMAGE),
+        ([], Ground.AT_THRESHOLD),
+        ([None], Ground.AT_THRESHOLD),
+        ([UNTOLD], Ground.AT_THRESHOLD),
+        ([OWN], Ground.AT_THRESHOLD),
+        ([OF_BASE, OWN], Ground.AT_THRESHOLD),
+        ([OF_BASE, UNTOLD], Ground.AT_THRESHOLD),
+        ([OF_BASE, None], Ground.AT_THRESHOLD),
+    ],
+)
+def test_s1_base_image__has_to_have_brought_every_package_for_certain(
+    layers: list[findings.Layer | None], expected: Ground
+) -> None:
+    finding = make_finding(packages=tuple(make_package(layer=layer) for layer in layers))
+    assert ground(finding, base_image_findings=BaseImageFindings.REPORT) is expected
+    assert ground(finding) is Ground.AT_THRESHOLD
+
+
+def test_base_image__its_findings_count_towards_no_limit() -> None:
+    found = [
+        make_finding(f"CVE-{number}", "MEDIUM", packages=(make_package(layer=layer),))
+        for number, layer in enumerate([OF_BASE, OF_BASE, OWN])
     ]
-    assert [ground(finding, **(rules | over)) for finding, over in changes] == [
-        Ground.SUPPRESSED,
-        Ground.IGNORED,
-        Ground.EXPLOITED,
+    report = {"base_image_findings": BaseImageFindings.REPORT}
+    assert grounds(*found, limits={MEDIUM: 1}, **report) == [
+        *(Ground.OF_BASE_IMAGE, Ground.OF_BASE_IMAGE),
         Ground.BELOW_THRESHOLD,
-        Ground.NOT_FIXABLE,
-        Ground.IN_GRACE,
-        Ground.AT_THRESHOLD,
-        Ground.OVER_LIMIT,
     ]
+    assert grounds(*found, limits={MEDIUM: 0}, **report)[2] is Ground.OVER_LIMIT
 
 
-PLACES = {"severity_threshold": "t", "limits": "l", "only_fixable": "f", "grace": "g"}
+def test_s1_base_image__of_one_platform_does_not_speak_for_the_other() -> None:
+    base = make_finding(packages=SINCE_BASE)
+    own = make_finding(packages=(make_package(layer=OWN),))
+    policy = make_policy(base_image_findings=BaseImageFindings.REPORT)
+    for order in itertools.permutations([on("linux/amd64", base), on("linux/arm64", own)]):
+        verdict = judge(order, policy)
+        assert verdict.decision is Decision.REFUSED
+        assert [item.platforms for item in deciding(verdict)] == [("linux/arm64",)]
+
+
+# Gaps -----------------------------------------------------------------------------------------
+
+GAP_KINDS = [Unjudged.BASELINE, Unjudged.EXPLOIT]
+
+
+def make_gap(kind: Unjudged, reason: str = "it could not be asked") -> Gap:
+    return Gap(kind=kind, reason=reason)
+
+
+@pytest.mark.parametrize("threshold", Threshold)
+@pytest.mark.parametrize("kind", GAP_KINDS)
+def test_s2_gap__is_no_pass(kind: Unjudged, threshold: Threshold) -> None:
+    verdict = judge([make_result()], make_policy(threshold=threshold), gaps=[make_gap(kind)])
+    assert (verdict.decision, verdict.reason) == (Decision.UNKNOWN, "it could not be asked")
+    assert (verdict.may_promote, verdict.waived_by, verdict.gaps) == (False, (), ())
+    # All findings are there all the same.
+    assert verdict.complete
+
+
+@pytest.mark.parametrize("kind", GAP_KINDS)
+def test_s2_gap__refusal_stays_one_and_names_both_reasons(kind: Unjudged) -> None:
+    found = make_result(*make_findings(high=1))
+    verdict = judge([found], make_policy(), gaps=[make_gap(kind)])
+    assert verdict.decision is Decision.REFUSED
+    assert verdict.reason == ("1 HIGH: at or above the threshold high; it could not be asked")
+
+
+def test_s2_gap__each_reason_is_named_after_what_was_not_judged() -> None:
+    gaps = [make_gap(Unjudged.EXPLOIT, "first"), make_gap(Unjudged.BASELINE, "second")]
+    verdict = judge([make_unjudged(reason="late")], make_policy(), gaps=gaps)
+    assert verdict.reason == "late; first; second"
+
+
+@pytest.mark.parametrize("kind", GAP_KINDS)
+@pytest.mark.parametrize("results", [[make_result()], [make_unjudged()]], ids=["judged", "not"])
+def test_s1_gap__that_fails_is_waived_by_no_other_answer(
+    results: list[Result], kind: Unjudged
+) -> None:
+    policy = make_policy(timeout=WARN, unsupported=WARN, error=WARN)
+    others = {other: WARN for other in GAP_KINDS if other is not kind}
+    policy = replace(policy, on_unjudged={**policy.on_unjudged, **others})
+    verdict = judge(results, policy, gaps=[make_gap(kind)])
+    assert verdict.decision is Decision.UNKNOWN
+    assert (verdict.waived_by, verdict.may_promote) == ((), False)
+
+
+@pytest.mark.parametrize("kind", GAP_KINDS)
+def test_s1_gap__is_waived_by_report_only_and_that_is_said(kind: Unjudged) -> None:
+    verdict = judge([make_result()], make_policy(report_only=True), gaps=[make_gap(kind)])
+    assert verdict.decision is Decision.UNKNOWN
+    assert verdict.waived_by == ("report-only: true",)
+
+
+@pytest.mark.parametrize("kind", GAP_KINDS)
+def test_gap__that_the_user_does_without_is_kept_and_judged_without(kind: Unjudged) -> None:
+    gap, policy = make_gap(kind), make_policy(on_gap=WARN)
+    clean = judge([make_result()], policy, gaps=[gap])
+    assert (clean.decision, clean.reason) == (Decision.PASSED, "no findings")
+    assert (clean.gaps, clean.waived_by) == ((gap,), ())
+    bad = judge([make_result(make_finding())], policy, gaps=[gap])
+    assert (bad.decision, bad.gaps) == (Decision.REFUSED, (gap,))
+    assert bad.reason == "1 HIGH: at or above the threshold high"
+
+
+def test_s1_gap__warn_is_for_its_own_kind_alone() -> None:
+    for kind, other in (GAP_KINDS, GAP_KINDS[::-1]):
+        policy = make_policy()
+        policy = replace(policy, on_unjudged={**policy.on_unjudged, kind: WARN})
+        verdict = judge([make_result()], policy, gaps=[make_gap(kind, "a"), make_gap(other, "b")])
+        assert (verdict.decision, verdict.reason) == (Decision.UNKNOWN, "b")
+        assert verdict.gaps == (make_gap(kind, "a"),)
+
+
+def test_s1_gap__that_warns_leaves_the_waiver_of_what_was_not_judged() -> None:
+    policy = make_policy(on_gap=WARN, timeout=WARN)
+    verdict = judge([make_unjudged()], policy, gaps=[make_gap(Unjudged.EXPLOIT)])
+    assert verdict.decision is Decision.UNKNOWN
+    assert verdict.waived_by == ("on-timeout: warn",)
+
+
+@pytest.mark.parametrize("kind", GAP_KINDS)
+def test_s1_gap__ends_no_stale_ignore_and_hides_none(kind: Unjudged) -> None:
+    unmet = make_ignore("CVE-1")
+    policy = make_policy(ignore=(unmet,), stale_ignores=StaleIgnores.FAIL)
+    verdict = judge([make_result()], policy, gaps=[make_gap(kind)])
+    assert (verdict.decision, verdict.stale) == (Decision.REFUSED, (unmet,))
+
+
+PLACES = {
+    "severity_threshold": "t",
+    "limits": "l",
+    "only_fixable": "f",
+    "grace": "g",
+    "exploited": "e",
+    "known_exploited": "k",
+    "epss_threshold": "s",
+    "baseline": "not this one",
+    "fail_on": "n",
+    "base_image_findings": "b",
+}
 
 
 @pytest.mark.parametrize(
@@ -553,6 +884,10 @@ PLACES = {"severity_threshold": "t", "limits": "l", "only_fixable": "f", "grace"
         (make_finding(fixable=False), "f"),
         (make_finding(known_since=NEW), "g"),
         (make_finding(severity="LOW", exploited=True), "e"),
+        (make_finding(severity="LOW", in_kev=True), "k"),
+        (make_finding(severity="LOW", epss=0.5), "s"),
+        (make_finding(known=True), "n"),
+        (make_finding(packages=SINCE_BASE), "b"),
         (make_finding("CVE-IGNORED"), "i"),
         (make_finding(suppressed=True), ""),
     ],
@@ -563,8 +898,13 @@ def test_place__is_that_of_the_rule_that_decided(finding: Finding, place: str) -
         only_fixable=True,
         grace={HIGH: 14},
         exploited=True,
+        known_exploited=True,
+        epss_threshold=0.5,
+        baseline=LATEST,
+        fail_on=FailOn.NEW,
+        base_image_findings=BaseImageFindings.REPORT,
         ignore=(make_ignore("CVE-IGNORED", place="i"),),
-        places=PLACES | {"exploited": "e"},
+        places=PLACES,
     )
     (only,) = judge([make_result(finding)], policy).judgements
     assert only.place == place
@@ -592,6 +932,20 @@ def test_place__is_empty_where_nobody_has_stated_the_rule() -> None:
             ],
             {"ignore": (make_ignore(),), "only_fixable": True, "grace": {HIGH: 14}},
             "4 findings, none that refuses the image: 1 ignored, 1 without a fix, 2 in grace",
+        ),
+        (
+            [
+                make_finding("CVE-1", known=True),
+                make_finding("CVE-2", known=True),
+                make_finding("CVE-3", packages=SINCE_BASE),
+                make_finding("CVE-4", "LOW", known=False),
+            ],
+            {
+                "baseline": LATEST,
+                "fail_on": FailOn.NEW,
+                "base_image_findings": BaseImageFindings.REPORT,
+            },
+            "4 findings, none that refuses the image: 2 known in the baseline, 1 of the base image",
         ),
         (
             [make_finding()],
@@ -715,59 +1069,16 @@ def test_s1_warn__image_that_ecr_counts_too_bad_is_not_waived(
 
 # Properties -----------------------------------------------------------------------------------
 
-FINDINGS = st.builds(
-    make_finding,
-    st.sampled_from(["CVE-1", "CVE-2", "CVE-3"]),
-    st.sampled_from([*(severity.value for severity in Severity), "UNTRIAGED", "SOMETHING"]),
-    suppressed=st.sampled_from([False, False, True]),
-    fixable=st.sampled_from([True, False, None]),
-    exploited=st.sampled_from([False, False, True]),
-    known_since=st.sampled_from([None, NEW, NEW - timedelta(days=30)]),
-    packages=st.sampled_from([(), (make_package(),), (make_package(), make_package(name="zlib"))]),
-)
-PLAIN = FINDINGS.map(lambda item: replace(item, exploited=False))
-RESULTS = st.builds(
-    lambda findings, kind, platform: replace(
-        make_result(*findings),
-        unjudged=kind,
-        reason=str(kind),
-        target=make_target(platform, platform),
-    ),
-    st.lists(FINDINGS, max_size=4),
-    st.none() | st.sampled_from(Unjudged),
-    st.sampled_from(["", "linux/amd64", "linux/arm64"]),
-)
-NUMBERS = st.dictionaries(st.sampled_from([*Severity][:-1]), st.integers(0, 3), max_size=3)
-IGNORES = st.lists(
-    st.builds(
-        make_ignore,
-        st.sampled_from(["CVE-1", "CVE-2", "CVE-4"]),
-        package=st.sampled_from(["", "openssl"]),
-        platform=st.sampled_from(["", "", "linux/amd64"]),
-        until=st.sampled_from([None, DAY, DAY - timedelta(days=1)]),
-        until_fixed=st.booleans(),
-    ),
-    max_size=3,
-).map(tuple)
-EACH_RULE: dict[str, st.SearchStrategy[Any]] = {
-    "severity_threshold": st.sampled_from(Threshold),
-    "unknown_severity": st.sampled_from(Severity),
-    "limits": NUMBERS,
-    "only_fixable": st.booleans(),
-    "grace": NUMBERS.map(lambda days: {key: 5 * number for key, number in days.items()}),
-    "exploited": st.booleans(),
-    "stale_ignores": st.sampled_from(StaleIgnores),
-    "ignore": IGNORES,
-}
-RULES = st.builds(Rules, **EACH_RULE)
-
 
 def plain(finding: Finding) -> Finding:
     """A finding without what merging changes."""
-    return replace(finding, platforms=(), known_since=None)
+    packages = tuple(
+        replace(item, layer=OF_BASE if item.layer and item.layer.from_base else None)
+        for item in finding.packages
+    )
+    return replace(finding, platforms=(), known_since=None, packages=packages)
 
 
-ANSWERS = st.sampled_from(OnUnjudged)
 POLICIES = st.builds(
     make_policy,
     threshold=st.sampled_from(Threshold),
@@ -812,20 +1123,21 @@ def test_judge__order_decides_nothing(results: list[Result], data: st.DataObject
     assert len(suppressed(one)) == len(suppressed(other))
 
 
-def judged_by(results: Sequence[Result], rules: Rules) -> Verdict:
-    return judge(results, replace(make_policy(), rules=rules))
+def judged_by(results: Sequence[Result], rules: Rules, gaps: Sequence[Gap] = ()) -> Verdict:
+    return judge(results, policy_of(rules), gaps=gaps)
 
 
-@given(st.lists(RESULTS, max_size=4), RULES, st.data())
+@given(st.lists(RESULTS, max_size=4), RULES, GAPS, st.data())
 def test_policy__order_decides_nothing(
-    results: list[Result], rules: Rules, data: st.DataObject
+    results: list[Result], rules: Rules, gaps: list[Gap], data: st.DataObject
 ) -> None:
     shuffled = [
         replace(result, findings=tuple(data.draw(st.permutations(result.findings))))
         for result in data.draw(st.permutations(results))
     ]
     other_rules = replace(rules, ignore=tuple(data.draw(st.permutations(rules.ignore))))
-    one, other = judged_by(results, rules), judged_by(shuffled, other_rules)
+    other_gaps = data.draw(st.permutations(gaps))
+    one, other = judged_by(results, rules, gaps), judged_by(shuffled, other_rules, other_gaps)
 
     def told(verdict: Verdict) -> Counter[tuple[str, Ground, date | None]]:
         return Counter((item.finding.name, item.ground, item.until) for item in verdict.judgements)
@@ -834,11 +1146,12 @@ def test_policy__order_decides_nothing(
     assert told(one) == told(other)
     assert set(one.stale) == set(other.stale)
     assert set(one.expired) == set(other.expired)
+    assert set(one.gaps) == set(other.gaps)
 
 
-@given(st.lists(RESULTS, max_size=4), RULES)
-def test_policy__counts_add_up(results: list[Result], rules: Rules) -> None:
-    verdict = judged_by(results, rules)
+@given(st.lists(RESULTS, max_size=4), RULES, GAPS)
+def test_policy__counts_add_up(results: list[Result], rules: Rules, gaps: list[Gap]) -> None:
+    verdict = judged_by(results, rules, gaps)
     numbers = {ground: len(verdict.with_ground(ground)) for ground in Ground}
     assert sum(numbers.values()) == len(verdict.judgements)
     assert sum(verdict.counts.values()) == len(verdict.findings)
@@ -850,9 +1163,9 @@ def test_policy__counts_add_up(results: list[Result], rules: Rules) -> None:
     assert (verdict.decision is Decision.REFUSED) is bool(verdict.deciding or stale)
 
 
-@given(st.lists(RESULTS, min_size=1, max_size=3), RULES, st.data())
+@given(st.lists(RESULTS, min_size=1, max_size=3), RULES, GAPS, st.data())
 def test_s1_policy__layer_above_a_base_never_makes_the_verdict_better(
-    results: list[Result], rules: Rules, data: st.DataObject
+    results: list[Result], rules: Rules, gaps: list[Gap], data: st.DataObject
 ) -> None:
     names = data.draw(st.lists(st.sampled_from([*EACH_RULE]), min_size=1, max_size=3, unique=True))
     stated = {name: data.draw(EACH_RULE[name]) for name in names}
@@ -861,7 +1174,7 @@ def test_s1_policy__layer_above_a_base_never_makes_the_verdict_better(
         stricter = combined(Layer(rules=rules), Layer(rules=own)).rules
     except Loosened:
         return
-    before, after = judged_by(results, rules), judged_by(results, stricter)
+    before, after = judged_by(results, rules, gaps), judged_by(results, stricter, gaps)
     if before.decision is Decision.REFUSED:
         assert after.decision is Decision.REFUSED
     if before.decision is Decision.UNKNOWN:
@@ -872,9 +1185,9 @@ def test_s1_policy__layer_above_a_base_never_makes_the_verdict_better(
 
 
 @pytest.mark.parametrize("name", [*EACH_RULE])
-@given(results=st.lists(RESULTS, min_size=1, max_size=3), rules=RULES, data=st.data())
+@given(results=st.lists(RESULTS, min_size=1, max_size=3), rules=RULES, gaps=GAPS, data=st.data())
 def test_s1_policy__loosening_one_rule_never_refuses_more(
-    name: str, results: list[Result], rules: Rules, data: st.DataObject
+    name: str, results: list[Result], rules: Rules, gaps: list[Gap], data: st.DataObject
 ) -> None:
     looser = replace(rules, **{name: data.draw(EACH_RULE[name])})
     if name == "ignore":
@@ -886,7 +1199,7 @@ def test_s1_policy__loosening_one_rule_never_refuses_more(
             combined(Layer(rules=looser), back)
         except Loosened:
             return
-    strict, loose = judged_by(results, rules), judged_by(results, looser)
+    strict, loose = judged_by(results, rules, gaps), judged_by(results, looser, gaps)
     if loose.decision is Decision.REFUSED:
         assert strict.decision is Decision.REFUSED
     if strict.decision is Decision.PASSED:
@@ -960,3 +1273,72 @@ def test_s2_judge__passed_means_judged_and_below_the_threshold(
     assert {plain(item) for item in deciding(verdict)} == {plain(item) for item in reached}
     if reached:
         assert verdict.may_promote is policy.report_only
+
+
+@given(st.lists(RESULTS, min_size=1, max_size=3), RULES, GAPS, st.data())
+def test_s1_gap__one_more_never_makes_it_better(
+    results: list[Result], rules: Rules, gaps: list[Gap], data: st.DataObject
+) -> None:
+    policy = policy_of(
+        rules,
+        on_timeout=data.draw(ANSWERS),
+        on_unsupported=data.draw(ANSWERS),
+        on_scan_error=data.draw(ANSWERS),
+    )
+    before, after = judge(results, policy), judge(results, policy, gaps=gaps)
+    failing = [gap for gap in gaps if policy.on_unjudged[gap.kind] is FAIL]
+    if before.decision is Decision.REFUSED:
+        assert after.decision is Decision.REFUSED
+    if failing:
+        assert after.decision is not Decision.PASSED
+        assert after.waived_by == ()
+    else:
+        assert (after.decision, after.waived_by) == (before.decision, before.waived_by)
+    assert after.judgements == before.judgements
+    assert {*after.gaps, *failing} == {*gaps}
+    assert all(gap.reason in after.reason for gap in failing)
+
+
+@given(st.lists(RESULTS, min_size=1, max_size=3), RULES)
+def test_s1_policy__what_is_not_known_excuses_nothing(results: list[Result], rules: Rules) -> None:
+    """Without what was learnt beside ECR's answer, at most the exploits refuse less."""
+    bare = [
+        replace(
+            result,
+            findings=tuple(
+                replace(
+                    finding,
+                    known=None,
+                    packages=tuple(replace(item, layer=None) for item in finding.packages),
+                )
+                for finding in result.findings
+            ),
+        )
+        for result in results
+    ]
+    informed, ignorant = judged_by(results, rules), judged_by(bare, rules)
+    if informed.decision is Decision.REFUSED:
+        assert ignorant.decision is Decision.REFUSED
+    if ignorant.decision is Decision.PASSED:
+        assert informed.decision is Decision.PASSED
+    excused = {Ground.KNOWN, Ground.OF_BASE_IMAGE}
+    assert not excused & {item.ground for item in ignorant.judgements}
+
+
+@given(st.lists(RESULTS, min_size=1, max_size=3), RULES)
+def test_s1_policy__nothing_that_is_exploited_is_excused(
+    results: list[Result], rules: Rules
+) -> None:
+    accepted = {Ground.SUPPRESSED, Ground.IGNORED}
+    for item in judged_by(results, rules).judgements:
+        finding = item.finding
+        exploited = (
+            (rules.exploited and finding.exploited)
+            or (rules.known_exploited and finding.in_kev)
+            or (
+                rules.epss_threshold is not None
+                and finding.epss is not None
+                and finding.epss >= rules.epss_threshold
+            )
+        )
+        assert item.ground.refuses or item.ground in accepted or not exploited

@@ -11,8 +11,10 @@ import pytest
 
 from ecr_publish.findings import Severity, Threshold
 from ecr_publish.ignores import Ignore
+from ecr_publish.inputs import FailOn, OnUnjudged
 from ecr_publish.policy import (
     ALLOWABLE,
+    BaseImageFindings,
     Layer,
     Loosened,
     Require,
@@ -21,10 +23,12 @@ from ecr_publish.policy import (
     broken_requirements,
     combined,
 )
+from ecr_publish.reference import ImageName
 from tests.factories import DAY, make_ignore
 
 CRITICAL, HIGH, MEDIUM, LOW = Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW
-RULES = [item.name for item in fields(Rules) if item.name != "places"]
+RULES = [item.name for item in fields(Rules) if item.name not in ("files", "skipped", "places")]
+LATEST = ImageName.parse("latest")
 
 
 def layer(place: str, allow: frozenset[str] | None = None, **rules: Any) -> Layer:
@@ -55,6 +59,14 @@ STRICTEST_FIRST: dict[str, list[Any]] = {
     "only_fixable": [False, True],
     "grace": [{}, {HIGH: 3}, {HIGH: 14}, {HIGH: 14, CRITICAL: 1}],
     "exploited": [True, False],
+    "known_exploited": [True, False],
+    "epss_threshold": [0.0, 0.1, 0.5, 1.0, None],
+    "on_exploit_error": [OnUnjudged.FAIL, OnUnjudged.WARN],
+    # By itself it refuses nothing and excuses nothing; see "The baseline" below.
+    "baseline": [None],
+    "fail_on": [FailOn.ALL, FailOn.NEW],
+    "on_baseline_error": [OnUnjudged.FAIL, OnUnjudged.WARN],
+    "base_image_findings": [BaseImageFindings.FAIL, BaseImageFindings.REPORT],
     "stale_ignores": [StaleIgnores.FAIL, StaleIgnores.WARN, StaleIgnores.OFF],
     "require": [
         Require(reason=True, until=True, owner=True, max_days=30),
@@ -149,6 +161,58 @@ def test_s1_combined__nobody_allows_what_the_base_does_not(
 ) -> None:
     below, above = (None if names is None else frozenset(names) for names in (base, own))
     assert combined(layer("base", below), layer("own", above)).allow == frozenset(both)
+
+
+def test_combined__what_is_not_taken_over_of_ignore_files_is_no_rule_and_stays() -> None:
+    base = Layer(rules=Rules(skipped=("a, line 1: odd",)))
+    own = Layer(rules=Rules(skipped=("b, line 2: odd",)))
+    both = combined(base, own)
+    assert both.rules.skipped == ("a, line 1: odd", "b, line 2: odd")
+    assert both.rules.places == {}
+    assert "skipped" not in ALLOWABLE
+
+
+# The baseline ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mine", [None, "latest", "1.0", "team/base:latest"])
+@pytest.mark.parametrize("theirs", [None, "latest", "team/base:latest"])
+@pytest.mark.parametrize("fail_on", FailOn)
+def test_s1_baseline__may_not_be_changed_where_the_base_lets_known_findings_pass(
+    fail_on: FailOn, theirs: str | None, mine: str | None
+) -> None:
+    before, after = (name and ImageName.parse(name) for name in (theirs, mine))
+    base = {"fail_on": fail_on, "baseline": before}
+    same = mine == theirs or (fail_on is FailOn.ALL and theirs is None)
+    assert allowed(base, {"baseline": after}) is same
+    assert allowed(base, {"baseline": after}, "baseline")
+    assert allowed(base, {"baseline": after}, "fail_on") is same
+
+
+def test_s1_baseline__stated_with_fail_on_new_takes_fail_on_alone() -> None:
+    own = {"baseline": LATEST, "fail_on": FailOn.NEW}
+    assert not allowed({}, own)
+    assert not allowed({}, own, "baseline")
+    assert allowed({}, own, "fail_on")
+
+
+def test_s1_baseline__of_a_middle_layer_is_kept_from_the_one_above_it() -> None:
+    base = layer("base", frozenset({"fail_on"}))
+    middle = combined(base, layer("middle", fail_on=FailOn.NEW, baseline=LATEST))
+    other = layer("own", baseline=ImageName.parse("mine"))
+    with pytest.raises(Loosened) as caught:
+        combined(middle, other)
+    assert str(caught.value) == ("own, line 1: baseline: is looser than the base's, middle, line 2")
+    # Whoever no longer lets them pass may compare with whatever he likes.
+    strict = combined(middle, layer("own", fail_on=FailOn.ALL)).rules
+    assert (strict.fail_on, strict.baseline) == (FailOn.ALL, LATEST)
+
+
+@pytest.mark.parametrize("name", ["known_exploited", "epss_threshold"])
+def test_s1_exploits__warning_is_looser_whatever_else_is_stricter(name: str) -> None:
+    strictest = {name: STRICTEST_FIRST[name][0], "on_exploit_error": OnUnjudged.WARN}
+    assert not allowed({}, strictest)
+    assert allowed({}, strictest, "on_exploit_error")
 
 
 # A severity without a rank --------------------------------------------------------------------

@@ -11,12 +11,14 @@ import pytest
 from ecr_publish.errors import InvalidPolicy
 from ecr_publish.findings import Severity, Threshold
 from ecr_publish.ignores import Ignore
-from ecr_publish.inputs import OnUnjudged
-from ecr_publish.policy import ALLOWABLE, Require, Rules, StaleIgnores
+from ecr_publish.inputs import FailOn, OnUnjudged
+from ecr_publish.policy import ALLOWABLE, BaseImageFindings, Require, Rules, StaleIgnores
 from ecr_publish.policy_file import DEFAULT_PATH, PolicyFile, effective, read, schema
+from ecr_publish.reference import Digest, ImageName, Repository, Tag
 from ecr_publish.shape import Malformed
 from tests.factories import DAY, make_inputs
 
+LATEST = ImageName.parse("latest")
 EXAMPLE = """\
 severity-threshold: high
 limits: {medium: 20, low: none}
@@ -25,6 +27,13 @@ grace: {critical: 0d, high: 14d}
 exploited: fail
 unknown-severity: fail
 stale-ignores: fail
+known-exploited: fail
+epss-threshold: 0.5
+on-exploit-error: warn
+baseline: team/base:1.4
+fail-on: new
+on-baseline-error: warn
+base-image-findings: report
 ignore:
   - id: CVE-2024-12345
     package: libxml2
@@ -72,6 +81,13 @@ def test_read__everything() -> None:
         only_fixable=True,
         grace={Severity.CRITICAL: 0, Severity.HIGH: 14},
         exploited=True,
+        known_exploited=True,
+        epss_threshold=0.5,
+        on_exploit_error=OnUnjudged.WARN,
+        baseline=ImageName(Tag("1.4"), Repository("team/base")),
+        fail_on=FailOn.NEW,
+        on_baseline_error=OnUnjudged.WARN,
+        base_image_findings=BaseImageFindings.REPORT,
         stale_ignores=StaleIgnores.FAIL,
         require=Require(reason=True, until=True, max_days=90),
         ignore=(
@@ -84,12 +100,12 @@ def test_read__everything() -> None:
                 reason="not reachable, parser disabled",
                 owner="team-web",
                 until=date(2026, 10, 1),
-                place="policy.yml, line 9",
+                place="policy.yml, line 16",
             ),
-            Ignore(id="GHSA-aaaa", reason="no fix", until_fixed=True, place="policy.yml, line 17"),
+            Ignore(id="GHSA-aaaa", reason="no fix", until_fixed=True, place="policy.yml, line 24"),
         ),
     )
-    assert (file.extends, file.layer.allow) == ("", None)
+    assert (file.extends, file.layer.allow, file.ignore_files) == ("", None, ())
     assert file.layer.rules.places == {
         "severity_threshold": "policy.yml, line 1",
         "limits": "policy.yml, line 2",
@@ -98,8 +114,15 @@ def test_read__everything() -> None:
         "exploited": "policy.yml, line 5",
         "unknown_severity": "policy.yml, line 6",
         "stale_ignores": "policy.yml, line 7",
-        "ignore": "policy.yml, line 8",
-        "require": "policy.yml, line 18",
+        "known_exploited": "policy.yml, line 8",
+        "epss_threshold": "policy.yml, line 9",
+        "on_exploit_error": "policy.yml, line 10",
+        "baseline": "policy.yml, line 11",
+        "fail_on": "policy.yml, line 12",
+        "on_baseline_error": "policy.yml, line 13",
+        "base_image_findings": "policy.yml, line 14",
+        "ignore": "policy.yml, line 15",
+        "require": "policy.yml, line 25",
     }
 
 
@@ -146,6 +169,63 @@ def test_read__exploited(word: str, *, expected: bool) -> None:
     assert rules(f"exploited: {word}").exploited is expected
 
 
+@pytest.mark.parametrize(("word", "expected"), [("fail", True), ("off", False)])
+def test_read__known_exploited(word: str, *, expected: bool) -> None:
+    assert rules(f"known-exploited: {word}").known_exploited is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("0", 0.0),
+        ("1", 1.0),
+        ("0.5", 0.5),
+        ("0.05", 0.05),
+        ("1.0", 1.0),
+        ("0.123456789", 0.123456789),
+    ],
+)
+def test_read__epss_threshold(text: str, score: float) -> None:
+    assert rules(f"epss-threshold: {text}").epss_threshold == score
+
+
+@pytest.mark.parametrize("answer", OnUnjudged)
+def test_read__what_a_gap_means(answer: OnUnjudged) -> None:
+    assert rules(f"on-exploit-error: {answer.value}").on_exploit_error is answer
+    assert rules(f"on-baseline-error: {answer.value}").on_baseline_error is answer
+
+
+DIGEST = f"sha256:{'ab' * 32}"
+
+
+@pytest.mark.parametrize(
+    ("text", "reference", "repository"),
+    [
+        ("latest", Tag("latest"), None),
+        ("1.4.2", Tag("1.4.2"), None),
+        ("1.4", Tag("1.4"), None),
+        (DIGEST, Digest(DIGEST), None),
+        ("team/base:v1", Tag("v1"), Repository("team/base")),
+        ("base:latest", Tag("latest"), Repository("base")),
+        (f"team/base@{DIGEST}", Digest(DIGEST), Repository("team/base")),
+    ],
+)
+def test_read__baseline(text: str, reference: Tag | Digest, repository: Repository | None) -> None:
+    found = rules(f"baseline: {text}").baseline
+    assert found == ImageName(reference, repository)
+    assert str(found) == text
+
+
+@pytest.mark.parametrize("fail_on", FailOn)
+def test_read__fail_on(fail_on: FailOn) -> None:
+    assert rules(f"baseline: latest\nfail-on: {fail_on.value}").fail_on is fail_on
+
+
+@pytest.mark.parametrize("what", BaseImageFindings)
+def test_read__base_image_findings(what: BaseImageFindings) -> None:
+    assert rules(f"base-image-findings: {what.value}").base_image_findings is what
+
+
 @pytest.mark.parametrize("stale", StaleIgnores)
 def test_read__stale_ignores(stale: StaleIgnores) -> None:
     assert rules(f"stale-ignores: {stale.value}").stale_ignores is stale
@@ -172,6 +252,31 @@ def test_read__stale_ignores(stale: StaleIgnores) -> None:
         ("grace: {high: 10000d}", "grace.high: '10000d' is not a number of days (14d)"),
         ("grace: {high: -1d}", "grace.high: '-1d' is not a number of days (14d)"),
         ("exploited: true", "exploited: 'true' is not one of: fail, off"),
+        ("known-exploited: true", "known-exploited: 'true' is not one of: fail, off"),
+        ("epss-threshold: 1.1", "epss-threshold: '1.1' is not a number from 0 to 1"),
+        ("epss-threshold: -0.1", "epss-threshold: '-0.1' is not a number from 0 to 1"),
+        ("epss-threshold: 50%", "epss-threshold: '50%' is not a number from 0 to 1"),
+        ("epss-threshold: .nan", "epss-threshold: '.nan' is not a number from 0 to 1"),
+        ("epss-threshold: 1e-1", "epss-threshold: '1e-1' is not a number from 0 to 1"),
+        ("epss-threshold: none", "epss-threshold: 'none' is not a number from 0 to 1"),
+        ("on-exploit-error: off", "on-exploit-error: 'off' is not one of: fail, warn"),
+        ("on-baseline-error: pass", "on-baseline-error: 'pass' is not one of: fail, warn"),
+        ("baseline: ''", "baseline: '' is not a tag or digest (latest, sha256:"),
+        ("baseline: a b", "baseline: 'a b' is not a tag or digest (latest, sha256:"),
+        ("baseline: -x", "baseline: '-x' is not a tag or digest"),
+        ("baseline: sha256:abc", "baseline: 'sha256:abc' is not a digest"),
+        ("baseline: base@latest", "baseline: 'latest' is not a digest"),
+        ("baseline: Team/base:1", "baseline: 'Team/base:1' is not a tag or digest"),
+        (
+            "baseline: 123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:1",
+            "baseline: '123456789012.dkr.ecr.eu-west-1.amazonaws.com/app' holds more than the",
+        ),
+        ("fail-on: known", "fail-on: 'known' is not one of: all, new"),
+        ("base-image-findings: warn", "base-image-findings: 'warn' is not one of: fail, report"),
+        ("ignore-files: .trivyignore", "ignore-files: is not a list"),
+        ("ignore-files: ['']", "ignore-files[0]: '' is not a text"),
+        ("allow: [skipped]", "allow[0]: 'skipped' is not one of: severity-threshold,"),
+        ("allow: [ignore-files]", "allow[0]: 'ignore-files' is not one of: severity-threshold,"),
         ("require: {max-days: 0}", "require.max-days: '0' is not a number from 1 to 3650"),
         (
             "require: [reason]",
@@ -247,6 +352,9 @@ def test_effective__inputs_win_where_there_is_no_base(files: dict[str, str]) -> 
         severity_threshold=Threshold.NONE,
         unknown_severity=Severity.LOW,
         only_fixable=True,
+        baseline=LATEST,
+        fail_on=FailOn.NEW,
+        on_baseline_error=OnUnjudged.WARN,
         report_only=True,
         on_timeout=OnUnjudged.WARN,
     )
@@ -254,11 +362,17 @@ def test_effective__inputs_win_where_there_is_no_base(files: dict[str, str]) -> 
         severity_threshold=Threshold.NONE,
         unknown_severity=Severity.LOW,
         only_fixable=True,
+        baseline=LATEST,
+        fail_on=FailOn.NEW,
+        on_baseline_error=OnUnjudged.WARN,
         exploited=bool(files),
     )
     assert both.places["severity_threshold"] == "the input severity-threshold"
     assert both.places["unknown_severity"] == "the input unknown-severity"
     assert both.places["only_fixable"] == "the input only-fixable"
+    assert both.places["baseline"] == "the input baseline"
+    assert both.places["fail_on"] == "the input fail-on"
+    assert both.places["on_baseline_error"] == "the input on-baseline-error"
 
 
 def test_effective__input_that_says_false_is_said() -> None:
@@ -269,6 +383,7 @@ LOOSE: dict[str, Any] = {
     "severity_threshold": Threshold.CRITICAL,
     "unknown_severity": Severity.LOW,
     "only_fixable": True,
+    "on_baseline_error": OnUnjudged.WARN,
 }
 WAIVERS: list[tuple[str, dict[str, Any], str]] = [
     ("report-only", {"report_only": True}, "the input report-only: the base does not allow it"),
@@ -286,6 +401,26 @@ def test_s1_effective__file_may_keep_the_inputs_from_loosening_it(name: str) -> 
     said = problem("allow: []", **asked)
     assert said.startswith(f"the input {shown}: {shown}: is looser than the base's")
     assert getattr(rules(f"allow: [{shown}]", **asked), name) is LOOSE[name]
+
+
+def test_s1_effective__known_findings_pass_only_where_the_file_allows_it() -> None:
+    asked: dict[str, Any] = {"fail_on": FailOn.NEW, "baseline": LATEST}
+    said = problem("allow: [baseline]", **asked)
+    assert said.startswith("the input fail-on: fail-on: is looser than the base's")
+    assert rules("allow: [fail-on]", **asked).fail_on is FailOn.NEW
+
+
+def test_s1_effective__baseline_of_the_file_may_not_be_exchanged_by_the_inputs() -> None:
+    text = "baseline: latest\nfail-on: new\n"
+    other = ImageName.parse("mine")
+    assert problem(f"{text}allow: []", baseline=other) == (
+        "the input baseline: baseline: is looser than the base's, .ecr-publish.yml, line 1"
+    )
+    assert rules(f"{text}allow: [baseline]", baseline=other).baseline == other
+    assert rules(f"{text}allow: []", baseline=LATEST).baseline == LATEST
+    assert "is looser" in problem("baseline: latest\nallow: []", baseline=other)
+    assert rules("baseline: latest", baseline=other).baseline == other
+    assert rules("allow: []", baseline=other).baseline == other
 
 
 def test_effective__inputs_may_always_be_stricter() -> None:
@@ -335,6 +470,9 @@ def test_s1_base__may_only_be_made_stricter() -> None:
         "grace: {high: 1d}",
         "limits: {low: none}",
         "stale-ignores: off",
+        "on-exploit-error: warn",
+        "on-baseline-error: warn",
+        "base-image-findings: report",
     ],
 )
 def test_s1_base__that_allows_nothing_is_one_that_does_not_speak_of_it(text: str) -> None:
@@ -428,6 +566,104 @@ def test_s1_base__requires_of_the_ignores_above_it() -> None:
     )
 
 
+# The baseline ---------------------------------------------------------------------------------
+
+NEEDS = "fail-on: new needs a baseline, an image of which the findings are known already"
+
+
+def test_s2_baseline__is_needed_where_only_new_findings_refuse() -> None:
+    assert problem("fail-on: new") == (f".ecr-publish.yml, line 1: {NEEDS} (`baseline: latest`)")
+    assert problem("", fail_on=FailOn.NEW).startswith(f"the input fail-on: {NEEDS}")
+    assert rules("fail-on: all") == Rules()
+    assert rules("baseline: latest") == Rules(baseline=LATEST)
+
+
+def test_baseline__may_come_from_another_layer() -> None:
+    assert rules("fail-on: new", baseline=LATEST).baseline == LATEST
+    assert rules("baseline: latest", fail_on=FailOn.NEW).fail_on is FailOn.NEW
+    files = {DEFAULT_PATH: "extends: base.yml\nfail-on: new", "base.yml": "baseline: latest"}
+    assert problem(files).startswith(".ecr-publish.yml, line 2: fail-on: is looser")
+    files["base.yml"] += "\nallow: [fail-on]"
+    assert of(files) == Rules(fail_on=FailOn.NEW, baseline=LATEST)
+
+
+def test_s2_baseline__of_a_base_has_to_be_there_too() -> None:
+    files = {DEFAULT_PATH: "extends: base.yml", "base.yml": "fail-on: new"}
+    assert problem(files).startswith(f"base.yml, line 1: {NEEDS}")
+
+
+def test_baseline__is_told_together_with_other_problems() -> None:
+    said = problems("fail-on: new\nallow: []\nrequire: {owner: true}\nignore: [{id: CVE-1}]")
+    assert len(said) == 2
+    assert NEEDS in said[1]
+
+
+# Ignore files of other tools ------------------------------------------------------------------
+
+
+def test_ignore_files__their_ignores_count_behind_those_of_the_file() -> None:
+    files = {
+        DEFAULT_PATH: "only-fixable: false\nignore-files: [.trivyignore]\nignore: [{id: CVE-1}]",
+        ".trivyignore": "# accepted\nCVE-2\n",
+    }
+    found = of(files)
+    assert [(ignore.id, ignore.place) for ignore in found.ignore] == [
+        ("CVE-1", ".ecr-publish.yml, line 3"),
+        ("CVE-2", ".trivyignore, line 2"),
+    ]
+    assert found.places["ignore"] == ".ecr-publish.yml, line 3"
+    assert found.skipped == ()
+
+
+def test_ignore_files__alone_state_the_rule() -> None:
+    files = {DEFAULT_PATH: "ignore-files: [.trivyignore]", ".trivyignore": "CVE-2\n"}
+    assert of(files).places["ignore"] == ".ecr-publish.yml, line 1"
+
+
+def test_ignore_files__what_is_not_taken_over_is_told_of_all_files() -> None:
+    rule = "ignore:\n- vulnerability: CVE-2\n  namespace: x\n"
+    files = {
+        DEFAULT_PATH: "extends: base.yml\nignore-files: [.grype.yaml]",
+        ".grype.yaml": rule,
+        "base.yml": "ignore-files: [base/.grype.yaml]\nallow: []",
+        "base/.grype.yaml": rule,
+    }
+    found = of(files)
+    assert found.ignore == ()
+    first, second = found.skipped
+    assert first.startswith("base/.grype.yaml, line 2")
+    assert second.startswith(".grype.yaml, line 2")
+
+
+def test_s1_ignore_files__are_ignores_that_the_base_has_to_allow() -> None:
+    files = {
+        DEFAULT_PATH: "extends: base.yml\nignore-files: [.trivyignore]",
+        "base.yml": "severity-threshold: high",
+        ".trivyignore": "CVE-2\n",
+    }
+    assert problem(files).startswith(".ecr-publish.yml, line 2: ignore: is looser than the base's")
+    files["base.yml"] += "\nallow: [ignore]"
+    assert [ignore.id for ignore in of(files).ignore] == ["CVE-2"]
+
+
+def test_s1_ignore_files__carry_what_the_policy_requires() -> None:
+    text = "ignore-files: [.trivyignore]\nrequire: {until: true}"
+    files = {DEFAULT_PATH: text, ".trivyignore": "CVE-2\nCVE-3 exp:2027-01-31\n"}
+    assert problem(files) == (".trivyignore, line 1: the ignore of CVE-2 has no end (`require`)")
+
+
+def test_s2_ignore_files__missing_or_malformed_ones_are_named() -> None:
+    text = "ignore-files: [ignored/.trivyignore]"
+    assert problem({"a/p.yml": text}, policy_file="a/p.yml") == (
+        "a/ignored/.trivyignore: there is no such file; does the job have a checkout?"
+    )
+    files = {DEFAULT_PATH: text, "ignored/.trivyignore": "\nCVE-1 CVE-2"}
+    assert problem(files).startswith("ignored/.trivyignore: line 2: 'CVE-2' is neither")
+    assert problem({DEFAULT_PATH: "ignore-files: [x.txt]", "x.txt": ""}).startswith(
+        "x.txt: the name of an ignore file ends with"
+    )
+
+
 # What is wrong --------------------------------------------------------------------------------
 
 
@@ -438,7 +674,7 @@ def test_effective__example_of_the_issue() -> None:
 def test_effective__end_is_counted_from_today() -> None:
     said = problem(EXAMPLE, today=date(2026, 7, 1))
     assert said == (
-        ".ecr-publish.yml, line 9: the ignore of CVE-2024-12345 ends in 92 days, which is more "
+        ".ecr-publish.yml, line 16: the ignore of CVE-2024-12345 ends in 92 days, which is more "
         "than 90 (`require`)"
     )
 
@@ -481,8 +717,39 @@ def test_s2_effective__file_that_cannot_be_read_is_never_taken_for_none(
 def test_schema__knows_every_key_and_says_what_it_means() -> None:
     properties = schema()["properties"]
     stated = {*ALLOWABLE} - {"report_only", "warn"}
-    assert {name.replace("-", "_") for name in properties} == stated | {"extends", "allow"}
+    assert {name.replace("-", "_") for name in properties} == stated | {
+        *("extends", "allow", "ignore_files")
+    }
     assert all(item["description"] for item in properties.values())
     ignore = properties["ignore"]["items"]
     assert ignore["required"] == ["id"]
     assert all(item["description"] for item in ignore["properties"].values())
+
+
+def test_schema__says_what_the_reader_takes_of_the_new_rules() -> None:
+    properties = schema()["properties"]
+
+    def said(name: str) -> dict[str, Any]:
+        return {key: value for key, value in properties[name].items() if key != "description"}
+
+    for name in ("exploited", "known-exploited"):
+        assert said(name) == {"enum": ["fail", "off"]}
+    for name in ("on-exploit-error", "on-baseline-error"):
+        assert said(name) == {"enum": ["fail", "warn"]}
+    assert said("fail-on") == {"enum": ["all", "new"]}
+    assert said("base-image-findings") == {"enum": ["fail", "report"]}
+    assert said("epss-threshold") == {"type": "number", "minimum": 0, "maximum": 1}
+    assert said("ignore-files")["type"] == "array"
+    assert said("baseline")["type"] == "string"
+    assert "skipped" not in properties
+
+
+def test_effective__fetches_each_file_that_is_named_once() -> None:
+    asked: list[str] = []
+
+    def fetch(path: str) -> bytes | None:
+        asked.append(path)
+        return {"p.yml": b"ignore-files: [.trivyignore]", ".trivyignore": b"CVE-1"}.get(path)
+
+    assert effective(make_inputs(policy_file="p.yml"), fetch, DAY).ignore
+    assert asked == ["p.yml", ".trivyignore"]

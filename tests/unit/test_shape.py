@@ -160,7 +160,7 @@ def test_read__records_get_the_lines_of_their_keys() -> None:
         ("text: '  '", "line 1: text: '  ' is not a text"),
         ("text: ''", "line 1: text: '' is not a text"),
         ("day: 2027-1-31", "line 1: day: '2027-1-31' is not a date (2027-01-31)"),
-        ("day: 2027-02-29", "line 1: day: day "),
+        ("day: 2027-02-29", "line 1: day: '2027-02-29': day "),
         ("day: 2027-01-31 ", None),
         ("day: 20270131", "line 1: day: '20270131' is not a date (2027-01-31)"),
         ("day: 2027-01-31T00:00:00", "line 1: day: '2027-01-31T00:00:00' is not a date"),

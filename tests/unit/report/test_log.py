@@ -5,9 +5,10 @@ import pytest
 from ecr_publish.errors import BuildFailed, PublishError
 from ecr_publish.gate import Ground, Verdict
 from ecr_publish.outcome import Outcome, Promotion
+from ecr_publish.policy import Rules
 from ecr_publish.report.log import lines
 from ecr_publish.report.wording import advice, unused
-from ecr_publish.scan import Evidence
+from ecr_publish.scan import Evidence, Gap, Unjudged
 from tests.factories import (
     DAY,
     URI,
@@ -84,6 +85,8 @@ def test_lines__suppressed_findings_are_counted(make: Callable[..., Verdict]) ->
     ("ground", "said"),
     [
         (Ground.IGNORED, ["  2 ignored by the policy"]),
+        (Ground.KNOWN, ["  2 known in the baseline None (fail-on: new)"]),
+        (Ground.OF_BASE_IMAGE, ["  2 of the base image (base-image-findings: report)"]),
         (Ground.NOT_FIXABLE, ["  2 without a fix (only-fixable)"]),
         (Ground.IN_GRACE, ["  2 in grace, not known for long yet"]),
         (Ground.SUPPRESSED, ["  2 suppressed in Inspector, not counted"]),
@@ -108,6 +111,28 @@ def test_lines__ignores_that_no_longer_count_are_loud() -> None:
     said = [f"WARNING: {text}" for text in unused(outcome)]
     assert len(said) == 2
     assert list(lines(outcome))[1:3] == said
+
+
+def test_lines__what_the_rules_do_without_is_loud() -> None:
+    gap = Gap(kind=Unjudged.EXPLOIT, reason="it was not told")
+    ended = make_ignore("CVE-1", until=DAY)
+    said = list(lines(make_outcome(verdict=make_verdict(gaps=(gap,), expired=(ended,)))))
+    assert said[1] == "WARNING: It was not told (on-exploit-error: warn)"
+    assert said[2].startswith("WARNING: The ignore of CVE-1 ended")
+
+
+def test_lines__rules_that_are_not_taken_over_are_notes() -> None:
+    verdict = make_verdict(rules=Rules(skipped=(".grype.yaml, line 2: odd",)))
+    said = list(lines(make_outcome(verdict=verdict, seconds={})))
+    assert said[-1] == "Note: Not taken over: .grype.yaml, line 2: odd"
+
+
+def test_lines__every_ground_but_one_is_told() -> None:
+    """Below the threshold there is nothing to tell; of any other ground the log says how many."""
+    for ground in {*Ground} - {Ground.BELOW_THRESHOLD}:
+        judgements = (make_judgement(make_finding(), ground=ground),)
+        told = list(lines(make_outcome(verdict=make_verdict(judgements=judgements))))
+        assert told[1].startswith("  ")
 
 
 def test_lines__age_of_the_scan() -> None:

@@ -1,7 +1,10 @@
+import pytest
+
 from ecr_publish.errors import BuildFailed, PublishError
 from ecr_publish.gate import Decision, Ground
 from ecr_publish.outcome import Outcome, Promotion
-from ecr_publish.reference import Tag
+from ecr_publish.policy import Rules
+from ecr_publish.reference import ImageName, Tag
 from ecr_publish.report.outputs import outputs
 from ecr_publish.scanning import ScanType
 from tests.factories import (
@@ -34,6 +37,8 @@ EMPTY = {
     **dict.fromkeys(COUNTS, ""),
     "total": "",
     "ignored": "",
+    "new": "",
+    "report-file": "",
 }
 
 
@@ -58,6 +63,8 @@ def test_outputs__passed() -> None:
         **dict.fromkeys(COUNTS, "0"),
         "total": "0",
         "ignored": "0",
+        "new": "",
+        "report-file": "",
     }
 
 
@@ -126,3 +133,39 @@ def test_outputs__failed_between_two_tags() -> None:
 def test_outputs__reason_is_one_line() -> None:
     verdict = make_verdict(reason="a\r\nimage=evil\n b")
     assert outputs(make_outcome(verdict=verdict))["reason"] == "a image=evil b"
+
+
+COMPARED = Rules(baseline=ImageName.parse("latest"))
+
+
+@pytest.mark.parametrize(
+    ("known", "rules", "new"),
+    [
+        ((), COMPARED, "0"),
+        ((True, True), COMPARED, "0"),
+        ((True, False, False), COMPARED, "2"),
+        # Of what was not compared nobody knows whether it is new.
+        ((True, None), COMPARED, ""),
+        ((None,), COMPARED, ""),
+        ((True, False), Rules(), ""),
+        ((), Rules(), ""),
+    ],
+)
+def test_outputs__new_are_those_that_the_baseline_does_not_have(
+    known: tuple[bool | None, ...], rules: Rules, new: str
+) -> None:
+    found = [make_finding(f"CVE-{number}", known=item) for number, item in enumerate(known)]
+    hushed = make_judgement(
+        make_finding("CVE-X", suppressed=True, known=False), ground=Ground.SUPPRESSED
+    )
+    judgements = (*map(make_judgement, found), hushed)
+    values = outputs(make_outcome(verdict=make_verdict(judgements=judgements, rules=rules)))
+    assert values["new"] == new
+    unknown = make_verdict(judgements=judgements, rules=rules, complete=False)
+    assert outputs(make_outcome(verdict=unknown))["new"] == ""
+
+
+def test_outputs__report_file_is_the_one_that_was_written() -> None:
+    plan = make_plan(report_file="scan.json")
+    assert outputs(make_outcome(plan=plan))["report-file"] == ""
+    assert outputs(make_outcome(plan=plan, report_file="scan.json"))["report-file"] == "scan.json"

@@ -14,16 +14,16 @@ from ecr_publish.errors import (
     PublishError,
     TagTaken,
 )
-from ecr_publish.findings import Finding, Package, Severity, Threshold
+from ecr_publish.findings import Finding, Layer, Package, Severity, Threshold
 from ecr_publish.gate import Ground, Verdict
-from ecr_publish.inputs import OnUnjudged
+from ecr_publish.inputs import FailOn, OnUnjudged
 from ecr_publish.outcome import Outcome, Promotion
 from ecr_publish.plan import make
-from ecr_publish.policy import Policy, Rules, StaleIgnores
+from ecr_publish.policy import Rules, StaleIgnores
 from ecr_publish.policy_file import DEFAULT_PATH, effective
-from ecr_publish.reference import Tag
+from ecr_publish.reference import ImageName, Tag
 from ecr_publish.report.summary import summary
-from ecr_publish.scan import Result, Unjudged
+from ecr_publish.scan import Gap, Result, Unjudged
 from ecr_publish.scanning import ScanType
 from tests.factories import (
     ARN,
@@ -51,6 +51,7 @@ from tests.factories import (
     verdict_over,
 )
 from tests.golden import GOLDEN
+from tests.unit.strategies import policy_of
 
 FIXABLE = make_finding(
     "CVE-2024-0727",
@@ -199,6 +200,13 @@ limits: {medium: 1, low: 1}
 only-fixable: true
 grace: {high: 14d}
 exploited: fail
+known-exploited: fail
+epss-threshold: 0.5
+on-exploit-error: warn
+baseline: team/app:1.4
+fail-on: new
+on-baseline-error: warn
+base-image-findings: report
 stale-ignores: warn
 require: {reason: true, until: true, max-days: 400}
 ignore:
@@ -217,6 +225,10 @@ ignore:
 def every_ground() -> Outcome:
     zlib = make_package(name="zlib", version="1.2.13")
     fixed = make_package(fixed_in="3.0.13-r0")
+    debian = Layer(number=1, created_by="debian.sh --arch 'amd64' out/", from_base=True)
+    of_base = make_package(layer=debian)
+    of_own = make_package(layer=Layer(number=2, created_by="COPY . .", line=7, from_base=False))
+    of_any = make_package(name="zlib", layer=Layer(number=3))
     named = partial(make_finding, known_since=COMPLETED_AT - timedelta(days=10))
     found = (
         named("CVE-2024-THRESHOLD", "CRITICAL", packages=(fixed,), fixable=True),
@@ -225,22 +237,28 @@ def every_ground() -> Outcome:
         named("CVE-2024-LIMIT-1", "MEDIUM"),
         named("CVE-2024-LIMIT-2", "MEDIUM"),
         named("CVE-2024-EXPLOITED", "LOW", exploited=True),
-        named("CVE-2024-BELOW", "LOW"),
+        named("CVE-2024-KEV", "LOW", in_kev=True, epss=0.93),
+        named("CVE-2024-EPSS", "LOW", in_kev=False, epss=0.5, packages=(of_own, of_any)),
+        named("CVE-2024-BELOW", "LOW", in_kev=False, epss=0.49),
+        named("CVE-2024-KNOWN", "CRITICAL", known=True),
+        named("CVE-2024-BASE", "CRITICAL", packages=(of_base,), known=False),
         named("CVE-2024-UNFIXED", "CRITICAL", fixable=False),
         named("CVE-2024-GRACE", "HIGH", fixable=True),
         named("CVE-2024-IGNORED", "CRITICAL", packages=(make_package(), zlib), fixable=False),
         named("CVE-2024-SUPPRESSED", "CRITICAL", suppressed=True),
     )
-    rules = policy_file(EVERY_RULE)
+    skipped = (".grype.yaml, line 4: `namespace` cannot be compared with ECR's findings",)
+    rules = replace(policy_file(EVERY_RULE), skipped=skipped)
     results = (make_result(*found, engine=ScanType.ENHANCED),)
-    verdict = verdict_over(results, Policy(**{**vars(make_policy()), "rules": rules}))
+    gap = Gap(kind=Unjudged.EXPLOIT, reason="EPSS and CISA's list are not known for 12 findings")
+    verdict = verdict_over(results, policy_of(rules), gaps=[gap])
     return make_outcome(results=results, verdict=verdict, promotion=Promotion())
 
 
 def passed_by_the_policy() -> Outcome:
     rules = policy_file("ignore: [{id: CVE-2024-HIGH-0}]\n")
     results = (make_result(*make_findings(high=1)),)
-    verdict = verdict_over(results, Policy(**{**vars(make_policy()), "rules": rules}))
+    verdict = verdict_over(results, policy_of(rules))
     return make_outcome(results=results, verdict=verdict)
 
 
@@ -263,7 +281,14 @@ def hostile() -> Outcome:
             name=text,
             severity=Severity.UNDEFINED,
             stated_severity=text,
-            packages=(Package(name=text, version=text, fixed_in=f"{prefix}{text}"),),
+            packages=(
+                Package(
+                    name=text,
+                    version=text,
+                    fixed_in=f"{prefix}{text}",
+                    layer=Layer(number=1, created_by=text, from_base=True),
+                ),
+            ),
             uri=f"{prefix}{text}",
             description=text,
         )
@@ -273,6 +298,12 @@ def hostile() -> Outcome:
     outcome = judged(
         make_result(*found, status=HOSTILE[0]),
         make_unjudged(Unjudged.ERROR, f"the scan failed: {HOSTILE[5]}"),
+    )
+    assert outcome.verdict
+    outcome.verdict = replace(
+        outcome.verdict,
+        rules=replace(outcome.verdict.rules, skipped=HOSTILE),
+        gaps=tuple(Gap(kind=Unjudged.EXPLOIT, reason=text) for text in HOSTILE),
     )
     outcome.notes.extend(HOSTILE)
     outcome.warnings.extend(HOSTILE)
@@ -299,6 +330,23 @@ def hostile_error() -> Outcome:
     return Outcome(error=PublishError(everything, why=everything, fix=everything))
 
 
+def gaps_that_fail() -> Outcome:
+    """Two rules that could not learn what they need, so that nothing is passed."""
+    rules = Rules(
+        known_exploited=True,
+        baseline=ImageName.parse("latest"),
+        fail_on=FailOn.NEW,
+        places={"known_exploited": "p.yml, line 1", "fail_on": "p.yml, line 2"},
+    )
+    results = (make_result(*make_findings(low=1), engine=ScanType.ENHANCED),)
+    gaps = (
+        Gap(kind=Unjudged.EXPLOIT, reason="Inspector has no details of 1 finding"),
+        Gap(kind=Unjudged.BASELINE, reason="the baseline latest: the scan failed"),
+    )
+    verdict = verdict_over(results, policy_of(rules), gaps=gaps)
+    return make_outcome(results=results, verdict=verdict, promotion=Promotion())
+
+
 CASES: dict[str, Callable[[], Outcome]] = {
     "summary-passed.md": passed,
     "summary-refused.md": refused,
@@ -316,6 +364,7 @@ CASES: dict[str, Callable[[], Outcome]] = {
     "summary-promotion-in-part.md": promotion_failed_in_part,
     "summary-every-ground.md": every_ground,
     "summary-passed-by-the-policy.md": passed_by_the_policy,
+    "summary-gaps.md": gaps_that_fail,
     "summary-hostile.md": hostile,
     "summary-hostile-ignores.md": hostile_ignores,
     "summary-hostile-error.md": hostile_error,
@@ -464,8 +513,17 @@ MOST_HOSTILE = make_finding(
     WORST,
     WORST,
     uri=f"https://e.example/{'a' * 460}",
-    packages=(Package(name=WORST, version=WORST, fixed_in=WORST),),
+    packages=(
+        Package(
+            name=WORST,
+            version=WORST,
+            fixed_in=WORST,
+            layer=Layer(number=1, created_by=WORST, line=10**9),
+        ),
+    ),
     platforms=(WORST,),
+    epss=0.5,
+    in_kev=True,
 )
 
 
@@ -480,7 +538,11 @@ def test_summary__the_most_hostile_findings_stay_below_the_limit(number: int) ->
         ),
         expired=(ignore,) * number,
         stale=(ignore,) * number,
-        rules=Rules(places=dict.fromkeys(vars(Rules()).keys() - {"places"}, WORST)),
+        rules=Rules(
+            skipped=(WORST,) * number,
+            places=dict.fromkeys(vars(Rules()).keys() - {"places", "skipped"}, WORST),
+        ),
+        gaps=(Gap(kind=Unjudged.EXPLOIT, reason=WORST), Gap(kind=Unjudged.BASELINE, reason=WORST)),
     )
     text = summary(make_outcome(verdict=verdict))
     assert text.count(f" of {number}.") == len(Ground)
@@ -509,6 +571,68 @@ def test_ignored__says_who_and_why_and_until_when() -> None:
         "|  | parser disabled; no fix | team-web | 2027-01-31; there is a fix "
         "| .ecr-publish.yml, line 3; base.yml, line 9 |"
     )
+
+
+HEAD = "| Severity | Finding | Package | Fixed in |"
+
+
+@pytest.mark.parametrize(
+    ("changes", "more", "shown"),
+    [
+        ({}, "", ""),
+        ({"in_kev": False}, " EPSS |", "  |"),
+        ({"in_kev": False, "epss": 0.25}, " EPSS |", " 0.25 |"),
+        ({"in_kev": True, "epss": 0.25}, " EPSS |", " 0.25, known exploited |"),
+        ({"packages": (make_package(layer=Layer(number=2)),)}, " Brought by |", " layer 2 |"),
+        (
+            {
+                "packages": (make_package(layer=Layer(number=2)),),
+                "platforms": ("linux/amd64",),
+                "in_kev": True,
+            },
+            " Platforms | Brought by | EPSS |",
+            " linux/amd64 | layer 2 | known exploited |",
+        ),
+    ],
+)
+def test_table__has_a_column_only_for_what_is_known(
+    changes: dict[str, Any], more: str, shown: str
+) -> None:
+    text = summary(make_outcome(verdict=make_refusal(make_finding(**changes))))
+    assert f"\n{HEAD}{more}\n" in text
+    assert rows(text)[0].endswith(f"| openssl 3.0.1-r0 |  |{shown}")
+
+
+def test_table__one_finding_is_enough_for_a_column() -> None:
+    found = make_finding("CVE-2024-A", in_kev=True), make_finding("CVE-2024-B")
+    text = summary(make_outcome(verdict=make_refusal(*found)))
+    assert f"\n{HEAD} EPSS |\n" in text
+    told, untold = rows(text)
+    assert told.endswith("| openssl 3.0.1-r0 |  | known exploited |")
+    assert untold.endswith("| openssl 3.0.1-r0 |  |  |")
+
+
+def test_table__columns_are_those_of_its_own_rows() -> None:
+    refused = make_judgement(make_finding(in_kev=True), ground=Ground.AT_THRESHOLD)
+    below = make_judgement(make_finding("CVE-2024-B"))
+    text = summary(make_outcome(verdict=make_verdict(judgements=(refused, below))))
+    assert f"\n{HEAD} EPSS |\n" in text
+    assert f"\n{HEAD}\n" in text
+
+
+def test_summary__gaps_come_before_ignores_that_have_ended_and_both_are_warnings() -> None:
+    gap = Gap(kind=Unjudged.BASELINE, reason="it is not there")
+    verdict = make_verdict(gaps=(gap,), expired=(make_ignore(until=DAY),))
+    text = summary(make_outcome(verdict=verdict))
+    first, second = re.findall(r"> \[!WARNING\]\n> (.*)", text)
+    assert first == "It is not there (on-baseline-error: warn)"
+    assert second.startswith("The ignore of ")
+
+
+def test_summary__rules_that_are_not_taken_over_are_notes() -> None:
+    verdict = make_verdict(rules=Rules(skipped=("a.yml, line 2: odd",)))
+    text = summary(make_outcome(verdict=verdict))
+    assert "> [!NOTE]\n> Not taken over: a.yml, line 2: odd\n" in text
 
 
 def test_in_grace__says_until_when() -> None:

@@ -1,23 +1,27 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 
 import pytest
 
 from ecr_publish.errors import BuildFailed, Cancelled
-from ecr_publish.findings import Severity, Threshold
+from ecr_publish.findings import Layer, Severity, Threshold
 from ecr_publish.gate import Decision, Ground
 from ecr_publish.ignores import Ignore
+from ecr_publish.inputs import FailOn, OnUnjudged
 from ecr_publish.outcome import Outcome, Promotion
-from ecr_publish.policy import Require, Rules, StaleIgnores
-from ecr_publish.reference import Tag
+from ecr_publish.policy import BaseImageFindings, Require, Rules, StaleIgnores
+from ecr_publish.reference import ImageName, Tag
 from ecr_publish.report.wording import (
     MOST_IGNORES,
     advice,
+    brought_by,
     durations,
     end,
+    epss,
     fixes,
     headline,
     installed,
+    missing,
     notes,
     scan,
     stated,
@@ -26,7 +30,7 @@ from ecr_publish.report.wording import (
     unused,
     waiver,
 )
-from ecr_publish.scan import Result
+from ecr_publish.scan import Gap, Result, Unjudged
 from ecr_publish.scanning import ScanType
 from tests.factories import (
     make_finding,
@@ -42,8 +46,9 @@ from tests.factories import (
 
 FIX = "Update the base image and the packages named here, then run the job again."
 ACCEPT = (
-    "To accept more, raise `severity-threshold`; `report-only: true` releases the image whatever "
-    "is found, and says so."
+    "To accept one of them, `ignore` it in the policy file, with a reason and an end. To accept "
+    "more, raise `severity-threshold`; `report-only: true` releases the image whatever is found, "
+    "and says so."
 )
 
 
@@ -196,6 +201,37 @@ def test_notes__reuse_comes_first(reused: bool, own: list[str], expected: tuple[
     assert notes(make_outcome(reused=reused, notes=own)) == expected
 
 
+SKIPPED = ".grype.yaml, line 2: `namespace` is nothing that ECR's findings have"
+
+
+def test_notes__say_what_is_not_taken_over_of_ignore_files() -> None:
+    verdict = make_verdict(rules=Rules(skipped=(SKIPPED,)))
+    assert notes(make_outcome(verdict=verdict, notes=["a"])) == ("a", f"Not taken over: {SKIPPED}")
+    assert notes(Outcome()) == ()
+
+
+@pytest.mark.parametrize("more", [0, 1, 9_000])
+def test_notes__not_more_than_anybody_reads(more: int) -> None:
+    verdict = make_verdict(rules=Rules(skipped=(SKIPPED,) * (MOST_IGNORES + more)))
+    said = notes(make_outcome(verdict=verdict))
+    assert said[:MOST_IGNORES] == (f"Not taken over: {SKIPPED}",) * MOST_IGNORES
+    assert said[MOST_IGNORES:] == (
+        (f"There are {more} more rules of ignore files that are not taken over.",) if more else ()
+    )
+
+
+def test_missing__says_what_the_rules_do_without() -> None:
+    gaps = (
+        Gap(kind=Unjudged.EXPLOIT, reason="EPSS is not known for 2 findings"),
+        Gap(kind=Unjudged.BASELINE, reason="the baseline latest: there is no image"),
+    )
+    assert missing(make_outcome(verdict=make_verdict(gaps=gaps))) == (
+        "EPSS is not known for 2 findings (on-exploit-error: warn)",
+        "The baseline latest: there is no image (on-baseline-error: warn)",
+    )
+    assert missing(make_outcome()) == missing(Outcome()) == ()
+
+
 def test_untagged__says_why_none_were_to_be_applied() -> None:
     plan = make_plan(withheld="promote: never")
     assert untagged(make_outcome(plan=plan)) == "none (promote: never)"
@@ -225,6 +261,41 @@ def test_installed__each_package_once() -> None:
     assert installed(make_finding(packages=())) == ""
 
 
+@pytest.mark.parametrize(
+    ("score", "in_kev", "said"),
+    [
+        (None, None, ""),
+        (None, False, ""),
+        (None, True, "known exploited"),
+        (0.0, False, "0.00"),
+        (0.12345, False, "0.12"),
+        (1.0, True, "1.00, known exploited"),
+    ],
+)
+def test_epss__score_and_list(score: float | None, in_kev: bool | None, said: str) -> None:  # noqa: FBT001
+    assert epss(make_finding(epss=score, in_kev=in_kev)) == said
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        ([], ""),
+        ([None], "unknown layer"),
+        ([Layer(number=4)], "layer 4"),
+        ([Layer(number=4, created_by="COPY . .")], "layer 4: COPY . ."),
+        ([Layer(number=4, created_by="COPY . .", from_base=False)], "layer 4: COPY . ."),
+        ([Layer(number=4, created_by="COPY . .", line=7, from_base=False)], "line 7: COPY . ."),
+        ([Layer(number=1, created_by="ADD x", from_base=True)], "base image: ADD x"),
+        ([Layer(number=1, from_base=True)], "base image"),
+        ([Layer(number=1, from_base=True)] * 2, "base image"),
+        ([None, Layer(number=2), None], "unknown layer, layer 2"),
+    ],
+)
+def test_brought_by__each_layer_once(layers: list[Layer | None], said: str) -> None:
+    packages = tuple(make_package(layer=layer) for layer in layers)
+    assert brought_by(make_finding(packages=packages)) == said
+
+
 def test_durations__rooms_and_own_time() -> None:
     seconds = {"plan": 0.04, "build": 61.25, "push": 2.0, "scan": 3.0, "promote": 0.4}
     assert durations(make_outcome(seconds=seconds)) == (
@@ -246,6 +317,11 @@ def test_title__each_ground_has_its_own() -> None:
     assert len(set(titles.values())) == len(Ground)
     assert titles[Ground.AT_THRESHOLD] == "at or above the threshold medium"
     assert titles[Ground.BELOW_THRESHOLD] == "below the threshold medium"
+    assert titles[Ground.KNOWN_EXPLOITED] == "listed by CISA as known exploited"
+    assert titles[Ground.OF_BASE_IMAGE] == "of the base image (base-image-findings: report)"
+    new = Rules(baseline=ImageName.parse("team/base:1.4"), epss_threshold=0.36)
+    assert title(Ground.KNOWN, new) == "known in the baseline team/base:1.4 (fail-on: new)"
+    assert title(Ground.LIKELY_EXPLOITED, new) == "with an EPSS score of 0.36 or more"
 
 
 def test_unused__no_verdict() -> None:
@@ -308,6 +384,13 @@ EVERY = Rules(
     only_fixable=True,
     grace={Severity.HIGH: 14},
     exploited=True,
+    known_exploited=True,
+    epss_threshold=0.36,
+    on_exploit_error=OnUnjudged.WARN,
+    baseline=ImageName.parse("team/base:1.4"),
+    fail_on=FailOn.NEW,
+    on_baseline_error=OnUnjudged.WARN,
+    base_image_findings=BaseImageFindings.REPORT,
     stale_ignores=StaleIgnores.FAIL,
     require=Require(reason=True, until=True, owner=True, max_days=90),
     ignore=(ENDED, FIXED),
@@ -323,6 +406,14 @@ EVERY = Rules(
         ("only_fixable", "false", "true"),
         ("grace", "none", "high: 14d"),
         ("exploited", "off", "fail"),
+        ("known_exploited", "off", "fail"),
+        # Nobody can state that there is none of these two.
+        ("epss_threshold", "None", "0.36"),
+        ("on_exploit_error", "fail", "warn"),
+        ("baseline", "None", "team/base:1.4"),
+        ("fail_on", "all", "new"),
+        ("on_baseline_error", "fail", "warn"),
+        ("base_image_findings", "fail", "report"),
         ("stale_ignores", "warn", "fail"),
         ("require", "nothing", "reason, until, owner, max-days: 90"),
         ("ignore", "0 entries", "2 entries"),
@@ -332,6 +423,13 @@ def test_stated__each_rule(name: str, default: str, value: str) -> None:
     shown = name.replace("_", "-")
     assert stated(Rules(places={name: "here"})) == [(shown, default, "here")]
     assert stated(replace(EVERY, places={name: "here"})) == [(shown, value, "here")]
+
+
+def test_stated__every_rule_has_a_value_to_show() -> None:
+    names = [item.name for item in fields(Rules) if item.name not in ("skipped", "places")]
+    rows = stated(replace(EVERY, places=dict.fromkeys(names, "here")))
+    assert [row[0] for row in rows] == [name.replace("_", "-") for name in names]
+    assert all(value for _, value, _ in rows)
 
 
 def test_stated__one_ignore_is_one_entry() -> None:

@@ -1,0 +1,319 @@
+"""The end of the corridor: the report file beside the other places, on the fakes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ecr_publish.errors import BuildFailed, Cancelled, ExitCode
+from ecr_publish.main import STARTED, connect, main, report, run
+from ecr_publish.outcome import Outcome
+from ecr_publish.policy import Rules
+from ecr_publish.replay import read
+from ecr_publish.scan import Answer, Evidence, Gap, NoScan, Unjudged
+from tests.factories import (
+    COMPLETED_AT,
+    SHA,
+    make_finding,
+    make_manifest,
+    make_outcome,
+    make_page,
+    make_plan,
+    make_result,
+    make_state,
+    make_verdict,
+)
+from tests.fakes import (
+    FakeCheckout,
+    FakeClock,
+    FakeCloud,
+    FakeEngine,
+    FakeRegistry,
+    FakeWorkflow,
+    denied,
+    edges,
+)
+
+PUSHED = make_manifest()
+EARLIER = make_manifest({"schemaVersion": 2, "earlier": True})
+FILES = {"/event.json": json.dumps({"repository": {"default_branch": "main"}})}
+FINDING = make_finding("CVE-1")
+ENVIRON = {
+    "GITHUB_SHA": SHA,
+    "GITHUB_RUN_ID": "42",
+    "GITHUB_RUN_ATTEMPT": "1",
+    "GITHUB_REF": "refs/heads/main",
+    "GITHUB_WORKSPACE": "/workspace",
+    "GITHUB_EVENT_PATH": "/event.json",
+    "ECR_PUBLISH_AWS_REGION": "eu-west-1",
+    "ECR_PUBLISH_REPOSITORY": "visit-counter-app",
+    "ECR_PUBLISH_SCAN_TIMEOUT": "60s",
+}
+"""Of a step that names no report file."""
+
+
+@pytest.fixture(autouse=True)
+def _keep_signals() -> Iterator[None]:
+    kept = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for name, handler in kept.items():
+        signal.signal(name, handler)
+
+
+class Unwritable(FakeWorkflow):
+    """A workspace in which nothing can be written."""
+
+    def write_file(self, path: str, text: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+
+class World:
+    """One run, and the fakes around it; `answers` are those of the scan."""
+
+    def __init__(
+        self, *answers: Answer | BaseException, workflow: FakeWorkflow | None = None
+    ) -> None:
+        self.registry = FakeRegistry(
+            state=make_state(),
+            pushed=PUSHED,
+            answers=answers or (make_page(FINDING, completed_at=COMPLETED_AT),),
+            known={str(EARLIER.digest): EARLIER},
+        )
+        self.engine = FakeEngine(PUSHED.digest)
+        self.workflow = workflow or FakeWorkflow(FILES)
+        self.checkout = FakeCheckout()
+        self.edges = edges(
+            FakeCloud(self.registry), self.engine, self.workflow, FakeClock(), self.checkout
+        )
+
+    def run(self, **inputs: str) -> int:
+        environ = ENVIRON | {"ECR_PUBLISH_REPORT_FILE": "out/scan.json"}
+        environ |= {f"ECR_PUBLISH_{name.upper()}": value for name, value in inputs.items()}
+        return run(environ, self.edges)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.workflow.written["out/scan.json"])
+        return found
+
+
+# The report file ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "verdict"),
+    [
+        (make_page(completed_at=COMPLETED_AT), ExitCode.PASSED, "passed"),
+        (make_page(FINDING, completed_at=COMPLETED_AT), ExitCode.REFUSED, "refused"),
+        (NoScan(), ExitCode.SCAN, "unknown"),
+    ],
+)
+def test_s6_report_file__is_written_whatever_the_verdict(
+    answer: Answer, code: ExitCode, verdict: str
+) -> None:
+    world = World(answer)
+    assert world.run() == code
+    assert (world.said["verdict"], world.said["digest"]) == (verdict, str(PUSHED.digest))
+    assert world.workflow.outputs["report-file"] == "out/scan.json"
+    assert world.workflow.outputs["verdict"] == verdict
+    assert [*world.workflow.written] == ["out/scan.json"]
+    evidence = read(world.workflow.written["out/scan.json"], Rules())
+    assert [result.target.digest for result in evidence.results] == [PUSHED.digest]
+
+
+def test_report_file__only_where_the_user_named_one() -> None:
+    world = World()
+    assert world.run(report_file="") == ExitCode.REFUSED
+    assert world.workflow.written == {}
+    assert world.workflow.outputs["report-file"] == ""
+
+
+def test_s6_report_file__is_written_also_when_the_run_fails() -> None:
+    world = World()
+    world.engine.fails, world.engine.failure = "build", BuildFailed(1)
+    assert world.run() == ExitCode.BUILD
+    assert (world.said["verdict"], world.said["scans"]) == ("unknown", [])
+    assert world.said["reason"] == "docker buildx build exited with 1"
+    assert world.workflow.outputs["report-file"] == "out/scan.json"
+
+
+def test_s6_report_file__of_a_run_that_is_cancelled_in_the_wait() -> None:
+    world = World(KeyboardInterrupt())
+    assert world.run() == Cancelled().exit_code
+    assert (world.said["verdict"], world.said["reason"]) == ("unknown", "the step was cancelled")
+
+
+def test_s6_report_file__what_was_scanned_is_there_where_the_gate_was_not_reached() -> None:
+    world = World()
+    world.checkout.files[".ecr-publish.yml"] = b"known-exploited: fail\n"
+    world.registry.refused["exploits"] = KeyError("bug")
+    assert world.run() == ExitCode.BUG
+    (scan,) = world.said["scans"]
+    assert [finding["name"] for finding in scan["findings"]] == ["CVE-1"]
+    assert (world.said["verdict"], world.said["judgements"]) == ("unknown", [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (make_page(completed_at=COMPLETED_AT), ExitCode.PASSED),
+        (make_page(FINDING, completed_at=COMPLETED_AT), ExitCode.REFUSED),
+        (NoScan(), ExitCode.SCAN),
+    ],
+)
+def test_s6_report_file__that_cannot_be_written_is_a_warning_and_changes_no_exit_code(
+    answer: Answer, code: ExitCode
+) -> None:
+    world = World(answer, workflow=Unwritable(FILES))
+    assert world.run() == code
+    first = world.workflow.annotations[0]
+    assert first[:2] == ("warning", "ecr-publish")
+    assert first[2].startswith("A report could not be written: ")
+    assert "out/scan.json" in first[2]
+    # Nobody is told of a file that is not there, and all other places are written.
+    assert world.workflow.outputs["report-file"] == ""
+    assert world.workflow.outputs["verdict"]
+    assert world.workflow.markdown
+
+
+def test_report_file__is_not_written_before_there_is_a_plan() -> None:
+    world = World()
+    assert world.run(severity_threshold="severe") == ExitCode.INPUT
+    assert world.workflow.written == {}
+    assert world.workflow.outputs["report-file"] == ""
+
+
+def test_report__document_that_cannot_be_made_keeps_no_other_place_from_being_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(_: Outcome) -> str:
+        raise TypeError("bug")
+
+    monkeypatch.setattr("ecr_publish.main.document", broken)
+    world = World(make_page(completed_at=COMPLETED_AT))
+    assert world.run() == ExitCode.PASSED
+    assert ("warning", "ecr-publish", "A report could not be written: bug") in (
+        world.workflow.annotations
+    )
+    assert world.workflow.outputs["verdict"] == "passed"
+
+
+def test_report__waived_verdict_is_told_in_the_file_too() -> None:
+    world = World()
+    assert world.run(report_only="true") == ExitCode.PASSED
+    assert (world.said["verdict"], world.said["waived_by"]) == ("refused", ["report-only: true"])
+
+
+# The baseline in the corridor -----------------------------------------------------------------
+
+
+def test_s2_baseline__that_is_missing_ends_the_run_before_anything_is_built() -> None:
+    world = World()
+    assert world.run(baseline="latest", fail_on="new") == ExitCode.REPOSITORY
+    assert world.engine.calls == []
+    assert world.registry.tags == {}
+    assert world.said["reason"].startswith("the baseline latest cannot be used: ")
+
+
+def test_s2_baseline__that_is_missing_lets_every_finding_be_new_where_the_user_says_so() -> None:
+    world = World()
+    code = world.run(baseline="latest", fail_on="new", on_baseline_error="warn")
+    assert code == ExitCode.REFUSED
+    assert [gap["kind"] for gap in world.said["gaps"]] == ["on-baseline-error"]
+    assert world.workflow.outputs["new"] == ""
+    assert "(on-baseline-error: warn)" in world.workflow.markdown
+
+
+def test_baseline__known_finding_passes_and_the_new_one_refuses() -> None:
+    old = make_page(FINDING, completed_at=COMPLETED_AT)
+    world = World(old)
+    world.registry.tags["latest"] = str(EARLIER.digest)
+    assert world.run(baseline="latest", fail_on="new") == ExitCode.PASSED
+    assert (world.workflow.outputs["new"], world.said["baseline"]) == ("0", "latest")
+    new = make_page(FINDING, make_finding("CVE-2"), completed_at=COMPLETED_AT)
+    world = World(new, old)
+    world.registry.tags["latest"] = str(EARLIER.digest)
+    assert world.run(baseline="latest", fail_on="new") == ExitCode.REFUSED
+    assert world.workflow.outputs["new"] == "1"
+    assert world.said["reason"] == "1 HIGH: at or above the threshold high"
+
+
+def test_s1_baseline__without_a_complete_scan_passes_nothing() -> None:
+    clean = make_page(completed_at=COMPLETED_AT)
+    world = World(clean, NoScan())
+    world.registry.tags["latest"] = str(EARLIER.digest)
+    assert world.run(baseline="latest", fail_on="new") == ExitCode.SCAN
+    assert world.said["reason"].startswith("the baseline latest: no verdict within scan-timeout")
+    assert world.registry.tags.keys() == {"latest"}
+
+
+def test_exploits__that_may_not_be_asked_for_pass_nothing() -> None:
+    world = World(make_page(make_finding(severity="LOW"), completed_at=COMPLETED_AT))
+    world.checkout.files[".ecr-publish.yml"] = b"epss-threshold: 0.5\n"
+    world.registry.refused["exploits"] = denied("BatchGetFindingDetails")
+    assert world.run() == ExitCode.SCAN
+    assert "BatchGetFindingDetails" in world.said["reason"]
+    assert world.registry.tags == {}
+
+
+# Signals and the real edges -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_s6_main__first_signal_cancels_and_a_second_one_tears_nothing(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    monkeypatch.setattr("ecr_publish.main.connect", lambda _: world.edges)
+
+    def interrupted() -> None:
+        signal.raise_signal(number)
+
+    world.registry.meanwhile["repository"] = interrupted
+    assert main({"ECR_PUBLISH_REPORT_FILE": "out/scan.json"} | ENVIRON) == Cancelled().exit_code
+    assert world.said["reason"] == "the step was cancelled"
+    assert signal.getsignal(number) is signal.SIG_IGN
+
+
+def test_connect__builds_every_real_edge_and_asks_the_world_nothing() -> None:
+    """The guard of the unit tests sees to the second part."""
+    real = connect({})
+    modules = {type(edge).__module__ for edge in vars(real).values()}
+    assert modules == {
+        f"ecr_publish.edges.{name}"
+        for name in ("clock", "credentials", "engine", "git", "workflow")
+    }
+
+
+@pytest.mark.parametrize("ago", [0.0, 5.0, -5.0])
+def test_run__counts_its_time_from_the_start_of_the_step(ago: float) -> None:
+    world = World()
+    assert run(ENVIRON | {STARTED: str(time.time() - ago)}, world.edges) == ExitCode.REFUSED
+    (line,) = (line for line in world.workflow.log if line.startswith("Time: "))
+    seconds = float(line.removeprefix("Time: start ").partition(" s,")[0])
+    assert max(0.0, ago) <= seconds <= max(0.0, ago) + 60
+
+
+# Gaps in every place --------------------------------------------------------------------------
+
+
+def test_report__gap_that_the_user_does_without_is_told_in_log_summary_and_file() -> None:
+    gap = Gap(kind=Unjudged.EXPLOIT, reason="it was not told")
+    outcome = make_outcome(
+        plan=make_plan(report_file="a.json"),
+        evidence=Evidence(results=(make_result(),), gaps=(gap,)),
+        verdict=make_verdict(gaps=(gap,)),
+    )
+    world = World()
+    report(world.edges, outcome)
+    said = "It was not told (on-exploit-error: warn)"
+    assert f"WARNING: {said}" in world.workflow.log
+    assert said in world.workflow.markdown
+    assert json.loads(world.workflow.written["a.json"])["gaps"] == [
+        {"kind": "on-exploit-error", "reason": "it was not told"}
+    ]
