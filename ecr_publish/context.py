@@ -19,7 +19,8 @@ class Context:
 
     `branch` is the head's branch on a pull request and None where the run has none (a tag push).
     On a pull request GitHub builds the merge commit, so `sha` names that one. `architecture` is the
-    runner's.
+    runner's. `head_sha` is the commit that GitHub shows checks on, which on a pull request is its
+    head, `pull_request` its number, and `run_url` the address of the run's page.
     """
 
     sha: str
@@ -32,6 +33,9 @@ class Context:
     scheduled: bool
     from_pull_request: bool
     from_fork: bool
+    head_sha: str
+    pull_request: int | None
+    run_url: str
 
 
 def read(environ: Mapping[str, str], read_text: Callable[[str], str]) -> Context:
@@ -57,7 +61,16 @@ def read(environ: Mapping[str, str], read_text: Callable[[str], str]) -> Context
         scheduled=environ.get("GITHUB_EVENT_NAME") == "schedule",
         from_pull_request=_unmerged(environ),
         from_fork=_from_fork(event),
+        head_sha=_inside(event, "pull_request", "head", "sha") or environ["GITHUB_SHA"],
+        pull_request=_inside(event, "pull_request", "number"),
+        run_url=_run_url(environ),
     )
+
+
+def _run_url(environ: Mapping[str, str]) -> str:
+    server = environ.get("GITHUB_SERVER_URL") or "https://github.com"
+    slug = environ.get("GITHUB_REPOSITORY", "")
+    return f"{server}/{slug}/actions/runs/{environ['GITHUB_RUN_ID']}"
 
 
 def _unmerged(environ: Mapping[str, str]) -> bool:

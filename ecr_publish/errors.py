@@ -608,6 +608,22 @@ class PromotionFailed(PublishError):
         )
 
 
+class GitHubFailed(Exception):
+    """GitHub has not taken a report, which changes neither the verdict nor the exit code.
+
+    Args:
+        what: What happened, in one line.
+        why: Most likely why; may be empty.
+        fix: What to do, with the YAML to paste; may be empty.
+    """
+
+    def __init__(self, what: str, *, why: str = "", fix: str = "") -> None:
+        super().__init__("\n".join(filter(None, (what, why, fix))))
+        self.what = what
+        self.why = why
+        self.fix = fix
+
+
 class Cancelled(PublishError):
     """The run was cancelled or its runner shut down."""
 

@@ -144,11 +144,21 @@ class GateInputs:
     on_unsupported: OnUnjudged
     on_scan_error: OnUnjudged
     report_only: bool
-    report_file: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inputs(GateInputs, TagInputs, ImageInputs, AwsInputs):
+class ReportInputs:
+    """Where the verdict is shown beside log and summary."""
+
+    github_token: str | None = field(repr=False)
+    check_run: bool
+    comment: bool
+    sarif_file: str | None
+    report_file: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs(ReportInputs, GateInputs, TagInputs, ImageInputs, AwsInputs):
     """What the user asked for, typed. One field per input of an action.yml, `-` written as `_`."""
 
     job: Job
@@ -157,7 +167,7 @@ class Inputs(GateInputs, TagInputs, ImageInputs, AwsInputs):
 def parse(environ: Mapping[str, str]) -> Inputs:
     """Read every input; raises InvalidInputs naming all problems together."""
     reader = _Reader(environ)
-    groups = (_aws(reader), _image(reader), _tags(reader), _gate(reader))
+    groups = (_aws(reader), _image(reader), _tags(reader), _gate(reader), _reports(reader))
     given = {name: value for group in groups for name, value in vars(group).items()}
     inputs = Inputs(job=reader.given("job", one_of(Job), Job.PUBLISH), **given)
     # What cannot be read has its default here, of which nothing more is to be said.
@@ -275,7 +285,16 @@ def _gate(reader: _Reader) -> GateInputs:
         on_unsupported=reader.given("on-unsupported", one_of(OnUnjudged), OnUnjudged.FAIL),
         on_scan_error=reader.given("on-scan-error", one_of(OnUnjudged), OnUnjudged.FAIL),
         report_only=reader.given("report-only", boolean, default=False),
-        report_file=reader.optional("report-file", values.report_file),
+    )
+
+
+def _reports(reader: _Reader) -> ReportInputs:
+    return ReportInputs(
+        github_token=reader.optional("github-token", str),
+        check_run=reader.given("check-run", boolean, default=False),
+        comment=reader.given("comment", boolean, default=False),
+        sarif_file=reader.optional("sarif-file", str),
+        report_file=reader.given("report-file", lines_of(values.report_file), ()),
     )
 
 

@@ -11,7 +11,7 @@ from datetime import date, timezone
 from functools import partial
 
 from ecr_publish.context import read
-from ecr_publish.edges.ports import Edges, Registry, Workflow
+from ecr_publish.edges.ports import Edges, GitHub, Registry
 from ecr_publish.errors import Bug, Cancelled, PublishError
 from ecr_publish.evidence import gathered, look_for_baseline, scanned
 from ecr_publish.gate import judge
@@ -21,11 +21,7 @@ from ecr_publish.outcome import Outcome
 from ecr_publish.plan import Plan, make, refuse_unscanned, release_tags
 from ecr_publish.policy_file import effective
 from ecr_publish.promote import SIGNALS, leave, look, promote
-from ecr_publish.report.annotations import Annotation, annotations
-from ecr_publish.report.document import document
-from ecr_publish.report.log import lines
-from ecr_publish.report.outputs import outputs
-from ecr_publish.report.summary import summary
+from ecr_publish.reporting import begin, ignore_signals, report
 from ecr_publish.run import Run, Site
 from ecr_publish.scan import Evidence
 from ecr_publish.wait import Watch
@@ -50,12 +46,19 @@ def connect(environ: Mapping[str, str]) -> Edges:
     from ecr_publish.edges.workflow import GitHubWorkflow  # noqa: PLC0415
 
     clock, workflow = SystemClock(), GitHubWorkflow(environ)
+
+    def github(token: str) -> GitHub:
+        from ecr_publish.edges.github import GitHubApi  # noqa: PLC0415 - few runs need it
+
+        return GitHubApi(environ, clock, token)
+
     return Edges(
         clock=clock,
         workflow=workflow,
         checkout=GitCheckout(environ),
         engine=DockerEngine(environ, clock),
         cloud=Aws(environ, workflow.mask),
+        github=github,
     )
 
 
@@ -91,6 +94,8 @@ def line(environ: Mapping[str, str], run: Run) -> None:
         run.say(f"The policy: {', '.join(rules.files) or 'no file, so the inputs alone'}")
         plan = outcome.plan = make(inputs, context, commit, rules=rules, nonce=secrets.token_hex(4))
         run.say(f"{plan.repository} in {plan.region}, candidate tag {plan.candidate}")
+        run.edges.workflow.mask(plan.reports.token)
+        begin(run)
     with run.room("credentials"):
         registry = run.edges.cloud.connect(plan, from_fork=context.from_fork)
         run.say(plan.role.arn if plan.role else "The job's own AWS credentials")
@@ -110,57 +115,10 @@ def line(environ: Mapping[str, str], run: Run) -> None:
         leave(site, passed=verdict.may_promote)
 
 
-def report(edges: Edges, outcome: Outcome) -> None:
-    """Say how it ended in every place; from here on nothing interrupts.
-
-    One place that cannot be written keeps none of the others from being written, and never changes
-    the exit code.
-    """
-    _ignore_signals()
-    for write in (_write_file, _set_outputs, _write_log, _write_summary, _annotate):
-        try:
-            write(edges.workflow, outcome)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the others still count
-            said = f"A report could not be written: {error}"
-            edges.workflow.annotate(Annotation(message=said))
-
-
 def _cancel(*_: object) -> None:
     """Cancel at the first signal; a second one must not tear what then ends in good order."""
-    _ignore_signals()
+    ignore_signals()
     raise KeyboardInterrupt
-
-
-def _ignore_signals() -> None:
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _write_file(workflow: Workflow, outcome: Outcome) -> None:
-    path = outcome.plan.report_file if outcome.plan else None
-    if path:
-        workflow.write_file(path, document(outcome))
-        outcome.report_file = path
-
-
-def _set_outputs(workflow: Workflow, outcome: Outcome) -> None:
-    for name, value in outputs(outcome).items():
-        workflow.output(name, value)
-
-
-def _write_log(workflow: Workflow, outcome: Outcome) -> None:
-    for text in lines(outcome):
-        workflow.say(text)
-
-
-def _write_summary(workflow: Workflow, outcome: Outcome) -> None:
-    workflow.summary(summary(outcome))
-
-
-def _annotate(workflow: Workflow, outcome: Outcome) -> None:
-    # What failed comes first there, and last in the log.
-    for annotation in reversed(annotations(outcome)):
-        workflow.annotate(annotation)
 
 
 def _today(edges: Edges) -> date:

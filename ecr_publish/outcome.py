@@ -27,8 +27,8 @@ class Outcome:
     `reused` says that nothing was built, because an earlier run has made this image already, and
     `worn` which of the release tags were on it before.
     `candidate` is the candidate tag while the image has it. `seconds` are the rooms' durations;
-    where a room raised `error`, it is the last of them. `report_file` is the path of the JSON
-    report, once it is written.
+    where a room raised `error`, it is the last of them. `check` is the check run's number while it
+    is open; `report_files` and `sarif_file` are paths, once the files are written.
     """
 
     plan: Plan | None = None
@@ -40,7 +40,9 @@ class Outcome:
     verdict: Verdict | None = None
     promotion: Promotion = field(default_factory=Promotion)
     candidate: Tag | None = None
-    report_file: str = ""
+    check: int | None = None
+    report_files: list[str] = field(default_factory=list)
+    sarif_file: str = ""
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)

@@ -81,13 +81,33 @@ Source = Build | LocalImage | Existing | Merge
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reports:
+    """Where the run is reported beside log and summary.
+
+    Args:
+        files: Paths of reports, in the format that their ending names.
+        sarif: Path of the SARIF file; None for none.
+        check_on: The commit for a check run; empty for none.
+        comment_on: The pull request for a comment; None for none.
+        run_url: The run's page on GitHub.
+        token: For GitHub's API.
+    """
+
+    files: tuple[str, ...] = ()
+    sarif: str | None = None
+    check_on: str = ""
+    comment_on: int | None = None
+    run_url: str = ""
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """One run, decided. `scan_timeout` and `max_scan_age` are seconds; None is any age.
 
     `withheld` says why the run applies no release tags, and is empty where it does. `rebuild`
     builds also what is there already. `keeps_passed` and `keeps_refused` say whether the candidate
-    tag stays on an image that passed, and on one that did not. `report_file` is the path of the
-    JSON report, None for none.
+    tag stays on an image that passed, and on one that did not.
     """
 
     region: str
@@ -107,7 +127,7 @@ class Plan:
     policy: Policy
     scan_timeout: int
     max_scan_age: int | None
-    report_file: str | None
+    reports: Reports
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +193,7 @@ def make(
         policy=policy(inputs, rules),
         scan_timeout=inputs.scan_timeout,
         max_scan_age=inputs.max_scan_age,
-        report_file=inputs.report_file,
+        reports=_reports(inputs, context),
     )
 
 
@@ -286,6 +306,17 @@ def _keeps_refused(inputs: Inputs, withheld: str) -> bool:
     if inputs.on_refusal is None:
         return not withheld or inputs.promote is Promote.NEVER
     return inputs.on_refusal is OnRefusal.KEEP
+
+
+def _reports(inputs: Inputs, context: Context) -> Reports:
+    return Reports(
+        files=inputs.report_file,
+        sarif=inputs.sarif_file,
+        check_on=context.head_sha if inputs.check_run else "",
+        comment_on=context.pull_request if inputs.comment else None,
+        run_url=context.run_url,
+        token=inputs.github_token or "",
+    )
 
 
 def policy(inputs: Inputs, rules: Rules) -> Policy:

@@ -15,6 +15,7 @@ SHORTEST_SESSION, LONGEST_SESSION = 900, 43_200
 SHORTEST_SCAN_AGE = 300
 """A scan that has just ended has an age too; with less, no image could ever pass."""
 
+REPORTS = (".json", ".csv", ".html")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 _SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
@@ -158,11 +159,11 @@ def tag_template(line: str) -> str:
     return line
 
 
-def report_file(text: str) -> str:
-    """The path of a JSON report."""
-    if not text.endswith(".json"):
-        raise ValueError(f"{text!r} does not end in .json, which is the report's format")
-    return text
+def report_file(line: str) -> str:
+    """The path of a report, whose ending says in which format."""
+    if not line.endswith(REPORTS):
+        raise ValueError(f"{line!r} does not end in {', '.join(REPORTS)}, which is the format")
+    return line
 
 
 def reference(text: str) -> Tag | Digest:

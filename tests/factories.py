@@ -19,7 +19,7 @@ from ecr_publish.ignores import Ignore
 from ecr_publish.inputs import Inputs, Job, OnUnjudged, Promote
 from ecr_publish.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, Target
 from ecr_publish.outcome import Outcome, Promotion
-from ecr_publish.plan import Build, Plan, RepositoryState, Role
+from ecr_publish.plan import Build, Plan, Reports, RepositoryState, Role
 from ecr_publish.policy import Policy, Rules
 from ecr_publish.reference import Digest, FullTag, Repository, Tag
 from ecr_publish.scan import Evidence, Gap, Result, Unjudged
@@ -35,6 +35,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/visit-counter-publisher"
 COMPLETED_AT = datetime(2026, 8, 1, 12, 0, tzinfo=timezone.utc)
 DAY = date(2026, 8, 1)
 SHA = "0123456789abcdef0123456789abcdef01234567"
+RUN_URL = "https://github.com/org/visit-counter-app/actions/runs/42"
 CANDIDATE = Tag("candidate-42-1-0badcafe")
 
 
@@ -87,7 +88,11 @@ def make_inputs(**over: Any) -> Inputs:
         on_unsupported=OnUnjudged.FAIL,
         on_scan_error=OnUnjudged.FAIL,
         report_only=False,
-        report_file=None,
+        github_token=None,
+        check_run=False,
+        comment=False,
+        sarif_file=None,
+        report_file=(),
     )
     return replace(plain, **over)
 
@@ -105,6 +110,9 @@ def make_context(**over: Any) -> Context:
         scheduled=False,
         from_pull_request=False,
         from_fork=False,
+        head_sha=SHA,
+        pull_request=None,
+        run_url=RUN_URL,
     )
     return replace(plain, **over)
 
@@ -176,7 +184,7 @@ def make_plan(**over: Any) -> Plan:
         policy=make_policy(),
         scan_timeout=900,
         max_scan_age=None,
-        report_file=None,
+        reports=Reports(run_url=RUN_URL),
     )
     return replace(plain, **over)
 

@@ -16,6 +16,7 @@ from ecr_publish.origin import Commit, Origin
 from ecr_publish.plan import Build, Plan, RepositoryState
 from ecr_publish.reference import Digest, Repository, Tag
 from ecr_publish.report.annotations import Annotation
+from ecr_publish.report.check import Check
 from ecr_publish.scan import Answer, Coverage, Start
 
 TODAY = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -275,15 +276,56 @@ class FakeCloud:
         return self.registry
 
 
+@dataclass
+class FakeGitHub:
+    """Keeps what it was told; `failure` is raised by the method that `fails` names."""
+
+    fails: str = ""
+    failure: BaseException | None = None
+    token: str | None = None
+    started: list[tuple[str, str, str]] = field(default_factory=list)
+    checks: list[tuple[int, Check]] = field(default_factory=list)
+    comments: list[tuple[int, str]] = field(default_factory=list)
+
+    def __call__(self, token: str) -> FakeGitHub:
+        self.token = token
+        return self
+
+    def start_check(self, name: str, sha: str, details_url: str) -> int:
+        self._called("start_check")
+        self.started.append((name, sha, details_url))
+        return len(self.started)
+
+    def complete_check(self, number: int, check: Check) -> None:
+        self._called("complete_check")
+        self.checks.append((number, check))
+
+    def upsert_comment(self, issue: int, body: str) -> None:
+        self._called("upsert_comment")
+        self.comments.append((issue, body))
+
+    def _called(self, name: str) -> None:
+        if self.failure and self.fails == name:
+            raise self.failure
+
+
 def edges(
     cloud: FakeCloud,
     engine: FakeEngine,
     workflow: FakeWorkflow,
     clock: FakeClock,
     checkout: FakeCheckout,
+    github: FakeGitHub | None = None,
 ) -> Edges:
     """The fakes as the corridor takes them; mypy checks them against the Protocols here."""
-    return Edges(clock=clock, workflow=workflow, checkout=checkout, engine=engine, cloud=cloud)
+    return Edges(
+        clock=clock,
+        workflow=workflow,
+        checkout=checkout,
+        engine=engine,
+        cloud=cloud,
+        github=github or FakeGitHub(),
+    )
 
 
 def denied(operation: str) -> CallFailed:

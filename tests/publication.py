@@ -30,7 +30,7 @@ from ecr_publish.reference import Digest, Tag
 from local_ecr.faults import Fault, FaultPlan
 from local_ecr.server import LocalEcr
 from tests.factories import NAME, SHA
-from tests.fakes import FakeCheckout, FakeWorkflow
+from tests.fakes import FakeCheckout, FakeGitHub, FakeWorkflow
 from tests.images import push_image, push_index
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ class Publication:
     workflow: FakeWorkflow = field(default_factory=FakeWorkflow)
     built: list[Build] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
+    github: FakeGitHub = field(default_factory=FakeGitHub)
 
     def create(self, *, on_push: bool = True) -> None:
         """Create the repository, as its owner does."""
@@ -170,6 +171,7 @@ class Publication:
                 checkout=FakeCheckout(self.head, self.files),
                 engine=engine,
                 cloud=Aws({}, self.workflow.mask),
+                github=self.github,
             ),
         )
 

@@ -25,6 +25,7 @@ from urllib3.util import Retry
 
 from ecr_publish.edges.ports import Clock
 from ecr_publish.edges.web import retrying
+from ecr_publish.errors import GitHubFailed
 from ecr_publish.report.check import Check, Remark
 from ecr_publish.report.escape import printable
 
@@ -49,22 +50,6 @@ _CHECKS, _COMMENTS = "checks: write", "pull-requests: write"
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 401, 403, 404, 429, 500
 
 Kind = TypeVar("Kind")
-
-
-class GitHubFailed(Exception):
-    """GitHub has not taken a report, which changes neither the verdict nor the exit code.
-
-    Args:
-        what: What happened, in one line.
-        why: Most likely why; may be empty.
-        fix: What to do, with the YAML to paste; may be empty.
-    """
-
-    def __init__(self, what: str, *, why: str = "", fix: str = "") -> None:
-        super().__init__("\n".join(filter(None, (what, why, fix))))
-        self.what = what
-        self.why = why
-        self.fix = fix
 
 
 class _Fault(GitHubFailed):

@@ -15,6 +15,7 @@ from ecr_publish.origin import Commit, Origin
 from ecr_publish.plan import Build, Plan, RepositoryState
 from ecr_publish.reference import Digest, Repository, Tag
 from ecr_publish.report.annotations import Annotation
+from ecr_publish.report.check import Check
 from ecr_publish.scan import Answer, Coverage, Start
 
 
@@ -213,6 +214,22 @@ class Registry(Scans, Protocol):
         ...
 
 
+class GitHub(Protocol):
+    """Reports on GitHub, outside the job's own log; every method raises GitHubFailed."""
+
+    def start_check(self, name: str, sha: str, details_url: str) -> int:
+        """Open a check run on a commit, and no second one, and give its number."""
+        ...
+
+    def complete_check(self, number: int, check: Check) -> None:
+        """End a check run, then add its annotations."""
+        ...
+
+    def upsert_comment(self, issue: int, body: str) -> None:
+        """Write a comment on a pull request, in place of our own that begins with the same line."""
+        ...
+
+
 class Cloud(Protocol):
     """AWS as seen before there are credentials."""
 
@@ -230,3 +247,5 @@ class Edges:
     checkout: Checkout
     engine: Engine
     cloud: Cloud
+    github: Callable[[str], GitHub]
+    """Gives it for a token."""

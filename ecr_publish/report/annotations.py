@@ -12,7 +12,7 @@ from itertools import islice
 
 from ecr_publish.gate import Judgement
 from ecr_publish.outcome import Outcome
-from ecr_publish.plan import Build
+from ecr_publish.report.place import dockerfile, line_of
 from ecr_publish.report.wording import (
     NAMELESS,
     fixes,
@@ -39,25 +39,11 @@ class Annotation:
     line: int = 1
 
 
-def annotations(outcome: Outcome) -> tuple[Annotation, ...]:
+def annotated(outcome: Outcome) -> tuple[Annotation, ...]:
     """What failed first, then what lets the image through, then the findings that refuse it."""
     return tuple(
         replace(item, message=item.message[:_LONGEST]) for item in islice(_all(outcome), MOST)
     )
-
-
-def dockerfile(outcome: Outcome) -> str:
-    """The path of the Dockerfile that was built; empty where there is none in the checkout."""
-    source = outcome.plan.source if outcome.plan else None
-    if not isinstance(source, Build):
-        return ""
-    return source.file or f"{source.context.rstrip('/')}/Dockerfile".removeprefix("./")
-
-
-def line(item: Judgement) -> int:
-    """The Dockerfile's line that brought the first of a finding's packages; 1 if not known."""
-    lines = [package.layer.line for package in item.finding.packages if package.layer]
-    return next((number for number in lines if number), 1)
 
 
 def _all(outcome: Outcome) -> Iterator[Annotation]:
@@ -74,6 +60,7 @@ def _all(outcome: Outcome) -> Iterator[Annotation]:
 
 def _of_finding(outcome: Outcome, item: Judgement) -> Annotation:
     finding = item.finding
+    path, known = dockerfile(outcome)
     package = f" in {installed(finding)}" if installed(finding) else ""
     fixed = f", fixed in {fixes(finding)}" if fixes(finding) else ""
     why = title(item.ground, outcome.verdict.rules) if outcome.verdict else ""
@@ -81,6 +68,6 @@ def _of_finding(outcome: Outcome, item: Judgement) -> Annotation:
         message=f"{finding.stated_severity} {finding.name or NAMELESS}{package}{fixed}: {why}",
         title=finding.name or NAMELESS,
         error=bool(outcome.exit_code),
-        file=dockerfile(outcome),
-        line=line(item),
+        file=path if known else "",
+        line=line_of(finding),
     )

@@ -7,7 +7,6 @@ UTF-8 where many add up, of which there are never fewer.
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -16,11 +15,11 @@ from ecr_publish.errors import Cancelled
 from ecr_publish.findings import Finding
 from ecr_publish.gate import Decision, Ground, Judgement, Verdict
 from ecr_publish.outcome import Outcome
-from ecr_publish.plan import Build
 from ecr_publish.policy import Rules
 from ecr_publish.reference import Repository
 from ecr_publish.report.comment import sentence, shortened, statement, table, to_do
 from ecr_publish.report.escape import printable
+from ecr_publish.report.place import dockerfile, line_of
 from ecr_publish.report.wording import (
     NAMELESS,
     brought_by,
@@ -37,7 +36,6 @@ MOST_ROWS, MOST_BYTES = 100, 65_000
 """Of the table of findings that refuse."""
 
 _LONGEST_TITLE, _LONGEST_LINE, _LONGEST_SENTENCE = 255, 1000, 1000
-_DOCKERFILE = "Dockerfile"
 
 
 class Conclusion(Enum):
@@ -136,14 +134,14 @@ def _remarkable(verdict: Verdict | None) -> list[Judgement]:
 
 
 def _remarks(outcome: Outcome) -> Iterator[Remark]:
-    path, known = _dockerfile(outcome)
+    path, known = dockerfile(outcome)
     # What was waived has refused nothing.
     refusing = Level.WARNING if waiver(outcome) else Level.FAILURE
     rules = outcome.verdict.rules if outcome.verdict else Rules()
     for item in _remarkable(outcome.verdict)[:MOST_REMARKS]:
         yield Remark(
             path=path,
-            line=_line_number(item.finding) if known else 1,
+            line=line_of(item.finding) if known else 1,
             level=_LEVELS.get(item.ground, refusing),
             title=_line(_title(item.finding), _LONGEST_TITLE),
             message="\n".join(_line(text, _LONGEST_LINE) for text in _message(item, rules)),
@@ -166,22 +164,6 @@ def _message(item: Judgement, rules: Rules) -> Iterator[str]:
     if finding.platforms:
         yield f"Found on {', '.join(finding.platforms)}."
     yield from filter(None, (finding.description, finding.uri))
-
-
-def _dockerfile(outcome: Outcome) -> tuple[str, bool]:
-    """The Dockerfile's path in the repository, and whether it is known to lie there."""
-    source = outcome.plan.source if outcome.plan else None
-    if not isinstance(source, Build):
-        return _DOCKERFILE, False
-    path = posixpath.normpath(source.file or posixpath.join(source.context, _DOCKERFILE))
-    # A git repository, an address or standard input as the context; or what is outside of it all.
-    elsewhere = ":" in path or path.startswith(("/", "..", "-"))
-    return (_DOCKERFILE, False) if elsewhere else (printable(path), True)
-
-
-def _line_number(finding: Finding) -> int:
-    lines = (package.layer.line for package in finding.packages if package.layer)
-    return next(filter(None, lines), 1)
 
 
 def _line(text: str, longest: int) -> str:

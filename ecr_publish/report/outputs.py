@@ -33,7 +33,8 @@ def outputs(outcome: Outcome) -> dict[str, str]:
         "total": str(len(known.findings)) if known else "",
         "ignored": str(len(known.with_ground(Ground.IGNORED))) if known else "",
         "new": _new(known),
-        "report-file": outcome.report_file,
+        "report-file": "\n".join(outcome.report_files),
+        "sarif-file": outcome.sarif_file,
     }
 
 

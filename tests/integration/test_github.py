@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from dev.github import REPOSITORY, TOKEN, Description, Fault, GitHub, Unreachable
-from ecr_publish.edges.github import MOST_PAGES, PATIENCE, GitHubApi, GitHubFailed
+from ecr_publish.edges.github import MOST_PAGES, PATIENCE, GitHubApi
+from ecr_publish.errors import GitHubFailed
 from ecr_publish.report.check import Check, Conclusion, Level, Remark, check
 from ecr_publish.report.comment import comment
 from tests.factories import SHA, make_finding, make_outcome, make_plan, make_refusal
