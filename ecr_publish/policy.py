@@ -110,10 +110,8 @@ class Policy:
 
 
 _NO_RULES = ("files", "skipped", "places")
-ALLOWABLE = (
-    *(item.name for item in fields(Rules) if item.name not in _NO_RULES),
-    *("report_only", "warn"),
-)
+RULES = tuple(item.name for item in fields(Rules) if item.name not in _NO_RULES)
+ALLOWABLE = (*RULES, "report_only", "warn")
 """What a base may allow to be loosened, `-` written as `_`; `warn` are the on-… inputs."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from hashlib import sha256
 from importlib.resources import files
 
@@ -18,7 +18,7 @@ from ecr_publish.findings import count
 from ecr_publish.gate import Verdict
 from ecr_publish.outcome import Outcome
 from ecr_publish.plan import Plan
-from ecr_publish.policy import Rules
+from ecr_publish.policy import RULES, Rules
 from ecr_publish.report.page_findings import columns_of, findings
 from ecr_publish.report.page_markup import Html, element, lines, link, short, text, void
 from ecr_publish.report.remedies import remedies
@@ -39,7 +39,6 @@ from ecr_publish.scan import Result, in_words
 _HERE = files("ecr_publish.report")
 _STYLE = _HERE.joinpath("page.css").read_text(encoding="utf-8")
 _SCRIPT = _HERE.joinpath("page.js").read_text(encoding="utf-8")
-_RULES = tuple(item.name for item in fields(Rules) if item.name not in ("skipped", "places"))
 _NOT_ALL = "What ECR has named so far, which is not known to be all:"
 
 
@@ -220,7 +219,7 @@ def _findings(verdict: Verdict) -> Html:
 
 def _policy(rules: Rules, plan: Plan | None) -> Html:
     """Every rule that counted, also those that nobody has stated."""
-    everywhere = {name: rules.places.get(name, "default") for name in _RULES}
+    everywhere = {name: rules.places.get(name, "default") for name in RULES}
     ruled = stated(replace(rules, places=everywhere))
     named = {name for name, *_ in ruled}
     others = [entry for entry in _settings(plan) if entry[0] not in named] if plan else []

@@ -293,15 +293,28 @@ class Stage:
         return done.stdout
 
     @contextlib.contextmanager
-    def start(self, **inputs: str) -> Iterator[Step]:
-        """Start the step as action.yml does, without act; it is killed at the end if it lives."""
+    def start(
+        self,
+        *,
+        environment: Mapping[str, str] | None = None,
+        payload: Mapping[str, object] = PAYLOAD,
+        **inputs: str,
+    ) -> Iterator[Step]:
+        """Start the step as action.yml does, without act; it is killed at the end if it lives.
+
+        Args:
+            environment: What the runner tells the step beside what it always does.
+            payload: The webhook's payload.
+            inputs: Of the step, `-` written as `_`.
+        """
         with tempfile.TemporaryDirectory(dir=self.directory, prefix="step-") as name:
             files = Path(name)
-            environment = self._step_environment(files, inputs)
+            (files / "event.json").write_text(json.dumps(dict(payload)), encoding="utf-8")
+            given = {**self._step_environment(files, inputs), **(environment or {})}
             with (files / "log").open("wb") as log:
                 process = subprocess.Popen(
                     [str(act.CHECKOUT / "start.sh")],
-                    env=environment,
+                    env=given,
                     cwd=self.consumer,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -317,8 +330,6 @@ class Stage:
                     os.kill(child, signal.SIGKILL)
 
     def _step_environment(self, files: Path, inputs: Mapping[str, str]) -> dict[str, str]:
-        event = files / "event.json"
-        event.write_text(json.dumps(dict(PAYLOAD)), encoding="utf-8")
         for name in ("output", "summary"):
             (files / name).touch()
         # Kept from step to step, because making the step's environment anew takes a second.
@@ -336,7 +347,7 @@ class Stage:
             "GITHUB_RUN_ID": "42",
             "GITHUB_RUN_ATTEMPT": "1",
             "GITHUB_WORKSPACE": str(self.consumer),
-            "GITHUB_EVENT_PATH": str(event),
+            "GITHUB_EVENT_PATH": str(files / "event.json"),
             "GITHUB_OUTPUT": str(files / "output"),
             "GITHUB_STEP_SUMMARY": str(files / "summary"),
             "RUNNER_TEMP": str(self.directory / "temp"),
