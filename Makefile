@@ -53,6 +53,10 @@ lint: install ## Check style, types, import walls, actions and workflows
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions $(ACTIONS)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
 
+.PHONY: pictures
+pictures: install ## Draw the pictures of the docs anew (needs chromium)
+	$(BIN)/python -m dev.pictures
+
 .PHONY: bench
 bench: install ## Measure the wait, many findings, and the step as a whole
 	$(BIN)/python -m bench.verdict
