@@ -294,7 +294,9 @@ def _reports(reader: _Reader) -> ReportInputs:
         check_run=reader.given("check-run", boolean, default=False),
         comment=reader.given("comment", boolean, default=False),
         sarif_file=reader.optional("sarif-file", str),
-        report_file=reader.given("report-file", lines_of(values.report_file), ()),
+        report_file=tuple(
+            dict.fromkeys(reader.given("report-file", lines_of(values.report_file), ()))
+        ),
     )
 
 
@@ -335,6 +337,8 @@ def _conflicts(inputs: Inputs) -> Iterator[str]:
             f"after {inputs.role_duration_seconds} s; raise role-duration-seconds above "
             "build, scan and promotion together, or lower scan-timeout"
         )
+    if inputs.sarif_file in inputs.report_file:
+        yield "sarif-file: names a file of report-file too, and one would overwrite the other"
     host_region = inputs.registry.region if inputs.registry else None
     if host_region and inputs.aws_region and host_region != inputs.aws_region:
         yield (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import PurePath
 
 from ecr_publish.edges.ports import Edges
 from ecr_publish.outcome import Outcome
@@ -76,7 +75,9 @@ def _reports(outcome: Outcome) -> Iterator[Report]:
 
 
 def _write_file(edges: Edges, outcome: Outcome, *, path: str) -> None:
-    edges.workflow.write_file(path, _FORMATS[PurePath(path).suffix](outcome))
+    # Not the suffix, which a file `.json` has none of.
+    write = _FORMATS[path[path.rindex(".") :]]
+    edges.workflow.write_file(path, write(outcome))
     outcome.report_files.append(path)
 
 

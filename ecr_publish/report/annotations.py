@@ -24,7 +24,7 @@ from ecr_publish.report.wording import (
     waiver,
 )
 
-MOST, _LONGEST = 10, 4000
+MOST, _LONGEST, _LONGEST_TITLE = 10, 4000, 255
 TITLE = "ecr-publish"
 
 
@@ -42,7 +42,8 @@ class Annotation:
 def annotated(outcome: Outcome) -> tuple[Annotation, ...]:
     """What failed first, then what lets the image through, then the findings that refuse it."""
     return tuple(
-        replace(item, message=item.message[:_LONGEST]) for item in islice(_all(outcome), MOST)
+        replace(item, message=item.message[:_LONGEST], title=item.title[:_LONGEST_TITLE])
+        for item in islice(_all(outcome), MOST)
     )
 
 

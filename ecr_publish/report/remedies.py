@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ecr_publish.findings import Finding
 from ecr_publish.gate import Judgement
-from ecr_publish.report.wording import installed
+from ecr_publish.report.wording import NAMELESS, installed
 
 MOST_UPDATES, _MOST_VERSIONS = 5, 3
 
@@ -31,7 +31,7 @@ def _updates(findings: Sequence[Finding]) -> Iterator[_Update]:
         if not finding.from_base:
             groups.setdefault(installed(finding), []).append(finding)
     for packages, group in groups.items():
-        yield f"Update {packages} (fixed in {_versions(group)})", len(group)
+        yield f"Update {packages or NAMELESS} (fixed in {_versions(group)})", len(group)
 
 
 def _is_fixed(finding: Finding) -> bool:

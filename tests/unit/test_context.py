@@ -15,6 +15,7 @@ ENVIRONMENT = {
     "GITHUB_REF": "refs/heads/main",
     "GITHUB_EVENT_PATH": "/event.json",
     "RUNNER_ARCH": "X64",
+    "GITHUB_REPOSITORY": "org/visit-counter-app",
 }
 PUSH = {"repository": {"default_branch": "main"}}
 
@@ -34,6 +35,42 @@ def pull_request(head: Any, base: str = "org/app") -> dict[str, Any]:
 
 def test_read__push() -> None:
     assert run() == make_context()
+
+
+MERGED = "f" * 40
+"""On a pull request GITHUB_SHA is the commit that would come of merging it."""
+
+
+def test_head_sha__of_a_pull_request_is_where_github_shows_checks() -> None:
+    event = {"pull_request": {"number": 7, "head": {"sha": SHA}}}
+    context = run(event, GITHUB_SHA=MERGED)
+    assert (context.sha, context.head_sha, context.pull_request) == (MERGED, SHA, 7)
+
+
+@pytest.mark.parametrize(
+    "event", [{}, {"pull_request": None}, {"pull_request": {"head": None}}, {"number": 7}, []]
+)
+def test_head_sha__of_any_other_run_is_its_own(event: Any) -> None:
+    context = run(event, GITHUB_SHA=MERGED)
+    assert (context.head_sha, context.pull_request) == (MERGED, None)
+
+
+def test_pull_request__a_comment_on_one_is_no_run_for_it() -> None:
+    event = {"issue": {"number": 7, "pull_request": {"url": "https://api.github.com/x"}}}
+    assert run(event, GITHUB_EVENT_NAME="issue_comment").pull_request is None
+
+
+@pytest.mark.parametrize(
+    ("server", "address"),
+    [
+        ("https://github.com", "https://github.com"),
+        ("", "https://github.com"),
+        ("https://ghes.example:8443", "https://ghes.example:8443"),
+    ],
+)
+def test_run_url__also_on_github_enterprise_server(server: str, address: str) -> None:
+    expected = f"{address}/org/visit-counter-app/actions/runs/42"
+    assert run(GITHUB_SERVER_URL=server).run_url == expected
 
 
 def test_read__attempt() -> None:

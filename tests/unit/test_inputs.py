@@ -95,7 +95,11 @@ def test_parse__everything() -> None:
         on_unsupported="fail",
         on_scan_error="warn",
         report_only="true",
-        report_file="reports/scan.json",
+        github_token="ghs_hunter2",
+        check_run="true",
+        comment="true",
+        sarif_file="reports/scan.sarif",
+        report_file="reports/scan.json\nscan.csv\nscan.html",
     ) == Inputs(
         job=Job.PUBLISH,
         aws_region="cn-north-1",
@@ -138,7 +142,11 @@ def test_parse__everything() -> None:
         on_unsupported=OnUnjudged.FAIL,
         on_scan_error=OnUnjudged.WARN,
         report_only=True,
-        report_file="reports/scan.json",
+        github_token="ghs_hunter2",
+        check_run=True,
+        comment=True,
+        sarif_file="reports/scan.sarif",
+        report_file=("reports/scan.json", "scan.csv", "scan.html"),
     )
 
 
@@ -167,6 +175,30 @@ def test_parse__other_variables_are_not_read() -> None:
 
 def test_parse__build_args_stay_out_of_the_repr() -> None:
     assert "hunter2" not in repr(parsed(build_args="TOKEN=hunter2"))
+
+
+def test_s3_parse__token_stays_out_of_the_repr() -> None:
+    inputs = parsed(github_token="hunter2", check_run="true", comment="true")
+    assert inputs.github_token == "hunter2"
+    assert "hunter2" not in repr(inputs)
+
+
+def test_s3_parse__token_is_in_no_problem() -> None:
+    found = problems(github_token="hunter2", repository="", report_file="a.txt", check_run="yes")
+    assert len(found) == 3
+    assert "hunter2" not in repr(found)
+
+
+def test_report_file__each_is_written_once() -> None:
+    asked = parsed(report_file="b.json\n\n a.html \nb.json\nb.csv")
+    assert asked.report_file == ("b.json", "a.html", "b.csv")
+
+
+def test_report_file__all_bad_lines_at_once() -> None:
+    assert problem(report_file="a.json\nb.txt\nc.yml") == (
+        "report-file: 'b.txt' does not end in .json, .csv, .html, which is the format; "
+        "'c.yml' does not end in .json, .csv, .html, which is the format"
+    )
 
 
 def test_parse__all_problems_at_once() -> None:
@@ -221,7 +253,9 @@ def test_region__bad_input_does_not_fall_back() -> None:
         region({"AWS_REGION": "us-east-1"}, "Ireland")
 
 
-@pytest.mark.parametrize("name", ["create_repository", "promote_only_forward", "report_only"])
+@pytest.mark.parametrize(
+    "name", ["create_repository", "promote_only_forward", "report_only", "check_run", "comment"]
+)
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False), ("", False)])
 def test_boolean__off_by_default(name: str, text: str, value: bool) -> None:  # noqa: FBT001
     assert parsed(**{name: text}) == make_inputs(**{name: value})
@@ -301,6 +335,9 @@ def test_unknown_severity__every_word_is_a_severity() -> None:
         ("on_unsupported", "Warn", "'Warn' is not one of: fail, warn"),
         ("on_scan_error", "pass", "'pass' is not one of: fail, warn"),
         ("report_only", "yes", "'yes' is not a boolean"),
+        ("check_run", "yes", "'yes' is not a boolean"),
+        ("comment", "True", "'True' is not a boolean"),
+        ("report_file", "scan.sarif", "'scan.sarif' does not end in .json, .csv, .html"),
         ("job", "build", "'build' is not one of: publish, gate, merge"),
     ],
 )
@@ -429,6 +466,12 @@ def test_conflict__session_that_ends_before_the_wait(timeout: str) -> None:
 def test_conflict__session_that_outlasts_the_wait() -> None:
     assert parsed(scan_timeout="3599s").scan_timeout == 3599
     assert parsed(scan_timeout="6h", role_to_assume="").scan_timeout == 21_600
+
+
+def test_conflict__one_file_for_two_reports() -> None:
+    found = problem(sarif_file="a.json", report_file="b.csv\na.json")
+    assert found == "sarif-file: names a file of report-file too, and one would overwrite the other"
+    assert parsed(sarif_file="a.json", report_file="b/a.json").sarif_file == "a.json"
 
 
 def test_conflict__registry_of_another_region() -> None:

@@ -39,6 +39,7 @@ def test_s2_outcome__of_a_run_that_did_nothing() -> None:
     assert (outcome.candidate, outcome.reused, outcome.promotion.tags) == (None, False, ())
     assert (outcome.warnings, outcome.notes) == ([], [])
     assert outcome.own_seconds == 0
+    assert (outcome.check, outcome.report_files, outcome.sarif_file) == (None, [], "")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from ecr_publish.plan import (
     LocalImage,
     Merge,
     Plan,
+    Reports,
     Source,
     make,
     refuse_unscanned,
@@ -26,6 +27,7 @@ from tests.factories import (
     HOST,
     NAME,
     ROLE,
+    RUN_URL,
     SHA,
     make_build,
     make_context,
@@ -657,3 +659,45 @@ def test_refuse_unscanned__not_where_the_user_can_do_without_a_verdict(
             refuse_unscanned(plan, state)
     else:
         refuse_unscanned(plan, state)
+
+
+HEAD = "e" * 40
+
+
+def test_reports__all() -> None:
+    plan = planned(
+        {"head_sha": HEAD, "pull_request": 7, "run_url": "https://ghes.example/run"},
+        github_token="hunter2",
+        check_run=True,
+        comment=True,
+        sarif_file="a.sarif",
+        report_file=("a.json", "a.csv"),
+    )
+
+    assert plan.reports == Reports(
+        files=("a.json", "a.csv"),
+        sarif="a.sarif",
+        check_on=HEAD,
+        comment_on=7,
+        run_url="https://ghes.example/run",
+        token="hunter2",
+    )
+
+
+@pytest.mark.parametrize("pull_request", [None, 7])
+def test_reports__only_what_is_asked_for(pull_request: int | None) -> None:
+    plan = planned({"head_sha": HEAD, "pull_request": pull_request}, github_token="x")
+
+    assert plan.reports == Reports(run_url=RUN_URL, token="x")
+
+
+def test_reports__comment_needs_a_pull_request() -> None:
+    assert planned(comment=True).reports.comment_on is None
+    assert planned({"pull_request": 7}, comment=True).reports.comment_on == 7
+
+
+def test_s3_reports__token_is_in_no_repr() -> None:
+    plan = planned(github_token="hunter2", check_run=True)
+
+    assert plan.reports.token == "hunter2"
+    assert "hunter2" not in repr(plan)

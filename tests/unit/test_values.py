@@ -296,3 +296,15 @@ def test_reference__neither(text: str) -> None:
 
 def test_reference__digest_that_is_cut_short() -> None:
     assert said(values.reference, "sha256:12").startswith("'sha256:12' is not a digest")
+
+
+@pytest.mark.parametrize("line", ["scan.json", "a b/scan.csv", "/tmp/x.html", ".json", "a.b.json"])
+def test_report_file__taken(line: str) -> None:
+    assert values.report_file(line) == line
+
+
+@pytest.mark.parametrize("line", ["scan", "scan.JSON", "json", "scan.json.gz", "scan.json/", "."])
+def test_report_file__refused(line: str) -> None:
+    assert said(values.report_file, line) == (
+        f"{line!r} does not end in .json, .csv, .html, which is the format"
+    )

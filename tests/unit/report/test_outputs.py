@@ -3,6 +3,7 @@ import pytest
 from ecr_publish.errors import BuildFailed, PublishError
 from ecr_publish.gate import Decision, Ground
 from ecr_publish.outcome import Outcome, Promotion
+from ecr_publish.plan import Reports
 from ecr_publish.policy import Rules
 from ecr_publish.reference import ImageName, Tag
 from ecr_publish.report.outputs import outputs
@@ -39,6 +40,7 @@ EMPTY = {
     "ignored": "",
     "new": "",
     "report-file": "",
+    "sarif-file": "",
 }
 
 
@@ -65,6 +67,7 @@ def test_outputs__passed() -> None:
         "ignored": "0",
         "new": "",
         "report-file": "",
+        "sarif-file": "",
     }
 
 
@@ -165,7 +168,15 @@ def test_outputs__new_are_those_that_the_baseline_does_not_have(
     assert outputs(make_outcome(verdict=unknown))["new"] == ""
 
 
-def test_outputs__report_file_is_the_one_that_was_written() -> None:
-    plan = make_plan(report_file="scan.json")
-    assert outputs(make_outcome(plan=plan))["report-file"] == ""
-    assert outputs(make_outcome(plan=plan, report_file="scan.json"))["report-file"] == "scan.json"
+def test_outputs__files_are_those_that_were_written() -> None:
+    plan = make_plan(reports=Reports(files=("a.json", "a.csv", "a.html"), sarif="a.sarif"))
+    none = outputs(make_outcome(plan=plan))
+    assert (none["report-file"], none["sarif-file"]) == ("", "")
+    written = make_outcome(plan=plan, report_files=["a.json", "a.html"], sarif_file="a.sarif")
+    values = outputs(written)
+    assert (values["report-file"], values["sarif-file"]) == ("a.json\na.html", "a.sarif")
+
+
+def test_s3_outputs__token_is_none_of_them() -> None:
+    plan = make_plan(reports=Reports(token="hunter2", check_on="a", comment_on=7))
+    assert "hunter2" not in repr(outputs(make_outcome(plan=plan, check=7)))
