@@ -72,6 +72,8 @@ class Run:
     job: str | None = None
     action: Path | None = None
     """What `uses: org/ecr-publish@v1` means; a clean copy of this checkout by default."""
+    actions: Mapping[str, Path] = field(default_factory=dict)
+    """What other actions stand for that a workflow uses, by `owner/name@ref`."""
     home: Path | None = None
     """Kept when named, for tests that look at what a run leaves behind."""
     timeout: float = 300.0
@@ -262,6 +264,8 @@ def _arguments(call: Run, scratch: Path) -> list[str]:
         # classic store, the one that forgets its name first takes the image from the other.
         "--concurrent-jobs", "1",
         "--local-repository", f"{ACTION}={action}",
+        *(word for name, path in call.actions.items()
+          for word in ("--local-repository", f"{name}={path}")),
         # A machine's owner may keep .env and the like in the consumer; none of it is meant.
         *(f"--{kind}-file={os.devnull}" for kind in ("env", "secret", "var", "input")),
     ]  # fmt: skip

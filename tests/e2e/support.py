@@ -34,6 +34,8 @@ from local_ecr import LocalEcr
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
+STAND_INS = Path(__file__).parent / "actions"
+CODEQL = "github/codeql-action@5d4e8d1aca955e8d8589aabd499c5cae939e33c7"
 CONSUMER = Path(__file__).parent / "consumer"
 ACTION: Mapping[str, Any] = yaml.safe_load((act.CHECKOUT / "action.yml").read_text("utf-8"))
 PAYLOAD: Mapping[str, object] = {
@@ -243,6 +245,7 @@ class Stage:
                 environment={**environment, **self.engine.environment(), "KEEP": str(self.kept)},
                 variables={"REGISTRY": self.ecr.host, **_only(own, "AWS_ACCESS_KEY_ID")},
                 secrets=_only(own, "AWS_SECRET_ACCESS_KEY"),
+                actions={CODEQL: STAND_INS / "codeql-action"},
                 home=self.home,
             )
         )

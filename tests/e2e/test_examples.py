@@ -181,3 +181,14 @@ def test_staging_to_production__never_goes_back(here: Stage) -> None:
 
 def _docker_url(here: Stage, tag: str) -> str:
     return f"docker://{here.ecr.host}/{NAME}:{tag}"
+
+
+@one_store
+def test_code_scanning__gets_the_file_after_a_refusal_too(here: Stage) -> None:
+    here.ecr.set_scenario("vulnerable")
+    job = play(here, "code-scanning.yml")["publish"]
+
+    assert job.ended == "failure"
+    assert job.exit_codes == (9,)
+    sarif = json.loads((here.kept / "uploaded.sarif").read_text("utf-8"))
+    assert len(sarif["runs"][0]["results"]) == int(job.outputs()["total"])
