@@ -33,6 +33,8 @@ BATCH = 50
 """Annotations of one request: GitHub takes no more."""
 PATIENCE = 60.0
 """Seconds within which one report may be tried again."""
+UNREACHABLE_PATIENCE = 10.0
+"""Where nobody answers: a runner may have no way to GitHub's API at all."""
 PER_PAGE, MOST_PAGES = 100, 30
 """GitHub lets a pull request have 2,500 comments."""
 MOST_REDIRECTS = 3
@@ -56,10 +58,12 @@ class _Fault(GitHubFailed):
     """A failure that may pass.
 
     `pause` are the seconds that GitHub asks for; `taken` says that it may have done all the same
-    what it was asked to do.
+    what it was asked to do, `patience` for how many seconds such a fault is borne.
     """
 
-    def __init__(self, what: str, *, pause: float = 0.0, taken: bool) -> None:
+    def __init__(
+        self, what: str, *, pause: float = 0.0, taken: bool, patience: float = PATIENCE
+    ) -> None:
         super().__init__(
             what,
             why="Most often a passing fault at GitHub, or a proxy between the runner and GitHub.",
@@ -67,6 +71,7 @@ class _Fault(GitHubFailed):
         )
         self.pause = pause
         self.taken = taken
+        self.patience = patience
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +221,7 @@ class _Talk:
         self._task = task
         self._permission = permission
         self._trusted = trusted
-        self._ends = clock.now() + PATIENCE
+        self._began = clock.now()
         self._pause = 1.0
         self._http = retrying(Retry(0))
 
@@ -264,8 +269,10 @@ class _Talk:
         """The failure of this report; `did` is what GitHub did, as a verb."""
         return GitHubFailed(self._told(did), why=why, fix=fix)
 
-    def _fault(self, did: str, *, pause: float = 0.0, taken: bool) -> _Fault:
-        return _Fault(self._told(did), pause=pause, taken=taken)
+    def _fault(
+        self, did: str, *, pause: float = 0.0, taken: bool, patience: float = PATIENCE
+    ) -> _Fault:
+        return _Fault(self._told(did), pause=pause, taken=taken, patience=patience)
 
     def _told(self, did: str) -> str:
         return f"{self._task}: GitHub {did}"
@@ -274,7 +281,7 @@ class _Talk:
         """Wait before another attempt; raises the fault where patience would end before."""
         pause = max(fault.pause, self._pause)
         self._pause *= 2
-        if self._clock.now() + pause > self._ends:
+        if self._clock.now() + pause > self._began + fault.patience:
             raise fault
         self._clock.sleep(pause)
 
@@ -306,7 +313,8 @@ class _Talk:
         except (SSLError, ValueError) as error:
             raise self.failure(f"cannot be reached ({type(error).__name__})") from None
         except RequestException as error:
-            raise self._fault(f"cannot be reached ({type(error).__name__})", taken=True) from None
+            did = f"cannot be reached ({type(error).__name__})"
+            raise self._fault(did, taken=True, patience=UNREACHABLE_PATIENCE) from None
 
     def _refused(self, answer: Response) -> GitHubFailed:
         status, said = answer.status_code, self._said(answer)

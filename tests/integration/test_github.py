@@ -612,7 +612,7 @@ def test_address__that_nobody_answers_at_is_tried_again(clock: FakeClock) -> Non
     environ = {"GITHUB_API_URL": "http://127.0.0.1:1"}
     with pytest.raises(GitHubFailed, match=r"cannot be reached \(ConnectionError\)"):
         GitHubApi(environ, clock, TOKEN).start_check(NAME, SHA, RUN)
-    assert clock.sleeps == [1.0, 2.0, 4.0, 8.0, 16.0]
+    assert clock.sleeps == [1.0, 2.0, 4.0]
 
 
 def test_address__that_speaks_no_tls_is_not_tried_again(github: GitHub, clock: FakeClock) -> None:
