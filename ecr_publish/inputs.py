@@ -294,9 +294,7 @@ def _reports(reader: _Reader) -> ReportInputs:
         check_run=reader.given("check-run", boolean, default=False),
         comment=reader.given("comment", boolean, default=False),
         sarif_file=reader.optional("sarif-file", str),
-        report_file=tuple(
-            dict.fromkeys(reader.given("report-file", lines_of(values.report_file), ()))
-        ),
+        report_file=reader.given("report-file", lines_of(values.report_file), ()),
     )
 
 

@@ -310,7 +310,7 @@ def _keeps_refused(inputs: Inputs, withheld: str) -> bool:
 
 def _reports(inputs: Inputs, context: Context) -> Reports:
     return Reports(
-        files=inputs.report_file,
+        files=tuple(dict.fromkeys(inputs.report_file)),
         sarif=inputs.sarif_file,
         check_on=context.head_sha if inputs.check_run else "",
         comment_on=context.pull_request if inputs.comment else None,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from ecr_publish.findings import Finding, Layer, Package
 from ecr_publish.gate import Judgement, Verdict
 from ecr_publish.ignores import Ignore
 from ecr_publish.outcome import Outcome
 from ecr_publish.replay import VERSION
 from ecr_publish.report.wording import stated
-from ecr_publish.scan import Result
+from ecr_publish.scan import Gap, Result
 
 
 def document(outcome: Outcome) -> str:
@@ -36,7 +36,7 @@ def _document(outcome: Outcome) -> dict[str, Any]:
         "expired": [_ignore(item) for item in verdict.expired] if verdict else [],
         "stale": [_ignore(item) for item in verdict.stale] if verdict else [],
         "baseline": verdict.rules.baseline if verdict else None,
-        "gaps": [asdict(gap) for gap in outcome.evidence.gaps],
+        "gaps": outcome.evidence.gaps,
         "scans": [_scan(result) for result in outcome.evidence.results],
     }
 
@@ -83,12 +83,15 @@ def _scan(result: Result) -> dict[str, Any]:
         "unjudged": result.unjudged,
         "reason": result.reason,
         "counted": dict(result.counted),
-        "findings": [asdict(finding) for finding in result.findings],
+        "findings": result.findings,
     }
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401 - what json.dumps asks for
-    """What JSON has no word for: our enums, tags and digests, and times."""
+    """What JSON has no word for: findings and gaps, our enums, tags and digests, and times."""
+    if isinstance(value, (Finding, Package, Layer, Gap)):
+        # Not asdict, which copies all that is in them: there may be many.
+        return vars(value)
     if isinstance(value, Enum):
         return value.value
     return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -70,4 +70,5 @@ def _flat(text: str) -> str:
 
 def printable(text: str) -> str:
     """Text without what a terminal obeys, no file takes, or shows another text than there is."""
-    return _UNPRINTABLE.sub("\ufffd", text)
+    # Python calls none of it printable, and says that of almost any text at once.
+    return text if text.isprintable() else _UNPRINTABLE.sub("\ufffd", text)

@@ -85,4 +85,7 @@ def _cell(text: str) -> str:
     says "text". That counts at a cell's start and after a semicolon, at which a spreadsheet of a
     country with decimal commas splits a line, whatever quotes there are.
     """
-    return _FORMULA.sub(r"\1'", printable(" ".join(text.split())))
+    flat = printable(" ".join(text.split()))
+    # Most begin with a letter and have but one beginning, and there are very many of them.
+    harmless = flat[:1].isalnum() and ";" not in flat
+    return flat if harmless else _FORMULA.sub(r"\1'", flat)

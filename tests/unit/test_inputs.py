@@ -189,11 +189,6 @@ def test_s3_parse__token_is_in_no_problem() -> None:
     assert "hunter2" not in repr(found)
 
 
-def test_report_file__each_is_written_once() -> None:
-    asked = parsed(report_file="b.json\n\n a.html \nb.json\nb.csv")
-    assert asked.report_file == ("b.json", "a.html", "b.csv")
-
-
 def test_report_file__all_bad_lines_at_once() -> None:
     assert problem(report_file="a.json\nb.txt\nc.yml") == (
         "report-file: 'b.txt' does not end in .json, .csv, .html, which is the format; "

@@ -701,3 +701,9 @@ def test_s3_reports__token_is_in_no_repr() -> None:
 
     assert plan.reports.token == "hunter2"
     assert "hunter2" not in repr(plan)
+
+
+def test_reports__each_file_is_written_once() -> None:
+    plan = planned(report_file=("b.json", "a.html", "b.json"))
+
+    assert plan.reports.files == ("b.json", "a.html")
