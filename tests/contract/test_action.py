@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ecr_publish.errors import ExitCode
-from ecr_publish.inputs import PREFIX, Inputs, Job, parse, variable
+from ecr_publish.inputs import PREFIX, Inputs, Job, ReportInputs, parse, variable
 from ecr_publish.report.outputs import outputs
 from tests.factories import make_digest, make_outcome
 
@@ -93,9 +93,18 @@ def test_s1_inputs__code_takes_the_action_for_what_it_is(job: Job) -> None:
 
 @each
 def test_inputs__have_no_default_in_the_action(job: Job) -> None:
-    # An empty input is one that was not given, so that the code alone knows the defaults.
+    # An empty input is one that was not given, so that the code alone knows the defaults. But the
+    # job's token reaches a step by an expression only, and never without being asked for.
     declared = ACTIONS[job]["inputs"]
-    assert [name for name, item in declared.items() if "default" in item] == []
+    defaults = {name: item["default"] for name, item in declared.items() if "default" in item}
+    assert defaults == {"github-token": "${{ github.token }}"}
+
+
+@each
+def test_reports__each_action_has_all_of_them(job: Job) -> None:
+    ours = {field.name.replace("_", "-") for field in fields(ReportInputs)}
+    assert ours <= set(ACTIONS[job]["inputs"])
+    assert {"report-file", "sarif-file"} <= set(ACTIONS[job]["outputs"])
 
 
 @pytest.mark.parametrize(

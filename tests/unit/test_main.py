@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from ecr_publish import reporting
 from ecr_publish.errors import BuildFailed, Cancelled, ExitCode
-from ecr_publish.main import STARTED, connect, main, report, run
+from ecr_publish.main import STARTED, connect, main, run
 from ecr_publish.outcome import Outcome
+from ecr_publish.plan import Reports
 from ecr_publish.policy import Rules
 from ecr_publish.replay import read
-from ecr_publish.scan import Answer, Evidence, Gap, NoScan, Unjudged
+from ecr_publish.reporting import report
+from ecr_publish.scan import NO_SCAN, Answer, Evidence, Gap, NoScan, Unjudged
 from tests.factories import (
     COMPLETED_AT,
     SHA,
@@ -149,7 +152,7 @@ def test_s6_report_file__of_a_run_that_is_cancelled_in_the_wait() -> None:
 
 
 def test_s6_report_file__what_was_scanned_is_there_where_the_gate_was_not_reached() -> None:
-    world = World()
+    world = World(make_page(make_finding("CVE-1", arn="arn:1"), completed_at=COMPLETED_AT))
     world.checkout.files[".ecr-publish.yml"] = b"known-exploited: fail\n"
     world.registry.refused["exploits"] = KeyError("bug")
     assert world.run() == ExitCode.BUG
@@ -194,7 +197,7 @@ def test_report__document_that_cannot_be_made_keeps_no_other_place_from_being_wr
     def broken(_: Outcome) -> str:
         raise TypeError("bug")
 
-    monkeypatch.setattr("ecr_publish.main.document", broken)
+    monkeypatch.setitem(reporting._FORMATS, ".json", broken)
     world = World(make_page(completed_at=COMPLETED_AT))
     assert world.run() == ExitCode.PASSED
     assert ("warning", "ecr-publish", "A report could not be written: bug") in (
@@ -248,12 +251,13 @@ def test_s1_baseline__without_a_complete_scan_passes_nothing() -> None:
     world = World(clean, NoScan())
     world.registry.tags["latest"] = str(EARLIER.digest)
     assert world.run(baseline="latest", fail_on="new") == ExitCode.SCAN
-    assert world.said["reason"].startswith("the baseline latest: no verdict within scan-timeout")
+    assert world.said["reason"] == f"the baseline latest: {NO_SCAN}"
     assert world.registry.tags.keys() == {"latest"}
 
 
 def test_exploits__that_may_not_be_asked_for_pass_nothing() -> None:
-    world = World(make_page(make_finding(severity="LOW"), completed_at=COMPLETED_AT))
+    low = make_finding(severity="LOW", arn="arn:1")
+    world = World(make_page(low, completed_at=COMPLETED_AT))
     world.checkout.files[".ecr-publish.yml"] = b"epss-threshold: 0.5\n"
     world.registry.refused["exploits"] = denied("BatchGetFindingDetails")
     assert world.run() == ExitCode.SCAN
@@ -283,10 +287,12 @@ def test_s6_main__first_signal_cancels_and_a_second_one_tears_nothing(
 def test_connect__builds_every_real_edge_and_asks_the_world_nothing() -> None:
     """The guard of the unit tests sees to the second part."""
     real = connect({})
-    modules = {type(edge).__module__ for edge in vars(real).values()}
+    edges = {name: edge for name, edge in vars(real).items() if name != "github"}
+    edges["github"] = real.github("hunter2")
+    modules = {type(edge).__module__ for edge in edges.values()}
     assert modules == {
         f"ecr_publish.edges.{name}"
-        for name in ("clock", "credentials", "engine", "git", "workflow")
+        for name in ("clock", "credentials", "engine", "git", "github", "workflow")
     }
 
 
@@ -305,7 +311,7 @@ def test_run__counts_its_time_from_the_start_of_the_step(ago: float) -> None:
 def test_report__gap_that_the_user_does_without_is_told_in_log_summary_and_file() -> None:
     gap = Gap(kind=Unjudged.EXPLOIT, reason="it was not told")
     outcome = make_outcome(
-        plan=make_plan(report_file="a.json"),
+        plan=make_plan(reports=Reports(files=("a.json",))),
         evidence=Evidence(results=(make_result(),), gaps=(gap,)),
         verdict=make_verdict(gaps=(gap,)),
     )

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -33,7 +34,7 @@ GAP = Gap(kind=Unjudged.EXPLOIT, reason="it was not told")
 ENDED = make_ignore("CVE-1", until=date(2026, 7, 31))
 
 
-def refused(number: int = 1, **over: object) -> Outcome:
+def refused(number: int = 1, **over: Any) -> Outcome:
     verdict = make_refusal(*make_findings(high=number))
     return make_outcome(verdict=verdict, promotion=Promotion(), **over)
 

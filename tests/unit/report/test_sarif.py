@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]  # check-jsonschema brings it
+import jsonschema  # check-jsonschema brings it
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
