@@ -280,9 +280,10 @@ def test_s1__refused_image_gets_no_release_tag() -> None:
     assert one.workflow.outputs["tags"] == ""
     assert one.workflow.outputs["candidate"].startswith(f"{URI}:candidate-42-2-")
     assert one.workflow.outputs["critical"] == "1"
-    (annotation,) = one.workflow.annotations
-    assert annotation[0] == "error"
-    assert "1 CRITICAL" in annotation[2]
+    finding, refusal = one.workflow.annotations
+    assert {finding[0], refusal[0]} == {"error"}
+    assert "1 CRITICAL" in refusal[2]
+    assert finding[1] == "CVE-0"
     assert one.workflow.markdown.startswith("## ❌ Refused")
 
 
@@ -293,9 +294,9 @@ def test_s1__report_only_promotes_and_says_so() -> None:
 
     assert "0123456" in one.registry.tags
     assert one.workflow.outputs["verdict"] == "refused"
-    (annotation,) = one.workflow.annotations
-    assert annotation[0] == "warning"
-    assert "report-only: true" in annotation[2]
+    finding, waiver = one.workflow.annotations
+    assert {finding[0], waiver[0]} == {"warning"}
+    assert "report-only: true" in waiver[2]
     assert "report-only: true" in one.workflow.markdown
     assert any("report-only: true" in line for line in one.workflow.log)
 
@@ -639,8 +640,9 @@ def test_s6__a_report_that_cannot_be_written_keeps_no_other_from_being_written(f
 
     assert one.walk() == 9
 
-    assert [kind for kind, _, _ in one.workflow.annotations] == ["warning", "error"]
+    assert [kind for kind, _, _ in one.workflow.annotations] == ["warning", "error", "error"]
     assert "no space left" in one.workflow.annotations[0][2]
+    assert one.workflow.annotations[-1][2].startswith("Refused: ")
     assert bool(one.workflow.markdown) == (fails == "output")
     assert bool(one.workflow.outputs) == (fails == "summary")
 

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecr_publish.edges.workflow import GitHubWorkflow
+from ecr_publish.outcome import Outcome
+from ecr_publish.report.annotations import Annotation, annotated
+from ecr_publish.report.escape import printable
+from ecr_publish.report.log import lines
+from tests.e2e.support import obeyed
+from tests.unit.report.test_escape import TEXT
+from tests.unit.report.test_page import broken, everywhere
 
 
 @pytest.fixture
@@ -89,12 +100,78 @@ def test_s3__every_line_of_a_secret_is_masked(
 def test_annotations__are_escaped(
     workflow: GitHubWorkflow, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    workflow.error("a,b:c", "50%\nnext")
-    workflow.warning("w", "x")
+    workflow.annotate(Annotation(title="a,b:c", message="50%\nnext", error=True))
+    workflow.annotate(Annotation(title="w", message="x"))
 
     assert capfd.readouterr().out == (
         "::error title=a%2Cb%3Ac::50%25%0Anext\n::warning title=w::x\n"
     )
+
+
+def test_annotations__have_a_place_only_where_a_file_is_named(
+    workflow: GitHubWorkflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    workflow.annotate(Annotation(message="x", file="", line=9))
+    workflow.annotate(Annotation(message="x", file="app/Dockerfile"))
+    workflow.annotate(Annotation(message="x", file="50%,a:b\r\n::error::x", line=7))
+
+    assert capfd.readouterr().out.splitlines() == [
+        "::warning title=ecr-publish::x",
+        "::warning title=ecr-publish,file=app/Dockerfile,line=1::x",
+        "::warning title=ecr-publish,file=50%25%2Ca%3Ab%0D%0A%3A%3Aerror%3A%3Ax,line=7::x",
+    ]
+
+
+@given(TEXT, TEXT, TEXT)
+def test_annotations__any_text_is_one_command_and_says_what_it_is(
+    title: str, message: str, file: str
+) -> None:
+    given = Annotation(title=title, message=message, file=f"x{file}", line=7, error=True)
+    out = StringIO()
+    with redirect_stdout(out):
+        GitHubWorkflow({}).annotate(given)
+
+    raw = out.getvalue().encode()
+    assert obeyed(raw) == ["error"]
+    assert len(re.split("[\r\n]", raw.decode())) == 2
+    properties, said = raw.decode()[:-1].removeprefix("::error ").split("::", 1)
+    assert unescaped(said) == printable(message)
+    assert [item.split("=", 1) for item in properties.split(",")] == [
+        ["title", escaped(title)],
+        ["file", escaped(f"x{file}")],
+        ["line", "7"],
+    ]
+
+
+@given(st.sampled_from([everywhere, broken]), TEXT)
+def test_log__any_text_of_others_is_obeyed_by_no_runner(
+    make: Callable[[str], Outcome], text: str
+) -> None:
+    outcome, out = make(text), StringIO()
+    workflow = GitHubWorkflow({})
+    with redirect_stdout(out):
+        for line in lines(outcome):
+            workflow.say(line)
+        said = out.tell()
+        for item in annotated(outcome):
+            workflow.annotate(item)
+
+    raw = out.getvalue()
+    assert obeyed(raw[:said].encode()) == []
+    kinds = ["error" if item.error else "warning" for item in annotated(outcome)]
+    assert obeyed(raw[said:].encode()) == kinds
+
+
+def unescaped(text: str) -> str:
+    """What the runner makes of a command's data (actions/runner: ActionCommand.cs)."""
+    for mark, character in (("%0D", "\r"), ("%0A", "\n"), ("%25", "%")):
+        text = text.replace(mark, character)
+    return text
+
+
+def escaped(text: str) -> str:
+    marks = {"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"}
+    return "".join(marks.get(character, character) for character in printable(text))
 
 
 SURROGATE = "one \ud800\udfff two \udcff \x1b[31m"
@@ -103,8 +180,8 @@ SURROGATE = "one \ud800\udfff two \udcff \x1b[31m"
 def test_annotations__take_what_no_file_takes(
     workflow: GitHubWorkflow, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    workflow.error("ecr-publish", SURROGATE)
-    workflow.warning("ecr-publish", SURROGATE)
+    workflow.annotate(Annotation(message=SURROGATE, error=True))
+    workflow.annotate(Annotation(message=SURROGATE))
     workflow.say(SURROGATE)
 
     error, warning, said = capfd.readouterr().out.splitlines()
@@ -155,3 +232,37 @@ def test_read_text__of_a_file(workflow: GitHubWorkflow, tmp_path: Path) -> None:
     (tmp_path / "event.json").write_text("{}", encoding="utf-8")
 
     assert workflow.read_text(str(tmp_path / "event.json")) == "{}"
+
+
+def test_write_file__from_the_workspace_with_its_folders(tmp_path: Path) -> None:
+    workflow = GitHubWorkflow({"GITHUB_WORKSPACE": str(tmp_path)})
+
+    workflow.write_file("a/b/scan.csv", "one\r\ntwo\r\n")
+    workflow.write_file("a/b/scan.csv", "three ✅\r\n")
+
+    assert (tmp_path / "a/b/scan.csv").read_bytes() == "three ✅\r\n".encode()
+
+
+def test_write_file__of_a_whole_path(tmp_path: Path) -> None:
+    path = tmp_path / "elsewhere" / "scan.json"
+
+    GitHubWorkflow({"GITHUB_WORKSPACE": "/nowhere"}).write_file(str(path), SURROGATE)
+
+    assert path.read_text("utf-8").startswith("one ?")
+
+
+def test_write_file__without_a_workspace_from_where_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    GitHubWorkflow({}).write_file("scan.json", "{}")
+
+    assert (tmp_path / "scan.json").read_text() == "{}"
+
+
+def test_write_file__where_a_folder_is(tmp_path: Path) -> None:
+    (tmp_path / "scan.json").mkdir()
+
+    with pytest.raises(IsADirectoryError):
+        GitHubWorkflow({"GITHUB_WORKSPACE": str(tmp_path)}).write_file("scan.json", "{}")
