@@ -16,6 +16,7 @@ from ecr_publish.build import Builder
 from ecr_publish.errors import (
     BuildFailed,
     CallFailed,
+    GitHubFailed,
     ImageMissing,
     NoCredentials,
     OidcUnavailable,
@@ -30,6 +31,7 @@ from ecr_publish.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
 from ecr_publish.origin import Commit, Origin
 from ecr_publish.plan import RepositoryState
 from ecr_publish.reference import Digest, Tag
+from ecr_publish.report.check import Check, Conclusion
 from ecr_publish.scan import Answer, NoScan, Unreachable
 from ecr_publish.scanning import Frequency, Scanning, ScanType
 from tests.fakes import (
@@ -38,6 +40,7 @@ from tests.fakes import (
     FakeClock,
     FakeCloud,
     FakeEngine,
+    FakeGitHub,
     FakeRegistry,
     FakeWorkflow,
     denied,
@@ -100,6 +103,7 @@ class Run:
     clock: FakeClock
     checkout: FakeCheckout = field(default_factory=lambda: FakeCheckout(Commit(sha=SHA, time=MINE)))
     event: dict[str, str] = field(default_factory=dict)
+    github: FakeGitHub = field(default_factory=FakeGitHub)
 
     def walk(self, **inputs: str) -> int:
         environ = {
@@ -115,8 +119,8 @@ class Run:
             **self.event,
         }
         environ |= {f"ECR_PUBLISH_{name.upper()}": value for name, value in inputs.items()}
-        fakes = edges(self.cloud, self.engine, self.workflow, self.clock, self.checkout)
-        return run(environ, fakes)
+        fakes = (self.cloud, self.engine, self.workflow, self.clock, self.checkout, self.github)
+        return run(environ, edges(*fakes))
 
     def hold(self, tag: str, origin: Origin | None, text: str = "other") -> str:
         """Let a tag be on an image with this origin; gives its digest."""
@@ -1409,3 +1413,214 @@ def test_s2_policy__mistake_stops_everything_before_the_build(policy: str) -> No
 
 def test_s2_policy__named_file_that_is_missing_is_no_policy() -> None:
     assert prepare(page()).walk(policy_file="policies/web.yml") == 2
+
+
+# --- reports on GitHub
+
+TOKEN = "ghs_hunter2"
+REPORTED = {"github_token": TOKEN, "check_run": "true", "comment": "true"}
+HEAD = "e" * 40
+OF_A_PULL_REQUEST = {"pull_request": {"number": 7, "head": {"sha": HEAD}}}
+NOT_ALLOWED = GitHubFailed("the check run could not be started: GitHub answered 403", fix="Add it.")
+
+
+def reported(*answers: Answer | BaseException, event: object = None) -> Run:
+    """A run for a pull request, with a check run and a comment."""
+    one = prepare(*answers)
+    one.workflow = FakeWorkflow({"/event.json": json.dumps(event or OF_A_PULL_REQUEST)})
+    return one
+
+
+def ended(one: Run) -> Check:
+    """The only check of the run, which is over."""
+    assert one.github.started == [
+        ("ECR scan / team/app", HEAD, "https://github.com/org/app/actions/runs/42")
+    ]
+    ((number, check),) = one.github.checks
+    assert number == 1
+    return check
+
+
+def fails(room: str, failure: BaseException) -> Run:
+    """A run in which this room raises."""
+    one = reported(page())
+    if room in ("build", "push"):
+        one.engine.fails, one.engine.failure = room, failure
+    elif room == "credentials":
+        one.cloud.failure = failure
+    else:
+        one.registry.refused[room] = failure
+    return one
+
+
+TAKEN = TagTaken("latest", "sha256:other", "team/app", "Meanwhile.")
+REPOSITORY_IS_KNOWN = {"GITHUB_REPOSITORY": "org/app"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "inputs", "code", "conclusion"),
+    [
+        (page("LOW"), {}, 0, Conclusion.SUCCESS),
+        (page("CRITICAL"), {}, 9, Conclusion.FAILURE),
+        (NoScan(), {}, 7, Conclusion.FAILURE),
+        (page("CRITICAL"), {"report_only": "true"}, 0, Conclusion.NEUTRAL),
+        (NoScan(), {"on_timeout": "warn"}, 0, Conclusion.NEUTRAL),
+    ],
+)
+def test_s6_check__says_what_the_step_says(
+    answer: Answer, inputs: dict[str, str], code: int, conclusion: Conclusion
+) -> None:
+    one = reported(answer)
+    one.event |= REPOSITORY_IS_KNOWN
+
+    assert one.walk(**REPORTED, **inputs) == code
+
+    assert ended(one).conclusion is conclusion
+    assert one.workflow.outputs["reason"] in ended(one).title
+    ((issue, body),) = one.github.comments
+    assert issue == 7
+    assert body.startswith("<!-- ecr-publish: team/app -->\n")
+
+
+@pytest.mark.parametrize(
+    "room",
+    [
+        *("credentials", "repository", "holders", "login", "build", "push", "manifest", "scan"),
+        "put 0123456",
+    ],
+)
+@pytest.mark.parametrize(
+    ("failure", "code", "conclusion"),
+    [
+        (NoCredentials(), 3, Conclusion.FAILURE),
+        (KeyboardInterrupt(), 130, Conclusion.CANCELLED),
+        (ZeroDivisionError("boom"), 70, Conclusion.FAILURE),
+    ],
+)
+def test_s6_check__is_over_whichever_room_the_run_ends_in(
+    room: str, failure: BaseException, code: int, conclusion: Conclusion
+) -> None:
+    one = fails(room, failure)
+    one.event |= REPOSITORY_IS_KNOWN
+
+    ending = one.walk(**REPORTED, promote="always")
+
+    assert ending == (8 if (room, code) == ("put 0123456", 3) else code)
+    assert ended(one).conclusion is conclusion
+    assert len(one.github.comments) == 1
+    assert one.workflow.outputs["verdict"] in ("unknown", "passed")
+    assert one.workflow.markdown.startswith("## ❌")
+
+
+def test_s6_check__of_a_promotion_that_ended_half_way() -> None:
+    one = fails("put latest", TAKEN)
+    one.event |= REPOSITORY_IS_KNOWN
+
+    assert one.walk(**REPORTED, promote="always", tags="1.0\nlatest") == 8
+
+    assert ended(one).conclusion is Conclusion.FAILURE
+    assert ended(one).title.startswith("Published in part: ")
+    assert one.workflow.outputs["verdict"] == "passed"
+
+
+def test_check__is_begun_after_the_plan_and_before_anything_is_touched() -> None:
+    one = fails("credentials", NoCredentials())
+
+    one.walk(**REPORTED)
+
+    assert len(one.github.started) == 1
+    assert one.engine.calls == []
+
+
+def test_check__of_a_run_without_a_plan_was_never_begun() -> None:
+    one = reported(page())
+
+    assert one.walk(**REPORTED, severity_threshold="severe") == 2
+
+    assert (one.github.started, one.github.checks, one.github.comments) == ([], [], [])
+
+
+@pytest.mark.parametrize(("answer", "code"), [(page(), 0), (page("HIGH"), 9), (NoScan(), 7)])
+def test_check__that_may_not_be_begun_is_a_note_and_changes_no_exit_code(
+    answer: Answer, code: int
+) -> None:
+    one = reported(answer)
+    one.github.fails, one.github.failure = "start_check", NOT_ALLOWED
+
+    assert one.walk(**REPORTED) == code
+
+    assert one.github.checks == []
+    assert len(one.github.comments) == 1
+    assert "GitHub answered 403" in one.workflow.markdown
+    assert not [text for *_, text in one.workflow.annotations if "403" in text]
+
+
+@pytest.mark.parametrize("name", ["complete_check", "upsert_comment"])
+@pytest.mark.parametrize(("answer", "code"), [(page(), 0), (page("HIGH"), 9), (NoScan(), 7)])
+def test_github__that_fails_at_the_end_changes_no_exit_code(
+    answer: Answer, code: int, name: str
+) -> None:
+    one = reported(answer)
+    one.github.fails, one.github.failure = name, ConnectionError("reset by peer")
+
+    assert one.walk(**REPORTED) == code
+
+    assert one.warnings[-1] == "A report could not be written: reset by peer"
+    assert one.workflow.outputs["verdict"]
+
+
+@pytest.mark.parametrize("event", [{"ref": "refs/heads/main"}, {"issue": {"number": 7}}])
+def test_comment__only_on_a_pull_request(event: object) -> None:
+    one = reported(page("HIGH"), event=event)
+
+    one.walk(**REPORTED)
+
+    ((_, sha, _),) = one.github.started
+    assert sha == SHA
+    assert one.github.comments == []
+
+
+def test_github__is_left_alone_where_nobody_asks_for_it() -> None:
+    one = reported(page("HIGH"))
+
+    one.walk(github_token=TOKEN, check_run="false", comment="false")
+
+    assert one.github.token is None
+
+
+def test_s3_token__is_masked_before_it_is_used_and_said_nowhere() -> None:
+    one = fails("push", ZeroDivisionError("boom"))
+
+    def masked(token: str) -> FakeGitHub:
+        assert one.workflow.masked == [TOKEN]
+        return one.github
+
+    run_edges = edges(one.cloud, one.engine, one.workflow, one.clock, one.checkout, one.github)
+    environ = {f"ECR_PUBLISH_{name.upper()}": text for name, text in REPORTED.items()}
+    environ |= {
+        "GITHUB_SHA": SHA,
+        "GITHUB_RUN_ID": "42",
+        "GITHUB_WORKSPACE": "/workspace",
+        "GITHUB_EVENT_PATH": "/event.json",
+        "ECR_PUBLISH_AWS_REGION": "eu-west-1",
+        "ECR_PUBLISH_REPOSITORY": "team/app",
+        "ECR_PUBLISH_REPORT_FILE": "a.json\na.csv\na.html",
+        "ECR_PUBLISH_SARIF_FILE": "a.sarif",
+    }
+
+    assert run(environ, replace(run_edges, github=masked)) == 70
+
+    told = (
+        one.workflow.log,
+        one.workflow.raw,
+        one.workflow.markdown,
+        one.workflow.outputs,
+        one.workflow.annotations,
+        one.workflow.written,
+        one.github.checks,
+        one.github.comments,
+        one.engine.calls,
+    )
+    assert len(one.github.checks) == len(one.github.comments) == 1
+    assert [*one.workflow.written] == ["a.json", "a.csv", "a.html", "a.sarif"]
+    assert TOKEN not in repr(told)
