@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecr_publish.errors import (
     CallFailed,
@@ -667,3 +669,66 @@ def test_policy__states_each_rule_once_and_where() -> None:
         "| stale-ignores | fail | base.yml, line 2 |\n"
         "| only-fixable | false | the input only-fixable |\n\n</details>"
     ) in text
+
+
+# --- next steps
+
+
+def test_steps__say_which_update_fixes_how_many_before_the_advice() -> None:
+    text = summary(refused())
+    steps = text.partition("### What to do next\n\n")[2]
+    assert steps.startswith(
+        "- Update openssl 3.0.1-r0, libcrypto3 3.0.1-r0 (fixed in 3.0.13-r0): fixes 1 of 3\n\n"
+        "Update the base image and the packages named here"
+    )
+
+
+def test_steps__where_nothing_is_fixed_there_is_the_advice_alone() -> None:
+    text = summary(make_outcome(verdict=make_refusal(make_finding())))
+    assert "### What to do next\n\nUpdate the base image" in text
+
+
+@pytest.mark.parametrize("make", [passed, error_with_fix, bad_inputs, promotion_failed_in_part])
+def test_steps__none_where_there_is_nothing_to_fix(make: Callable[[], Outcome]) -> None:
+    assert "What to do next" not in summary(make())
+
+
+# --- the time line
+
+
+BARS = re.compile(r"  ([a-z]+) \(([0-9]+\.[0-9]) s\) : ([0-9]+), ([0-9]+)")
+
+
+def chart(**seconds: float) -> list[tuple[str, str, int, int]]:
+    """The bars: room, duration, begin and end in milliseconds."""
+    text = summary(make_outcome(seconds=seconds))
+    assert text.count("```mermaid\n") == 1
+    content = text.partition("```mermaid\n")[2].partition("\n```\n")[0].split("\n")
+    assert content[:3] == ["gantt", "  dateFormat x", "  axisFormat %M:%S"]
+    bars = [BARS.fullmatch(line) for line in content[3:]]
+    return [(bar[1], bar[2], int(bar[3]), int(bar[4])) for bar in bars if bar]
+
+
+def test_time_line__one_bar_for_each_room_after_the_other() -> None:
+    assert chart(plan=0.1, build=61.25, scan=12.04) == [
+        ("plan", "0.1", 0, 100),
+        ("build", "61.2", 100, 61_350),
+        ("scan", "12.0", 61_350, 73_390),
+    ]
+
+
+def test_time_line__of_no_time_at_all() -> None:
+    assert chart(plan=0.0) == [("plan", "0.0", 0, 1)]
+
+
+@given(st.lists(st.floats(0, 100_000), min_size=1, max_size=12))
+def test_time_line__no_bar_ends_before_it_begins(spent: list[float]) -> None:
+    rooms = [chr(ord("a") + number) for number in range(len(spent))]
+    bars = chart(**dict(zip(rooms, spent, strict=True)))
+    assert [room for room, *_ in bars] == rooms
+    assert all(begin <= end for *_, begin, end in bars)
+    assert abs(bars[-1][3] - round(sum(spent) * 1000)) <= 1
+
+
+def test_time_line__none_where_no_time_is_known() -> None:
+    assert "mermaid" not in summary(make_outcome(seconds={}))
