@@ -232,37 +232,3 @@ def test_read_text__of_a_file(workflow: GitHubWorkflow, tmp_path: Path) -> None:
     (tmp_path / "event.json").write_text("{}", encoding="utf-8")
 
     assert workflow.read_text(str(tmp_path / "event.json")) == "{}"
-
-
-def test_write_file__from_the_workspace_with_its_folders(tmp_path: Path) -> None:
-    workflow = GitHubWorkflow({"GITHUB_WORKSPACE": str(tmp_path)})
-
-    workflow.write_file("a/b/scan.csv", "one\r\ntwo\r\n")
-    workflow.write_file("a/b/scan.csv", "three ✅\r\n")
-
-    assert (tmp_path / "a/b/scan.csv").read_bytes() == "three ✅\r\n".encode()
-
-
-def test_write_file__of_a_whole_path(tmp_path: Path) -> None:
-    path = tmp_path / "elsewhere" / "scan.json"
-
-    GitHubWorkflow({"GITHUB_WORKSPACE": "/nowhere"}).write_file(str(path), SURROGATE)
-
-    assert path.read_text("utf-8").startswith("one ?")
-
-
-def test_write_file__without_a_workspace_from_where_it_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    GitHubWorkflow({}).write_file("scan.json", "{}")
-
-    assert (tmp_path / "scan.json").read_text() == "{}"
-
-
-def test_write_file__where_a_folder_is(tmp_path: Path) -> None:
-    (tmp_path / "scan.json").mkdir()
-
-    with pytest.raises(IsADirectoryError):
-        GitHubWorkflow({"GITHUB_WORKSPACE": str(tmp_path)}).write_file("scan.json", "{}")
