@@ -309,13 +309,15 @@ def _keeps_refused(inputs: Inputs, withheld: str) -> bool:
 
 
 def _reports(inputs: Inputs, context: Context) -> Reports:
+    # Nobody has a token that needs none.
+    wanted = inputs.check_run or inputs.comment
     return Reports(
         files=tuple(dict.fromkeys(inputs.report_file)),
         sarif=inputs.sarif_file,
         check_on=context.head_sha if inputs.check_run else "",
         comment_on=context.pull_request if inputs.comment else None,
         run_url=context.run_url,
-        token=inputs.github_token or "",
+        token=(wanted and inputs.github_token) or "",
     )
 
 

@@ -50,6 +50,7 @@ one_store = pytest.mark.parametrize("engine", ["classic"], indirect=True)
 containerd_store = pytest.mark.parametrize("engine", ["containerd"], indirect=True)
 _OIDC = "ACTIONS_ID_TOKEN_REQUEST_"
 _COMMANDS = ("error", "warning", "notice")
+_OF_THE_STEP = ("ecr-publish", "ECR scan did not pass")
 _SAMPLE_SECONDS = 0.01
 
 
@@ -60,6 +61,7 @@ class Annotation:
     kind: str
     message: str
     title: str = "ecr-publish"
+    file: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,13 +123,21 @@ class Job:
         """All of them, so that a test which compares them sees every one."""
         return tuple(_annotation(line.text) for line in self.lines if line.command in _COMMANDS)
 
+    @property
+    def alerts(self) -> tuple[Annotation, ...]:
+        """Those of the step as a whole, without those of single findings."""
+        return tuple(item for item in self.annotations if item.title in _OF_THE_STEP)
+
 
 def _annotation(text: str) -> Annotation:
     """Cut the command at the first `::` as the runner does; act's own cut is at the last one."""
-    match = re.search(r"::(\w+)(?: title=(.*?))?::(.*)", text, re.DOTALL)
+    match = re.search(r"::(\w+)(?: ([^:]*))?::(.*)", text, re.DOTALL)
     assert match, text
     message = match[3].replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")
-    return Annotation(kind=match[1], message=message, title=match[2] or "")
+    stated = dict(item.partition("=")[::2] for item in (match[2] or "").split(","))
+    return Annotation(
+        kind=match[1], message=message, title=stated.get("title", ""), file=stated.get("file", "")
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

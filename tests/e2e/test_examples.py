@@ -151,7 +151,7 @@ def test_gate_before_deploy__a_tag_that_is_not_there_deploys_nothing(here: Stage
 
     assert jobs["deploy"].ended == "failure"
     assert "deploying" not in jobs["deploy"].log
-    (said,) = jobs["deploy"].annotations
+    (said,) = jobs["deploy"].alerts
     assert said.message == f"Not published: the repository {NAME} has no image 1.4.3"
 
 
@@ -175,8 +175,8 @@ def test_staging_to_production__never_goes_back(here: Stage) -> None:
 
     assert jobs["promote"].ended == "success"
     assert here.tags(NAME)["production"] == newer
-    assert jobs["promote"].annotations[0].kind == "warning"
-    assert "The tag production stays on" in jobs["promote"].annotations[0].message
+    assert jobs["promote"].alerts[0].kind == "warning"
+    assert "The tag production stays on" in jobs["promote"].alerts[0].message
 
 
 def _docker_url(here: Stage, tag: str) -> str:

@@ -37,7 +37,7 @@ def test_hostile_build__sets_no_output_and_no_annotation(published: Played) -> N
     here, job = published.stage, published.job("hostile")
 
     refusal = "Refused: 1 HIGH: at or above the threshold high"
-    assert job.annotations == (Annotation(kind="error", message=refusal),)
+    assert job.alerts == (Annotation(kind="error", message=refusal),)
     assert job.outputs()["verdict"] == "refused"
     assert here.tags("hostile") == {here.candidates("hostile")[0]: job.outputs()["digest"]}
     assert {line.command for line in job.lines} <= {
@@ -58,7 +58,7 @@ def test_hostile_build__that_fails_has_one_annotation(published: Played) -> None
     job = published.job("hostile-failure")
 
     failed = "Not published: docker buildx build exited with 1"
-    assert job.annotations == (Annotation(kind="error", message=failed),)
+    assert job.alerts == (Annotation(kind="error", message=failed),)
     assert "::error title=hostile::from the Dockerfile" in job.log
 
 
@@ -67,7 +67,8 @@ def test_hostile_build__raw_bytes_obey_nothing_of_it(here: Stage) -> None:
         assert step.wait() == 9
 
         assert set(obeyed(step.log)) == OURS | {"error"}
-        assert obeyed(step.log).count("error") == 1
+        # Of the step, and of its one finding.
+        assert obeyed(step.log).count("error") == 2
         assert step.outputs["verdict"] == "refused"
         # It is the brackets that protect: without them the runner would have obeyed.
         assert set(obeyed(_without_brackets(step.log))) >= {"error", "warning", "set-output"}

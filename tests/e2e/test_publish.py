@@ -19,7 +19,7 @@ REFUSAL = "Refused: 2 CRITICAL, 5 HIGH: at or above the threshold high"
 def test_passes__has_its_release_tags_and_no_other(published: Played) -> None:
     here, job = published.stage, published.job("passes")
 
-    assert (job.ended, job.exit_codes, job.annotations) == ("success", (), ())
+    assert (job.ended, job.exit_codes, job.alerts) == ("success", (), ())
     digest = job.outputs()["digest"]
     assert here.tags("passes") == {here.commit[:7]: digest, "latest": digest}
 
@@ -54,7 +54,7 @@ def test_passes__a_later_step_sees_every_output(published: Played) -> None:
         "scan-status": "COMPLETE",
         **dict.fromkeys(("critical", "high", "medium", "low"), "0"),
         **dict.fromkeys(("informational", "undefined", "total", "ignored"), "0"),
-        **dict.fromkeys(("new", "report-file"), ""),
+        **dict.fromkeys(("new", "report-file", "sarif-file"), ""),
     }
 
     assert set(expected) == set(ACTION["outputs"])
@@ -83,7 +83,7 @@ def test_refused__fails_and_says_why(published: Played) -> None:
     job = published.job("refused")
 
     assert (job.ended, job.exit_codes) == ("failure", (9,))
-    assert job.annotations == (Annotation(kind="error", message=REFUSAL),)
+    assert job.alerts == (Annotation(kind="error", message=REFUSAL),)
     (summary,) = job.summaries
     assert summary.startswith("## ❌ Refused: 2 CRITICAL, 5 HIGH: at or above the threshold high\n")
     assert "### What to do next" in summary
@@ -120,7 +120,7 @@ def test_report_only__tags_and_warns_loudly(published: Played) -> None:
     warning = Annotation(
         kind="warning", title="ECR scan did not pass", message=f"{REFUSAL}. {waiver}"
     )
-    assert job.annotations == (warning,)
+    assert job.alerts == (warning,)
     (summary,) = job.summaries
     assert summary.startswith("## ❌ Refused")
     assert "> [!WARNING]\n" in summary
@@ -132,7 +132,7 @@ def test_report_only__tags_and_warns_loudly(published: Played) -> None:
 def test_local_image__is_published_and_stays_in_the_engine(published: Played) -> None:
     here, job = published.stage, published.job("local-image")
 
-    assert (job.ended, job.annotations) == ("success", ())
+    assert (job.ended, job.alerts) == ("success", ())
     assert here.tags("local-image")["latest"] == job.outputs()["digest"]
     assert "visit-counter-app:built" in here.images()
     # That its bytes are those of the local image is shown in test_by_hand.py.
@@ -143,7 +143,7 @@ def test_broken__ends_with_the_cause_in_the_log_and_no_push(published: Played) -
 
     assert (job.ended, job.exit_codes) == ("failure", (5,))
     failed = "Not published: docker buildx build exited with 1"
-    assert job.annotations == (Annotation(kind="error", message=failed),)
+    assert job.alerts == (Annotation(kind="error", message=failed),)
     assert "no-such-file" in job.log
     assert "no-such-file" in _group(job.lines, "Build")
     assert here.tags("broken") == {}
@@ -154,7 +154,7 @@ def test_broken__ends_with_the_cause_in_the_log_and_no_push(published: Played) -
 def test_s5__again_builds_nothing_uploads_nothing_and_judges_afresh(published: Played) -> None:
     here, job = published.stage, published.job("again")
 
-    assert (job.ended, job.exit_codes, job.annotations) == ("success", (), ())
+    assert (job.ended, job.exit_codes, job.alerts) == ("success", (), ())
     first, second = job.outputs("first"), job.outputs("second")
     assert first["digest"] == second["digest"]
     assert first["tags"] == second["tags"] == f"{here.ecr.host}/again:{here.commit}"
@@ -169,7 +169,7 @@ def test_s5__again_builds_nothing_uploads_nothing_and_judges_afresh(published: P
 def test_s5__immutable_same_commit_twice_passes_twice(published: Played) -> None:
     here, job = published.stage, published.job("immutable")
 
-    assert (job.ended, job.exit_codes, job.annotations) == ("success", (), ())
+    assert (job.ended, job.exit_codes, job.alerts) == ("success", (), ())
     digest = job.outputs("second")["digest"]
     assert here.tags("immutable") == {here.commit: digest}
     assert here.skopeo_digest("immutable", here.commit) == digest

@@ -186,7 +186,7 @@ def _is_reported(job: Job) -> bool:
     whole = all(set(values) == set(ACTION["outputs"]) for values in outputs)
     judged = all(values["verdict"] in ("passed", "refused", "unknown") for values in outputs)
     reasoned = all(values["reason"] for values in outputs)
-    errors = sum(annotation.kind == "error" for annotation in job.annotations)
+    errors = sum(annotation.kind == "error" for annotation in job.alerts)
     summed = len(job.summaries) == len(job.uses) > 0
     return whole and judged and reasoned and summed and errors == len(job.exit_codes)
 

@@ -15,7 +15,7 @@ UNSUPPORTED = "UnsupportedImageError"
 def test_not_found_then_complete__passes(verdicts: Played) -> None:
     job = verdicts.job("not-found-then-complete")
 
-    assert (job.ended, job.annotations) == ("success", ())
+    assert (job.ended, job.alerts) == ("success", ())
     assert job.outputs()["scan-status"] == "COMPLETE"
     assert "0 s: ECR has no scan of this image yet" in job.log.splitlines()
 
@@ -24,7 +24,7 @@ def test_failed_unsupported__is_no_pass(verdicts: Played) -> None:
     here, job = verdicts.stage, verdicts.job("failed-unsupported")
 
     assert (job.ended, job.exit_codes) == ("failure", (7,))
-    (error,) = job.annotations
+    (error,) = job.alerts
     assert error.kind == "error"
     assert error.message.startswith(f"Not judged: the scan failed: {UNSUPPORTED}")
     assert job.outputs()["verdict"] == "unknown"
@@ -35,7 +35,7 @@ def test_failed_unsupported__can_be_waived_loudly(verdicts: Played) -> None:
     here, job = verdicts.stage, verdicts.job("failed-unsupported-warn")
 
     assert (job.ended, job.exit_codes) == ("success", ())
-    (warning,) = job.annotations
+    (warning,) = job.alerts
     assert (warning.kind, warning.title) == ("warning", "ECR scan did not pass")
     assert warning.message.endswith("because of on-unsupported: warn.")
     assert job.outputs()["verdict"] == "unknown"
@@ -47,7 +47,7 @@ def test_never_finishes__ends_at_scan_timeout(verdicts: Played) -> None:
 
     assert (job.ended, job.exit_codes) == ("failure", (7,))
     why = "Not judged: no verdict within scan-timeout: the scan is running"
-    assert job.annotations == (Annotation(kind="error", message=why),)
+    assert job.alerts == (Annotation(kind="error", message=why),)
     assert job.outputs()["scan-status"] == "IN_PROGRESS"
     assert list(here.tags("never-finishes")) == here.candidates("never-finishes")
     asked = [
@@ -64,7 +64,7 @@ def test_missing_repository__says_how_to_have_one(verdicts: Played) -> None:
 
     assert (job.ended, job.exit_codes) == ("failure", (4,))
     what = "Not published: the repository missing-repository does not exist in eu-west-1"
-    assert job.annotations == (Annotation(kind="error", message=what),)
+    assert job.alerts == (Annotation(kind="error", message=what),)
     assert "create-repository: true" in job.summaries[0]
     assert "Build" not in [line.argument for line in job.lines if line.command == "group"]
 
@@ -72,7 +72,7 @@ def test_missing_repository__says_how_to_have_one(verdicts: Played) -> None:
 def test_create_repository__makes_it_scanned_and_immutable(verdicts: Played) -> None:
     here, job = verdicts.stage, verdicts.job("create-repository")
 
-    assert (job.ended, job.annotations) == ("success", ())
+    assert (job.ended, job.alerts) == ("success", ())
     (made,) = here.api.describe_repositories(repositoryNames=["create-repository"])["repositories"]
     assert made["imageScanningConfiguration"]["scanOnPush"]
     assert made["imageTagMutability"] == "IMMUTABLE"
@@ -84,7 +84,7 @@ def test_role_refused__shows_the_claims_and_not_the_token(verdicts: Played) -> N
     job = verdicts.job("role-refused")
 
     assert (job.ended, job.exit_codes) == ("failure", (3,))
-    (error,) = job.annotations
+    (error,) = job.alerts
     assert "did not let this run assume arn:aws:iam::123456789012:role/stranger" in error.message
     for text in (job.log, job.summaries[0]):
         assert "sub: repo:org/repo:ref:refs/heads/main" in text
@@ -97,7 +97,7 @@ def test_role_refused__shows_the_claims_and_not_the_token(verdicts: Played) -> N
 def test_tags__plain_templates_and_full_references(verdicts: Played) -> None:
     here, job = verdicts.stage, verdicts.job("tags")
 
-    assert (job.ended, job.annotations) == ("success", ())
+    assert (job.ended, job.alerts) == ("success", ())
     commit = here.commit
     expected = ["1.4.2", commit, f"main-{commit[:7]}", "full-reference"]
     digest = job.outputs()["digest"]
@@ -109,7 +109,7 @@ def test_tags__plain_templates_and_full_references(verdicts: Played) -> None:
 def test_ambient_credentials__need_neither_role_nor_token(verdicts: Played) -> None:
     here, job = verdicts.stage, verdicts.job("ambient-credentials")
 
-    assert (job.ended, job.annotations) == ("success", ())
+    assert (job.ended, job.alerts) == ("success", ())
     assert here.tags("ambient-credentials")["latest"] == job.outputs()["digest"]
     assert "The job's own AWS credentials" in job.log.splitlines()
 
@@ -117,7 +117,7 @@ def test_ambient_credentials__need_neither_role_nor_token(verdicts: Played) -> N
 def test_odd_python__the_consumers_modules_are_not_ours(verdicts: Played) -> None:
     here, job = verdicts.stage, verdicts.job("odd-python")
 
-    assert (job.ended, job.annotations) == ("success", ())
+    assert (job.ended, job.alerts) == ("success", ())
     assert here.tags("odd-python")["latest"] == job.outputs()["digest"]
     assert "a module of the consumer" not in job.log
 
@@ -125,7 +125,7 @@ def test_odd_python__the_consumers_modules_are_not_ours(verdicts: Played) -> Non
 def test_enhanced__pending_then_active_passes_when_settled(enhanced: Played) -> None:
     job = enhanced.job("pending-then-active")
 
-    assert (job.ended, job.annotations) == ("success", ())
+    assert (job.ended, job.alerts) == ("success", ())
     outputs = job.outputs()
     assert (outputs["scan-type"], outputs["scan-status"]) == ("enhanced", "ACTIVE")
 
@@ -135,7 +135,7 @@ def test_enhanced__vulnerable_is_refused(enhanced: Played) -> None:
 
     assert (job.ended, job.exit_codes) == ("failure", (9,))
     why = "Refused: 2 CRITICAL: at or above the threshold critical"
-    assert job.annotations == (Annotation(kind="error", message=why),)
+    assert job.alerts == (Annotation(kind="error", message=why),)
     assert job.outputs()["total"] == "51"
     assert list(here.tags("vulnerable-enhanced")) == here.candidates("vulnerable-enhanced")
 
@@ -145,7 +145,7 @@ def test_missing_id_token__gives_the_yaml_to_paste(no_token: Played) -> None:
 
     assert (job.ended, job.exit_codes) == ("failure", (3,))
     what = "GitHub offers this job no OIDC token, so role-to-assume cannot be used"
-    assert job.annotations == (Annotation(kind="error", message=f"Not published: {what}"),)
+    assert job.alerts == (Annotation(kind="error", message=f"Not published: {what}"),)
     paste = "    permissions:\n      id-token: write\n      contents: read"
     assert paste in job.log
     assert paste in job.summaries[0]
@@ -155,7 +155,7 @@ def test_bad_inputs__are_all_told_in_one_message(no_token: Played) -> None:
     job = no_token.job("bad-inputs")
 
     assert (job.ended, job.exit_codes) == ("failure", (2,))
-    (error,) = job.annotations
+    (error,) = job.alerts
     assert (error.kind, error.title) == ("error", "ecr-publish")
     bad = ["aws-region", "role-to-assume", "repository", "image-tag-mutability", "image", "tags"]
     bad += ["severity-threshold", "scan-timeout", "report-only"]
@@ -177,7 +177,7 @@ def test_fork__is_told_to_publish_from_branches(fork: Played) -> None:
     job = fork.job("publish")
 
     assert (job.ended, job.exit_codes) == ("failure", (3,))
-    (error,) = job.annotations
+    (error,) = job.alerts
     assert "no OIDC token" in error.message
     assert "This pull request comes from a fork." in job.summaries[0]
     assert "github.event.pull_request.head.repo.full_name == github.repository" in job.log

@@ -688,7 +688,7 @@ def test_reports__all() -> None:
 def test_reports__only_what_is_asked_for(pull_request: int | None) -> None:
     plan = planned({"head_sha": HEAD, "pull_request": pull_request}, github_token="x")
 
-    assert plan.reports == Reports(run_url=RUN_URL, token="x")
+    assert plan.reports == Reports(run_url=RUN_URL)
 
 
 def test_reports__comment_needs_a_pull_request() -> None:
