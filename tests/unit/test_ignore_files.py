@@ -374,8 +374,14 @@ def test_structured__unknown_list_is_said() -> None:
         ("id: a, statement: ", "vulnerabilities[0].statement: needs a value"),
         ("id: a, expired_at: ", "vulnerabilities[0].expired_at: needs a value"),
         ("id: a, expired_at: never", "'never' is not a date (2027-01-31) or a time"),
-        ("id: a, expired_at: 2027-02-30", "expired_at: '2027-02-30T00:00:00': day is out of range for month"),
-        ("id: a, expired_at: 2027-01-31T25:00:00Z", "expired_at: '2027-01-31T25:00:00Z': hour must be in 0..23"),
+        (
+            "id: a, expired_at: 2027-02-30",
+            "expired_at: '2027-02-30T00:00:00': day is out of range for month",
+        ),
+        (
+            "id: a, expired_at: 2027-01-31T25:00:00Z",
+            "expired_at: '2027-01-31T25:00:00Z': hour must be in 0..23",
+        ),
         ("id: a, expired_at: 2027-01-31T00:00:00+24:00", "expired_at: "),
         ("id: a, expired_at: 0001-01-01", "is too far away"),
         ("id: a, expired_at: 0001-01-01T00:00:00+01:00", "is too far away"),
@@ -1047,7 +1053,10 @@ def test_openvex__all_statuses_of_the_format_are_known() -> None:
         (vex(**{"@context": "https://openvex.dev/nsx"}), "@context: 'https://openvex.dev/nsx' is"),
         (vex(timestamp="2026-01-08"), "timestamp: '2026-01-08' is not a time (2027-01-31T12"),
         (vex(timestamp="2026-01-08T00:00:00"), "is not a time"),
-        (vex(timestamp="2026-02-30T00:00:00Z"), "timestamp: '2026-02-30T00:00:00Z': day is out of range for month"),
+        (
+            vex(timestamp="2026-02-30T00:00:00Z"),
+            "timestamp: '2026-02-30T00:00:00Z': day is out of range for month",
+        ),
         (vex(timestamp="9999-12-31T23:00:00-02:00"), "is too far away"),
         (vex(statements={}), "statements: is not a list"),
         (vex(statements=["a"]), "statements[0]: is not a mapping with the keys vulnerability"),

@@ -15,7 +15,7 @@ from ecr_publish.main import STARTED, connect, main, report, run
 from ecr_publish.outcome import Outcome
 from ecr_publish.policy import Rules
 from ecr_publish.replay import read
-from ecr_publish.scan import Answer, Evidence, Gap, NoScan, Unjudged
+from ecr_publish.scan import NO_SCAN, Answer, Evidence, Gap, NoScan, Unjudged
 from tests.factories import (
     COMPLETED_AT,
     SHA,
@@ -149,7 +149,7 @@ def test_s6_report_file__of_a_run_that_is_cancelled_in_the_wait() -> None:
 
 
 def test_s6_report_file__what_was_scanned_is_there_where_the_gate_was_not_reached() -> None:
-    world = World()
+    world = World(make_page(make_finding("CVE-1", arn="arn:1"), completed_at=COMPLETED_AT))
     world.checkout.files[".ecr-publish.yml"] = b"known-exploited: fail\n"
     world.registry.refused["exploits"] = KeyError("bug")
     assert world.run() == ExitCode.BUG
@@ -248,17 +248,51 @@ def test_s1_baseline__without_a_complete_scan_passes_nothing() -> None:
     world = World(clean, NoScan())
     world.registry.tags["latest"] = str(EARLIER.digest)
     assert world.run(baseline="latest", fail_on="new") == ExitCode.SCAN
-    assert world.said["reason"].startswith("the baseline latest: no verdict within scan-timeout")
+    assert world.said["reason"] == f"the baseline latest: {NO_SCAN}"
     assert world.registry.tags.keys() == {"latest"}
 
 
 def test_exploits__that_may_not_be_asked_for_pass_nothing() -> None:
-    world = World(make_page(make_finding(severity="LOW"), completed_at=COMPLETED_AT))
+    low = make_finding(severity="LOW", arn="arn:1")
+    world = World(make_page(low, completed_at=COMPLETED_AT))
     world.checkout.files[".ecr-publish.yml"] = b"epss-threshold: 0.5\n"
     world.registry.refused["exploits"] = denied("BatchGetFindingDetails")
     assert world.run() == ExitCode.SCAN
     assert "BatchGetFindingDetails" in world.said["reason"]
     assert world.registry.tags == {}
+
+
+# The policy in the corridor -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "no file, so the inputs alone"),
+        ({".ecr-publish.yml": b""}, ".ecr-publish.yml"),
+        (
+            {".ecr-publish.yml": b"extends: org/base.yml", "org/base.yml": b"extends: ../all.yml"}
+            | {"all.yml": b"exploited: fail"},
+            "all.yml, org/base.yml, .ecr-publish.yml",
+        ),
+    ],
+)
+def test_policy__log_says_which_files_were_read(files: dict[str, bytes], said: str) -> None:
+    world = World()
+    world.checkout.files |= files
+    assert world.run() == ExitCode.REFUSED
+    (told,) = (line for line in world.workflow.log if line.startswith("The policy: "))
+    assert told == f"The policy: {said}"
+
+
+@pytest.mark.parametrize("name", ["", "policy.yml"])
+def test_s2_policy__that_cannot_be_read_is_no_missing_one(name: str) -> None:
+    world = World()
+    path = name or ".ecr-publish.yml"
+    world.checkout.unreadable[path] = PermissionError(13, "Permission denied")
+    assert world.run(policy_file=name) == ExitCode.INPUT
+    assert world.engine.calls == []
+    assert f"{path}: cannot be read: Permission denied" in world.workflow.markdown
 
 
 # Signals and the real edges -------------------------------------------------------------------
