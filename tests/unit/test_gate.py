@@ -166,6 +166,17 @@ def on(platform: str, *findings: Finding, **over: Any) -> Result:
     return replace(make_result(*findings), target=make_target(platform, platform), **over)
 
 
+def test_s1_judge__ignore_for_a_platform_hides_nothing_of_an_image_that_states_none() -> None:
+    finding, ignore = make_finding(), make_ignore("CVE-2024-0001", platform="linux/amd64")
+    policy = make_policy(ignore=(ignore,))
+    assert judge([on("linux/amd64", finding)], policy).decision is Decision.PASSED
+    for order in itertools.permutations([on("linux/amd64", finding), on("", finding)]):
+        verdict = judge(order, policy)
+        assert verdict.decision is Decision.REFUSED
+        (refusing,) = deciding(verdict)
+        assert set(refusing.platforms) == {"linux/amd64", findings.NO_PLATFORM}
+
+
 def test_judge__finding_of_two_platforms_counts_once_and_names_both() -> None:
     finding = make_finding()
     verdict = judge([on("linux/amd64", finding), on("linux/arm64", finding)], make_policy())
