@@ -468,6 +468,10 @@ def test_of__work_grows_with_what_fits_and_not_with_the_product(
     assert work(many(findings, findings), by_id).compared == ignores
 
 
+def test_of__finding_without_a_package_is_compared_once() -> None:
+    assert work([make_finding(CVE, packages=())], [make_ignore(CVE)]).compared == 1
+
+
 @pytest.mark.parametrize(("findings", "ignores"), [(1000, 500), (10_000, 50), (10_000, 500)])
 def test_of__one_vulnerability_in_many_packages_is_looked_up_by_package(
     findings: int, ignores: int
