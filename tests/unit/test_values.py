@@ -296,3 +296,15 @@ def test_reference__neither(text: str) -> None:
 
 def test_reference__digest_that_is_cut_short() -> None:
     assert said(values.reference, "sha256:12").startswith("'sha256:12' is not a digest")
+
+
+@pytest.mark.parametrize("path", ["scan.json", "reports/scan.json", "/tmp/scan.v1.json"])
+def test_report_file__taken(path: str) -> None:
+    assert values.report_file(path) == path
+
+
+@pytest.mark.parametrize("path", ["scan.sarif", "scan", "reports/", "scan.JSON", "scan.json ", "."])
+def test_report_file__refused(path: str) -> None:
+    assert said(values.report_file, path) == (
+        f"{path!r} does not end in .json, which is the report's format"
+    )
