@@ -13,8 +13,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from bench.verdict import JumpingClock, ScriptedScans
-from ecr_publish.findings import Threshold, parse_page
+from ecr_publish.findings import Finding, Package, Severity, Threshold, parse_page
 from ecr_publish.gate import Ground, Verdict, judge
+from ecr_publish.ignores import Ignore
 from ecr_publish.inputs import OnUnjudged
 from ecr_publish.manifest import Target
 from ecr_publish.outcome import Outcome
@@ -30,6 +31,7 @@ PAGES, PER_PAGE, IGNORES = 100, 100, 500
 COMPLETED = datetime(2026, 11, 23, tzinfo=timezone.utc)
 KILOBYTES_A_MEGABYTE = 1000
 TARGET = Target(digest=Digest(f"sha256:{0:064x}"))
+PATH = "app/lib/web/node_modules/package-{}/package.json"
 FAIL = dict.fromkeys(Unjudged, OnUnjudged.FAIL)
 
 
@@ -128,6 +130,45 @@ def decided() -> None:
     )
 
 
+def one_of_many(ids: int, number: int, pattern: str) -> None:
+    """Print what the decision costs where many findings and ignores are of one vulnerability.
+
+    Args:
+        ids: How many vulnerabilities there are.
+        number: How many findings, each in a package of its own.
+        pattern: What an ignore names, with the number of the package; of the package where it has
+            no `/`.
+    """
+    findings = tuple(
+        Finding(
+            name=f"CVE-2026-{place % ids:05d}",
+            severity=Severity.MEDIUM,
+            stated_severity="MEDIUM",
+            packages=(Package(name=f"package-{place}", path=PATH.format(place)),),
+        )
+        for place in range(number)
+    )
+    scope = "path" if "/" in pattern else "package"
+    names = (f"CVE-2026-{place % ids:05d}" for place in range(IGNORES))
+    ignores = tuple(
+        Ignore(id=name, path=pattern.format(place))
+        if scope == "path"
+        else Ignore(id=name, package=pattern.format(place))
+        for place, name in enumerate(names)
+    )
+    rules = Rules(severity_threshold=Threshold.MEDIUM, ignore=ignores)
+    result = Result(target=TARGET, status="ACTIVE", findings=findings, engine=ScanType.ENHANCED)
+    given = Policy(rules=rules, on_unjudged=FAIL, report_only=False)
+    began = time.process_time()
+    verdict = judge(Evidence(results=(result,)), given, COMPLETED.date())
+    spent = time.process_time() - began
+    ignored = len(verdict.with_ground(Ground.IGNORED))
+    print(  # noqa: T201
+        f"{number} findings of {ids} vulnerabilities, {IGNORES} ignores by {scope} "
+        f"({pattern.format(7)}), of which it ignores {ignored}: {spent:.2f} s CPU to decide"
+    )
+
+
 def main() -> None:
     """Print the figures."""
     began = time.process_time()
@@ -139,6 +180,10 @@ def main() -> None:
         f" {calls} calls, a summary of {len(markdown) / 1000:.0f} kB"
     )
     decided()
+    one_of_many(1, 10_000, "package-{}")
+    for pattern in ("**/package-{}/package.json", "app/**/package-{}/**", "**/package-{}/**"):
+        one_of_many(100, 10_000, pattern)
+        one_of_many(1, 1000, pattern)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from ecr_publish.build import Builder
 from ecr_publish.edges.ports import Edges, Login
 from ecr_publish.errors import CallFailed, ImageNotThere
-from ecr_publish.exploits import Exploit
+from ecr_publish.exploits import MOST_ARNS, Exploit
 from ecr_publish.manifest import Manifest
 from ecr_publish.origin import Commit, Origin
 from ecr_publish.plan import Build, Plan, RepositoryState
@@ -98,15 +98,18 @@ class FakeWorkflow:
 
 @dataclass
 class FakeCheckout:
-    """A checkout of this commit, whatever is asked."""
+    """A checkout of this commit, whatever is asked; what is `unreadable` raises."""
 
     head: Commit | None = None
     files: dict[str, bytes] = field(default_factory=dict)
+    unreadable: dict[str, OSError] = field(default_factory=dict)
 
     def commit(self, workspace: str, context: str) -> Commit | None:
         return self.head
 
     def read(self, workspace: str, path: str) -> bytes | None:
+        if path in self.unreadable:
+            raise self.unreadable[path]
         return self.files.get(path)
 
 
@@ -163,7 +166,8 @@ class FakeEngine:
 class FakeRegistry:
     """ECR as a dictionary of tags. `answers` are given one after the other, the last for ever.
 
-    `refused` is raised by the call of this name, `meanwhile` is what others do just before it.
+    `refused` is raised by the call of this name, `meanwhile` is what others do just before it;
+    `exploits 2` is the second batch of findings that Inspector is asked about.
     """
 
     state: RepositoryState
@@ -183,13 +187,17 @@ class FakeRegistry:
     started: list[str] = field(default_factory=list)
     covered: Coverage | None = None
     details: dict[str, Exploit] = field(default_factory=dict)
+    batches: list[tuple[str, ...]] = field(default_factory=list)
     others: dict[str, FakeRegistry] = field(default_factory=dict)
 
     def elsewhere(self, repository: Repository) -> FakeRegistry:
         return self.others[repository.name]
 
     def exploits(self, arns: Sequence[str]) -> Mapping[str, Exploit]:
+        assert 0 < len(arns) <= MOST_ARNS
+        self.batches.append(tuple(arns))
         self._refuse("exploits")
+        self._refuse(f"exploits {len(self.batches)}")
         return {arn: self.details[arn] for arn in arns if arn in self.details}
 
     def repository(self) -> RepositoryState:

@@ -189,19 +189,54 @@ def test_read__no_more_than_shows_that_it_is_too_large(
     assert content == b"#" * (LARGEST + 1)
 
 
-def test_read__what_is_no_file_or_has_no_end(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_read__nothing_is_there(tmp_path: Path, environ: dict[str, str]) -> None:
+    names = ("missing", "no/folder/missing", "", "a\0b", "n" * 5000)
+    (tmp_path / "file").touch()
+    found = {name: GitCheckout(environ).read(str(tmp_path / "w"), name) for name in names}
+    assert found == dict.fromkeys(names)
+    assert GitCheckout(environ).read(str(tmp_path), "file/below") is None
+
+
+def test_s1_read__what_is_there_and_is_no_file_is_an_error(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    """Whoever named a policy that is no file does not want to be judged without one."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "endless").symlink_to("/dev/zero")
     (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "broken").symlink_to("nowhere")
     (tmp_path / "folder").mkdir()
-    names = ("missing", "pipe", "endless", "circle", "folder", "", "a\0b", "n" * 5000)
-    assert {name: GitCheckout(environ).read(str(tmp_path), name) for name in names} == (
-        dict.fromkeys(names)
-    )
+    (tmp_path / "link").symlink_to("folder")
+    for name in ("pipe", "endless", "circle", "broken", "folder", "link", "."):
+        with pytest.raises(OSError, match="it is no file"):
+            GitCheckout(environ).read(str(tmp_path), name)
 
 
-def test_read__file_that_vanishes_while_it_is_read(
+def test_read__link_to_a_file_is_one(tmp_path: Path, environ: dict[str, str]) -> None:
+    (tmp_path / "file").write_bytes(b"text")
+    (tmp_path / "link").symlink_to("file")
+    assert GitCheckout(environ).read(str(tmp_path), "link") == b"text"
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "denied"), OSError(5, "Input/output error")])
+def test_s1_read__file_that_cannot_be_opened_is_an_error(
+    tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    (tmp_path / "file").touch()
+
+    def refused(*_: object) -> None:
+        raise error
+
+    # Root, which these tests may run as, could open any file.
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(OSError, match=str(error.strerror)):
+        GitCheckout(environ).read(str(tmp_path), "file")
+
+
+def test_s1_read__file_that_vanishes_while_it_is_read_is_an_error(
     tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(os.path, "lexists", lambda _: True)
     monkeypatch.setattr(Path, "is_file", lambda _: True)
-    assert GitCheckout(environ).read(str(tmp_path), "missing") is None
+    with pytest.raises(FileNotFoundError):
+        GitCheckout(environ).read(str(tmp_path), "missing")

@@ -209,7 +209,9 @@ def test_exploits__throttled_are_asked_for_again(prepare: Prepare) -> None:
 
 
 def test_exploits__are_asked_for_ten_at_a_time_and_not_without_a_rule(prepare: Prepare) -> None:
-    many = [{"severity": "LOW", "id": f"CVE-2026-{number}"} for number in range(23)]
+    many: list[dict[str, Any]] = [
+        {"severity": "LOW", "id": f"CVE-2026-{number}"} for number in range(23)
+    ]
     many[22] |= {"kev": True}
     script = [{"status": "SETTLED", "vulnerabilities": many}]
     one = under(prepare, KEV, {"default": script})

@@ -13,6 +13,7 @@ from mypy_boto3_ecr import ECRClient
 
 from ecr_publish.edges.registry import Clients, EcrRegistry
 from ecr_publish.errors import CallFailed, ExitCode, ImageNotThere, RepositoryMissing, TagTaken
+from ecr_publish.exploits import MOST_ARNS, Exploit
 from ecr_publish.findings import Page, Severity
 from ecr_publish.inputs import Mutability
 from ecr_publish.manifest import OCI_INDEX, config_digest
@@ -591,6 +592,47 @@ def test_pushed_at__in_whole_seconds(
 def test_pushed_at__of_what_is_gone(client: ECRClient, repository: str) -> None:
     with pytest.raises(CallFailed, match="ImageNotFound"):
         opened(client).pushed_at(make_digest())
+
+
+def inspecting(client: ECRClient, answer: Any, arns: list[str]) -> tuple[Stubber, EcrRegistry]:
+    """A registry whose Inspector answers this about these findings, once."""
+    inspector = boto3.client("inspector2")
+    clients = Clients(boto3.Session(), Config())
+    clients.__dict__ |= {"ecr": client, "inspector": inspector}
+    stubber = Stubber(inspector)
+    stubber.add_response("batch_get_finding_details", answer, {"findingArns": arns})
+    return stubber, EcrRegistry(clients, make_plan(), lambda _: None)
+
+
+def finding_arn(number: int) -> str:
+    return f"arn:aws:inspector2:eu-west-1:{ACCOUNT}:finding/{number:032x}"
+
+
+def test_exploits__of_one_batch(client: ECRClient) -> None:
+    arns = [finding_arn(number) for number in range(MOST_ARNS)]
+    answer = {
+        "findingDetails": [
+            {"findingArn": arns[0], "epssScore": 0.5, "cisaData": {"action": "Update."}},
+            {"findingArn": arns[1], "epssScore": 0.0},
+            {"findingArn": arns[2]},
+        ]
+    }
+    stubber, registry = inspecting(client, answer, arns)
+    with stubber:
+        assert registry.exploits(arns) == {
+            arns[0]: Exploit(epss=0.5, in_kev=True),
+            arns[1]: Exploit(epss=0.0, in_kev=False),
+            arns[2]: Exploit(epss=None, in_kev=False),
+        }
+
+
+@pytest.mark.parametrize("answer", [{}, {"findingDetails": [{"epssScore": 0.5}]}])
+def test_s2_exploits__what_names_no_finding_tells_nothing_of_any(
+    client: ECRClient, answer: dict[str, Any]
+) -> None:
+    stubber, registry = inspecting(client, answer, [finding_arn(1)])
+    with stubber:
+        assert registry.exploits([finding_arn(1)]) == {}
 
 
 def test_config__is_the_images_own(client: ECRClient, repository: str, ecr: LocalEcr) -> None:

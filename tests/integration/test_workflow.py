@@ -232,3 +232,47 @@ def test_read_text__of_a_file(workflow: GitHubWorkflow, tmp_path: Path) -> None:
     (tmp_path / "event.json").write_text("{}", encoding="utf-8")
 
     assert workflow.read_text(str(tmp_path / "event.json")) == "{}"
+
+
+@pytest.mark.parametrize("path", ["scan.json", "out/of/the way/scan.json", "./out/../scan.json"])
+def test_write_file__is_in_the_workspace_with_its_folders(tmp_path: Path, path: str) -> None:
+    GitHubWorkflow({"GITHUB_WORKSPACE": str(tmp_path / "w")}).write_file(path, "é✅\n")
+
+    assert (tmp_path / "w" / path).read_bytes() == "é✅\n".encode()
+
+
+def test_write_file__of_an_absolute_path_is_there_and_what_was_there_is_gone(
+    workflow: GitHubWorkflow, tmp_path: Path
+) -> None:
+    path = tmp_path / "scan.json"
+    path.write_text("something longer")
+
+    workflow.write_file(str(path), "new")
+
+    assert path.read_text() == "new"
+
+
+def test_write_file__without_a_workspace_is_in_the_folder(
+    workflow: GitHubWorkflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    workflow.write_file("scan.json", "{}")
+
+    assert (tmp_path / "scan.json").read_text() == "{}"
+
+
+def test_s6_write_file__text_that_is_no_unicode_is_written_all_the_same(
+    workflow: GitHubWorkflow, tmp_path: Path
+) -> None:
+    workflow.write_file(str(tmp_path / "scan.json"), "a\ud800b")
+
+    assert (tmp_path / "scan.json").read_text() == "a?b"
+
+
+def test_write_file__where_none_can_be_is_an_error(
+    workflow: GitHubWorkflow, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file" / "scan.json", tmp_path):
+        with pytest.raises(OSError, match=r"exists|directory"):
+            workflow.write_file(str(path), "{}")

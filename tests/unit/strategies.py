@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ecr_publish.findings import Finding, Layer, Severity, Threshold
 from ecr_publish.inputs import FailOn, OnUnjudged
 from ecr_publish.plan import policy
-from ecr_publish.policy import BaseImageFindings, Policy, Rules, StaleIgnores
+from ecr_publish.policy import ALLOWABLE, BaseImageFindings, Policy, Rules, StaleIgnores
 from ecr_publish.reference import ImageName
 from ecr_publish.scan import Gap, Result, Unjudged
 from tests.factories import (
@@ -107,6 +107,8 @@ EACH_RULE: dict[str, st.SearchStrategy[Any]] = {
     "ignore": IGNORES,
 }
 RULES = st.builds(Rules, **EACH_RULE)
+RULE_NAMES = [name for name in ALLOWABLE if name not in ("report_only", "warn")]
+"""What a policy file can state; whatever else the rules carry comes along with them."""
 
 
 def policy_of(rules: Rules, **inputs: Any) -> Policy:

@@ -29,7 +29,7 @@ def known(finding: Finding, *baseline: Finding) -> bool | None:
         make_finding("CVE-1", "LOW", uri="", description="", aliases=("GHSA-1",)),
         make_finding("CVE-1", packages=(make_package(version="2", fixed_in="3"),)),
         make_finding("CVE-1", packages=(make_package(layer=OWN, layer_hash="sha256:a"),)),
-        make_finding("CVE-1", platforms=("linux/arm64",), suppressed=True),
+        make_finding("CVE-1", platforms=("linux/arm64",)),
         make_finding("CVE-1", packages=(make_package(name="zlib"), make_package())),
     ],
 )
@@ -48,6 +48,8 @@ def test_compared__same_vulnerability_in_the_same_package_is_known(there: Findin
         make_finding("CVE-1", packages=(make_package(path="usr/lib/a.jar"),)),
         # An alias may be shared by several vulnerabilities.
         make_finding("GHSA-1", aliases=("CVE-1",)),
+        # What Inspector does not count there is nothing that anybody had to live with.
+        make_finding("CVE-1", suppressed=True),
     ],
 )
 def test_s1_compared__anything_else_is_new(there: Finding) -> None:
@@ -63,6 +65,18 @@ def test_s1_compared__every_package_has_to_be_there() -> None:
     # The parts may come from findings of several platforms.
     assert known(both, HERE, make_finding("CVE-1", packages=(zlib,))) is True
     assert known(both, HERE, make_finding("CVE-2", packages=(zlib,))) is False
+
+
+def test_s1_compared__suppressed_part_of_the_baseline_excuses_no_part() -> None:
+    zlib = make_package(name="zlib")
+    both = make_finding("CVE-1", packages=(make_package(), zlib))
+    hushed = make_finding("CVE-1", packages=(zlib,), suppressed=True)
+    assert known(both, HERE, hushed) is False
+    assert known(both, replace(both, suppressed=True)) is False
+    # One that counts on another platform counts.
+    assert known(both, HERE, hushed, replace(hushed, suppressed=False)) is True
+    # What is suppressed in the image itself is compared like any other.
+    assert known(replace(HERE, suppressed=True), HERE) is True
 
 
 def test_s1_compared__vulnerability_without_a_name_is_no_known_one() -> None:
@@ -85,9 +99,9 @@ def test_s1_compared__changes_nothing_else_and_answers_for_each(
     assert [replace(item, known=None) for item in found] == [
         replace(item, known=None) for item in own
     ]
-    names = {item.name for item in there}
+    names = {item.name for item in there if not item.suppressed}
     assert all(item.known is False or item.name in names for item in found)
-    assert all(item.known for item in compared(own, own))
+    assert all(item.known or item.suppressed for item in compared(own, own))
 
 
 @given(st.lists(FINDINGS, max_size=4), st.lists(FINDINGS, max_size=4), FINDINGS)

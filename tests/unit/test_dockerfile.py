@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecr_publish.dockerfile import (
-    LARGEST,
     Instruction,
     exec_form,
     own_instructions,
     quoted_words,
 )
+from ecr_publish.shape import LARGEST
 
 
 def own(

@@ -12,7 +12,7 @@ import pytest
 
 from ecr_publish.errors import BaselineMissing, ExitCode, UnexpectedManifest
 from ecr_publish.evidence import Scans, gathered, look_for_baseline, scanned
-from ecr_publish.exploits import Exploit
+from ecr_publish.exploits import MOST_ARNS, Exploit
 from ecr_publish.findings import Finding, Layer, Page
 from ecr_publish.gate import Decision, judge
 from ecr_publish.inputs import FailOn, OnUnjudged
@@ -23,7 +23,8 @@ from ecr_publish.plan import Existing, Plan, Source
 from ecr_publish.policy import BaseImageFindings, Rules
 from ecr_publish.reference import ImageName, Tag
 from ecr_publish.run import Baseline, Site
-from ecr_publish.scan import Answer, Evidence, Gap, NoScan, Result, Start, Unjudged
+from ecr_publish.scan import NO_SCAN, Answer, Evidence, Gap, NoScan, Result, Unjudged
+from ecr_publish.scanning import Frequency, Scanning, ScanType
 from ecr_publish.wait import Watch
 from tests.factories import (
     DAY,
@@ -257,8 +258,11 @@ def test_scanned__baseline_that_is_missing_is_not_waited_for(gap: Gap) -> None:
     assert found.baseline == ()
 
 
+RUNNING = Page(status="IN_PROGRESS")
+
+
 def test_scanned__baseline_is_waited_for_at_the_same_time_whatever_its_age() -> None:
-    there, other = registry(NoScan(), page(MINE)), registry(NoScan(), page(THEIRS))
+    there, other = registry(NoScan(), page(MINE)), registry(RUNNING, page(THEIRS))
     clock = FakeClock()
     before = Baseline(name="latest", registry=other, targets=(Target(digest=EARLIER.digest),))
     # The image's own result would be too old as well, so a new one is asked for.
@@ -273,14 +277,28 @@ def test_scanned__baseline_is_waited_for_at_the_same_time_whatever_its_age() -> 
     assert {digest for digest, _ in other.asked} == {str(EARLIER.digest)}
 
 
-def test_s2_scanned__baseline_without_a_scan_ends_at_the_same_deadline() -> None:
-    there, other, clock = registry(page(MINE)), registry(NoScan()), FakeClock()
-    other.start = Start.FAILED
+def test_s2_scanned__baseline_that_is_scanned_for_long_ends_at_the_same_deadline() -> None:
+    there, other, clock = registry(page(MINE)), registry(RUNNING), FakeClock()
     before = Baseline(name="latest", registry=other, targets=(Target(digest=EARLIER.digest),))
     found = scanned(site_of(there, before), watch_of(there, clock), [Target(digest=IMAGE.digest)])
     assert found.own[0].unjudged is None
     assert found.baseline[0].unjudged is Unjudged.TIMEOUT
     assert clock.time == pytest.approx(60.0)
+
+
+@pytest.mark.parametrize("frequency", Frequency)
+@pytest.mark.parametrize("engine", ScanType)
+def test_s2_scanned__baseline_without_a_scan_is_refused_at_once_and_not_scanned(
+    engine: ScanType, frequency: Frequency
+) -> None:
+    there, other, clock = registry(page(MINE)), registry(NoScan()), FakeClock()
+    before = Baseline(name="latest", registry=other, targets=(Target(digest=EARLIER.digest),))
+    watch = watch_of(there, clock, scanning=Scanning(engine=engine, frequency=frequency))
+    found = scanned(site_of(there, before), watch, [Target(digest=IMAGE.digest)])
+    (earlier,) = found.baseline
+    assert (earlier.unjudged, earlier.reason) == (Unjudged.ERROR, NO_SCAN)
+    assert other.started == []
+    assert len(other.asked) == 1
 
 
 def test_scanned__results_are_told_apart_by_their_place() -> None:
@@ -461,6 +479,16 @@ def test_s1_layers__without_the_dockerfile_nothing_is_the_bases(
     assert judge(evidence, site.plan.policy, DAY).decision is Decision.REFUSED
 
 
+def test_s1_layers__dockerfile_that_cannot_be_read_is_one_that_is_not_known() -> None:
+    site = site_of(registry(), None, make_build(), {}, **REPORT)
+    checkout = site.edges.checkout
+    assert isinstance(checkout, FakeCheckout)
+    checkout.unreadable["./Dockerfile"] = PermissionError(13, "Permission denied")
+    evidence = gathered_of(site, result(OF_BASE, OF_OWN))
+    assert layers(evidence) == UNKNOWN_LAYER
+    assert judge(evidence, site.plan.policy, DAY).decision is Decision.REFUSED
+
+
 def test_layers__of_an_image_in_an_index_are_in_its_own_manifest() -> None:
     index = make_index([make_child("amd", "linux/amd64")])
     there = registry()
@@ -490,6 +518,24 @@ def test_s1_layers__that_cannot_be_read_are_a_note_and_excuse_nothing(
     assert note.startswith("Which layer brought each package is not known: ")
     assert said in note
     assert judge(evidence, site.plan.policy, DAY).decision is Decision.REFUSED
+
+
+def test_layers__note_of_several_images_appears_once() -> None:
+    site = site_of(registry(refused={"config": denied("GetDownloadUrlForLayer")}))
+    site.outcome.notes.extend(["first", "second"])
+    gathered_of(site, result(OF_BASE), result(OF_OWN), result(OF_OWN))
+    first, second, note = site.outcome.notes
+    assert (first, second) == ("first", "second")
+    assert note.startswith("Which layer brought each package is not known: ")
+
+
+def test_layers__notes_that_differ_are_all_there() -> None:
+    there = registry(refused={"manifest": denied("BatchGetImage")})
+    del there.configs[str(IMAGE.digest)]
+    there.refused["config"] = denied("GetDownloadUrlForLayer")
+    site = site_of(there)
+    gathered_of(site, result(OF_BASE), result(OF_OWN, image=EARLIER))
+    assert len(site.outcome.notes) == 2
 
 
 @pytest.mark.parametrize("config", ["", "null", "{", '{"rootfs": {}}', "[]"])
@@ -540,6 +586,43 @@ def test_s2_exploits__that_may_not_be_asked_for_are_a_gap() -> None:
     assert "BatchGetFindingDetails" in gap.reason
     assert only(evidence) == (ONE, TWO)
     assert judge(evidence, site.plan.policy, DAY).decision is Decision.UNKNOWN
+
+
+MANY = tuple(make_finding(f"CVE-{n}", "LOW", arn=f"arn:{n}") for n in range(23))
+
+
+def test_exploits__are_asked_for_in_batches_and_the_log_says_of_how_many() -> None:
+    there = registry(details={item.arn: Exploit(epss=None, in_kev=False) for item in MANY})
+    site = site_of(there, **ASKED)
+    evidence = gathered_of(site, result(*MANY))
+    assert [len(batch) for batch in there.batches] == [10, 10, 3]
+    assert [arn for batch in there.batches for arn in batch] == [item.arn for item in MANY]
+    assert [item.in_kev for item in only(evidence)] == [False] * 23
+    workflow = site.edges.workflow
+    assert isinstance(workflow, FakeWorkflow)
+    assert workflow.log == ["Asking Inspector about the exploits of 23 findings"]
+
+
+@pytest.mark.parametrize("answer", OnUnjudged)
+@pytest.mark.parametrize("failing", [2, 3])
+def test_s1_exploits__what_was_told_before_a_failure_counts(
+    failing: int, answer: OnUnjudged
+) -> None:
+    there = registry(details={item.arn: Exploit(epss=0.1, in_kev=False) for item in MANY})
+    there.details["arn:3"] = KEV
+    there.refused[f"exploits {failing}"] = denied("BatchGetFindingDetails")
+    site = site_of(there, **ASKED, on_exploit_error=answer)
+    evidence = gathered_of(site, result(*MANY))
+    told = (failing - 1) * MOST_ARNS
+    assert [item.in_kev is None for item in only(evidence)] == [n >= told for n in range(23)]
+    (gap,) = evidence.gaps
+    assert gap.reason.startswith(f"EPSS and CISA's list are not known for {23 - told} findings: ")
+    assert "BatchGetFindingDetails" in gap.reason
+    verdict = judge(evidence, site.plan.policy, DAY)
+    assert verdict.decision is Decision.REFUSED
+    assert verdict.reason.startswith("1 LOW: listed by CISA as known exploited")
+    # Nothing is asked for behind a failure.
+    assert len(there.batches) == failing
 
 
 def test_exploits__of_no_findings_are_no_gap() -> None:

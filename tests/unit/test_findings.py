@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecr_publish.findings import (
+    NO_PLATFORM,
     Finding,
     Layer,
     Package,
@@ -220,7 +221,7 @@ def test_parse_page__enhanced_with_all_that_a_policy_looks_at() -> None:
     )
     assert finding.aliases == ("GHSA-aaaa", "ALAS-2026-1")
     assert finding.packages == (Package(name="parse", path="app/lib/parse.jar"),)
-    assert (finding.fixable, finding.exploited, finding.known_since) == (True, True, AT)
+    assert (finding.fixable, finding.exploited, finding.known_since) == (True, True, EARLIER)
 
 
 @pytest.mark.parametrize(
@@ -250,9 +251,16 @@ def test_exploited__nothing_is_said_of_it() -> None:
 
 @pytest.mark.parametrize(
     ("observed", "created", "since"),
-    [(AT, EARLIER, AT), (EARLIER, AT, EARLIER), (None, EARLIER, EARLIER), (AT, None, AT)],
+    [
+        # In a new image Inspector sees everything for the first time, however old it is.
+        (AT, EARLIER, EARLIER),
+        (EARLIER, AT, EARLIER),
+        (None, EARLIER, EARLIER),
+        (AT, None, AT),
+        (AT, AT, AT),
+    ],
 )
-def test_known_since__first_seen_in_the_image_or_else_published(
+def test_s1_known_since__published_or_first_seen_in_the_image_whichever_is_earlier(
     observed: datetime | None, created: datetime | None, since: datetime
 ) -> None:
     given = {} if observed is None else {"firstObservedAt": observed}
@@ -570,6 +578,23 @@ def test_merge__the_highest_score_is_shown(
         assert merged.score == highest
 
 
+@pytest.mark.parametrize(
+    ("platforms", "named"),
+    [
+        ([""], ()),
+        (["", ""], ()),
+        (["linux/amd64"], ("linux/amd64",)),
+        (["linux/amd64", ""], ("linux/amd64", NO_PLATFORM)),
+        (["", "linux/amd64", ""], (NO_PLATFORM, "linux/amd64")),
+    ],
+)
+def test_s1_merge__image_of_an_index_without_a_platform_is_kept_apart(
+    platforms: list[str], named: tuple[str, ...]
+) -> None:
+    (merged,) = merge((platform, make_finding()) for platform in platforms)
+    assert merged.platforms == named
+
+
 def test_merge__worst_first_and_then_by_name() -> None:
     names = [("CVE-2", "LOW"), ("CVE-9", "HIGH"), ("CVE-1", "LOW"), ("CVE-5", "CRITICAL")]
     merged = merge(("", make_finding(*each)) for each in names)
@@ -593,10 +618,10 @@ def test_s1_merge__loses_nothing_and_adds_nothing(found: list[tuple[str, Finding
 
     assert {replace(finding, platforms=()) for finding in merged} == {item for _, item in found}
     assert {
-        (platform, replace(finding, platforms=()))
+        ("" if platform == NO_PLATFORM else platform, replace(finding, platforms=()))
         for finding in merged
-        for platform in finding.platforms
-    } == {(platform, item) for platform, item in found if platform}
+        for platform in finding.platforms or ("",)
+    } == {*found}
     assert len({replace(finding, platforms=()) for finding in merged}) == len(merged)
 
 

@@ -166,6 +166,17 @@ def on(platform: str, *findings: Finding, **over: Any) -> Result:
     return replace(make_result(*findings), target=make_target(platform, platform), **over)
 
 
+def test_s1_judge__ignore_for_a_platform_hides_nothing_of_an_image_that_states_none() -> None:
+    finding, ignore = make_finding(), make_ignore("CVE-2024-0001", platform="linux/amd64")
+    policy = make_policy(ignore=(ignore,))
+    assert judge([on("linux/amd64", finding)], policy).decision is Decision.PASSED
+    for order in itertools.permutations([on("linux/amd64", finding), on("", finding)]):
+        verdict = judge(order, policy)
+        assert verdict.decision is Decision.REFUSED
+        (refusing,) = deciding(verdict)
+        assert set(refusing.platforms) == {"linux/amd64", findings.NO_PLATFORM}
+
+
 def test_judge__finding_of_two_platforms_counts_once_and_names_both() -> None:
     finding = make_finding()
     verdict = judge([on("linux/amd64", finding), on("linux/arm64", finding)], make_policy())
@@ -778,14 +789,27 @@ def test_s1_base_image__of_one_platform_does_not_speak_for_the_other() -> None:
 GAP_KINDS = [Unjudged.BASELINE, Unjudged.EXPLOIT]
 
 
+UNASKED = make_finding("CVE-UNASKED", "LOW", fixable=False)
+"""Nobody knows whether it is exploited; with `only-fixable` no threshold refuses it."""
+UNREFUSED = "1 finding, none that refuses the image: 1 without a fix"
+
+
 def make_gap(kind: Unjudged, reason: str = "it could not be asked") -> Gap:
     return Gap(kind=kind, reason=reason)
+
+
+def with_gaps(*kinds: Unjudged, policy: Policy | None = None) -> Verdict:
+    """A verdict over one finding that refuses nothing, unless it is exploited."""
+    gaps = [make_gap(kind) for kind in kinds]
+    return judge([make_result(UNASKED)], policy or make_policy(only_fixable=True), gaps=gaps)
 
 
 @pytest.mark.parametrize("threshold", Threshold)
 @pytest.mark.parametrize("kind", GAP_KINDS)
 def test_s2_gap__is_no_pass(kind: Unjudged, threshold: Threshold) -> None:
-    verdict = judge([make_result()], make_policy(threshold=threshold), gaps=[make_gap(kind)])
+    assert with_gaps().decision is Decision.PASSED
+    policy = make_policy(threshold=threshold, only_fixable=True)
+    verdict = with_gaps(kind, policy=policy)
     assert (verdict.decision, verdict.reason) == (Decision.UNKNOWN, "it could not be asked")
     assert (verdict.may_promote, verdict.waived_by, verdict.gaps) == (False, (), ())
     # All findings are there all the same.
@@ -794,7 +818,7 @@ def test_s2_gap__is_no_pass(kind: Unjudged, threshold: Threshold) -> None:
 
 @pytest.mark.parametrize("kind", GAP_KINDS)
 def test_s2_gap__refusal_stays_one_and_names_both_reasons(kind: Unjudged) -> None:
-    found = make_result(*make_findings(high=1))
+    found = make_result(*make_findings(high=1), UNASKED)
     verdict = judge([found], make_policy(), gaps=[make_gap(kind)])
     assert verdict.decision is Decision.REFUSED
     assert verdict.reason == ("1 HIGH: at or above the threshold high; it could not be asked")
@@ -807,7 +831,9 @@ def test_s2_gap__each_reason_is_named_after_what_was_not_judged() -> None:
 
 
 @pytest.mark.parametrize("kind", GAP_KINDS)
-@pytest.mark.parametrize("results", [[make_result()], [make_unjudged()]], ids=["judged", "not"])
+@pytest.mark.parametrize(
+    "results", [[make_result(UNASKED)], [make_unjudged()]], ids=["judged", "not"]
+)
 def test_s1_gap__that_fails_is_waived_by_no_other_answer(
     results: list[Result], kind: Unjudged
 ) -> None:
@@ -821,7 +847,7 @@ def test_s1_gap__that_fails_is_waived_by_no_other_answer(
 
 @pytest.mark.parametrize("kind", GAP_KINDS)
 def test_s1_gap__is_waived_by_report_only_and_that_is_said(kind: Unjudged) -> None:
-    verdict = judge([make_result()], make_policy(report_only=True), gaps=[make_gap(kind)])
+    verdict = with_gaps(kind, policy=make_policy(report_only=True))
     assert verdict.decision is Decision.UNKNOWN
     assert verdict.waived_by == ("report-only: true",)
 
@@ -829,10 +855,11 @@ def test_s1_gap__is_waived_by_report_only_and_that_is_said(kind: Unjudged) -> No
 @pytest.mark.parametrize("kind", GAP_KINDS)
 def test_gap__that_the_user_does_without_is_kept_and_judged_without(kind: Unjudged) -> None:
     gap, policy = make_gap(kind), make_policy(on_gap=WARN)
-    clean = judge([make_result()], policy, gaps=[gap])
-    assert (clean.decision, clean.reason) == (Decision.PASSED, "no findings")
+    clean = judge([make_result(UNASKED)], policy, gaps=[gap])
+    assert clean.decision is Decision.PASSED
+    assert clean.reason == "1 finding, none at or above the threshold high"
     assert (clean.gaps, clean.waived_by) == ((gap,), ())
-    bad = judge([make_result(make_finding())], policy, gaps=[gap])
+    bad = judge([make_result(make_finding(), UNASKED)], policy, gaps=[gap])
     assert (bad.decision, bad.gaps) == (Decision.REFUSED, (gap,))
     assert bad.reason == "1 HIGH: at or above the threshold high"
 
@@ -841,7 +868,8 @@ def test_s1_gap__warn_is_for_its_own_kind_alone() -> None:
     for kind, other in (GAP_KINDS, GAP_KINDS[::-1]):
         policy = make_policy()
         policy = replace(policy, on_unjudged={**policy.on_unjudged, kind: WARN})
-        verdict = judge([make_result()], policy, gaps=[make_gap(kind, "a"), make_gap(other, "b")])
+        gaps = [make_gap(kind, "a"), make_gap(other, "b")]
+        verdict = judge([make_result(UNASKED)], policy, gaps=gaps)
         assert (verdict.decision, verdict.reason) == (Decision.UNKNOWN, "b")
         assert verdict.gaps == (make_gap(kind, "a"),)
 
@@ -859,6 +887,94 @@ def test_s1_gap__ends_no_stale_ignore_and_hides_none(kind: Unjudged) -> None:
     policy = make_policy(ignore=(unmet,), stale_ignores=StaleIgnores.FAIL)
     verdict = judge([make_result()], policy, gaps=[make_gap(kind)])
     assert (verdict.decision, verdict.stale) == (Decision.REFUSED, (unmet,))
+
+
+SETTLED = [
+    make_finding("CVE-HIGH"),
+    make_finding("CVE-MEDIUM", "MEDIUM"),
+    make_finding("CVE-IGNORED", "LOW"),
+    make_finding("CVE-HUSHED", "LOW", suppressed=True),
+    make_finding("CVE-EXPLOITED", "LOW", exploited=True),
+    make_finding("CVE-TOLD", "LOW", in_kev=False),
+]
+SETTLING = make_policy(limits={MEDIUM: 0}, exploited=True, ignore=(make_ignore("CVE-IGNORED"),))
+
+
+@pytest.mark.parametrize("finding", SETTLED, ids=[finding.name for finding in SETTLED])
+@pytest.mark.parametrize("on_gap", OnUnjudged)
+def test_gap__of_exploits_does_not_count_where_knowing_them_would_change_nothing(
+    on_gap: OnUnjudged, finding: Finding
+) -> None:
+    policy = replace(SETTLING, on_unjudged=make_policy(on_gap=on_gap).on_unjudged)
+    found, gap = [make_result(finding)], make_gap(Unjudged.EXPLOIT)
+    assert judge(found, policy, gaps=[gap]) == judge(found, policy)
+
+
+@pytest.mark.parametrize("finding", SETTLED, ids=[finding.name for finding in SETTLED])
+def test_s1_gap__of_exploits_counts_where_one_finding_is_open(finding: Finding) -> None:
+    gap = make_gap(Unjudged.EXPLOIT)
+    verdict = judge([make_result(finding, UNASKED)], SETTLING, gaps=[gap])
+    assert verdict.decision is not Decision.PASSED
+    assert verdict.reason.endswith(gap.reason)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"only_fixable": True},
+        {"grace": {HIGH: 14}},
+        {"fail_on": FailOn.NEW},
+        {"base_image_findings": BaseImageFindings.REPORT},
+        {"threshold": Threshold.CRITICAL},
+        {"threshold": Threshold.CRITICAL, "limits": {HIGH: 1}},
+    ],
+    ids=str,
+)
+def test_s1_gap__of_exploits_counts_whatever_else_lets_a_finding_through(
+    rules: dict[str, Any],
+) -> None:
+    """Known exploitation refuses it all the same, so nobody may pass without it."""
+    finding = make_finding(fixable=False, known_since=NEW, known=True, packages=SINCE_BASE)
+    policy = make_policy(**rules)
+    assert judge([make_result(finding)], policy).decision is Decision.PASSED
+    verdict = judge([make_result(finding)], policy, gaps=[make_gap(Unjudged.EXPLOIT)])
+    assert verdict.decision is Decision.UNKNOWN
+    listed = make_result(replace(finding, in_kev=True))
+    refusing = make_policy(**rules, known_exploited=True)
+    assert judge([listed], refusing).decision is Decision.REFUSED
+
+
+@pytest.mark.parametrize("results", [[], [make_unjudged()], [make_result(), make_unjudged()]])
+def test_s2_gap__of_exploits_counts_where_not_all_findings_are_there(
+    results: list[Result],
+) -> None:
+    verdict = judge(results, make_policy(), gaps=[make_gap(Unjudged.EXPLOIT)])
+    assert verdict.decision is Decision.UNKNOWN
+    assert verdict.reason.endswith("; it could not be asked")
+
+
+def test_s2_gap__of_the_baseline_always_counts() -> None:
+    verdict = judge([make_result()], make_policy(), gaps=[make_gap(Unjudged.BASELINE)])
+    assert (verdict.decision, verdict.reason) == (Decision.UNKNOWN, "it could not be asked")
+
+
+@given(st.lists(RESULTS, min_size=1, max_size=3), RULES, st.data())
+def test_s1_gap__that_does_not_count_would_have_changed_nothing(
+    results: list[Result], rules: Rules, data: st.DataObject
+) -> None:
+    """Whatever Inspector would have said of the findings of which it said nothing."""
+    policy = policy_of(replace(rules, on_exploit_error=FAIL))
+    verdict = judge(results, policy, gaps=[make_gap(Unjudged.EXPLOIT, "(not told)")])
+
+    def told(finding: Finding) -> Finding:
+        if finding.in_kev is not None:
+            return finding
+        epss = data.draw(st.sampled_from([None, 0.1, 1.0]))
+        return replace(finding, in_kev=data.draw(st.booleans()), epss=epss)
+
+    if "(not told)" not in verdict.reason:
+        known = [replace(item, findings=tuple(map(told, item.findings))) for item in results]
+        assert judge(known, policy).decision is verdict.decision
 
 
 PLACES = {
@@ -1286,6 +1402,12 @@ def test_s1_gap__one_more_never_makes_it_better(
         on_scan_error=data.draw(ANSWERS),
     )
     before, after = judge(results, policy), judge(results, policy, gaps=gaps)
+    settled = (Ground.IGNORED, Ground.SUPPRESSED)
+    is_open = not before.complete or any(
+        item.finding.in_kev is None and not item.ground.refuses and item.ground not in settled
+        for item in before.judgements
+    )
+    gaps = [gap for gap in gaps if gap.kind is not Unjudged.EXPLOIT or is_open]
     failing = [gap for gap in gaps if policy.on_unjudged[gap.kind] is FAIL]
     if before.decision is Decision.REFUSED:
         assert after.decision is Decision.REFUSED

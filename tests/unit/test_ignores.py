@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from itertools import permutations
 from typing import Any
@@ -12,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecr_publish.findings import Finding, Package
+from ecr_publish import ignores as ignores_module
+from ecr_publish.findings import NO_PLATFORM, Finding, Package, merge
 from ecr_publish.ignores import Ignore, Ignores
 from tests.factories import DAY, make_finding, make_ignore, make_package
 
@@ -117,7 +120,13 @@ def test_of__every_part_of_the_scope_has_to_fit(scope: dict[str, str], *, expect
     assert ignored(finding, make_ignore(CVE, **scope)) is expected
 
 
-@pytest.mark.parametrize("scope", [{"package": "a"}, {"version": "1"}, {"path": "a"}])
+@pytest.mark.parametrize(
+    "scope",
+    [
+        *({"package": "a"}, {"version": "1"}, {"path": "a"}),
+        *({"path": pattern} for pattern in ("*", "**", "**/*", "**/", "***")),
+    ],
+)
 def test_s1_of__finding_without_a_package_is_in_no_package(scope: dict[str, str]) -> None:
     assert not ignored(make_finding(CVE, packages=()), make_ignore(CVE, **scope))
     assert ignored(make_finding(CVE, packages=()), make_ignore(CVE))
@@ -127,12 +136,42 @@ def test_s1_of__image_of_an_unnamed_platform_is_of_no_platform() -> None:
     assert not ignored(make_finding(CVE), make_ignore(CVE, platform=AMD))
 
 
+@pytest.mark.parametrize("order", [(AMD, NO_PLATFORM), (NO_PLATFORM, AMD)])
+def test_s1_of__image_of_an_index_without_a_platform_needs_an_ignore_for_any(
+    order: tuple[str, str],
+) -> None:
+    (finding,) = merge(
+        ("" if platform == NO_PLATFORM else platform, make_finding(CVE)) for platform in order
+    )
+    assert finding.platforms == order
+    assert not ignored(finding, make_ignore(CVE, platform=AMD))
+    assert not ignored(finding, make_ignore(CVE, platform=AMD), make_ignore(CVE, platform=ARM))
+    assert ignored(finding, make_ignore(CVE))
+
+
 def test_s1_of__finding_in_two_packages_needs_both() -> None:
     finding = make_finding(CVE, packages=(SSL, XML))
     ssl, xml = make_ignore(CVE, package="openssl"), make_ignore(CVE, package="libxml2")
     assert not ignored(finding, ssl)
     assert not ignored(finding, xml)
     assert Ignores((ssl, xml), DAY).of(finding) == (ssl, xml)
+
+
+def test_of__names_the_ignore_of_the_package_before_one_for_any_package() -> None:
+    wide, narrow = make_ignore(CVE), make_ignore(CVE, package="openssl")
+    finding = make_finding(CVE, packages=(SSL, XML))
+    for order in permutations([wide, narrow]):
+        assert Ignores(order, DAY).of(finding) == (narrow, wide)
+
+
+def test_of__asks_again_and_answers_the_same() -> None:
+    """What fits is found once; whether it still counts depends on the finding's fix."""
+    ignores = Ignores([make_ignore(CVE, until_fixed=True), make_ignore("CVE-2024-0002")], DAY)
+    open_, fixed = make_finding(CVE, fixable=False), make_finding(CVE, fixable=True)
+    for _ in range(2):
+        assert [bool(ignores.of(finding)) for finding in (open_, fixed)] == [True, False]
+        assert len(ignores.fixed([open_, fixed])) == 1
+        assert [ignore.id for ignore in ignores.stale([open_])] == ["CVE-2024-0002"]
 
 
 def test_s1_of__finding_on_two_platforms_needs_both() -> None:
@@ -201,6 +240,13 @@ def test_s1_of__each_package_is_needed_on_each_platform() -> None:
 def test_path__follows_the_pattern(pattern: str, path: str, *, expected: bool) -> None:
     finding = make_finding(CVE, packages=(make_package(path=path),))
     assert ignored(finding, make_ignore(CVE, path=pattern)) is expected
+
+
+@pytest.mark.parametrize("pattern", ["*", "**", "**/", "**/*", "***", "**/**", "a"])
+def test_s1_path__pattern_never_fits_where_no_path_is_known(pattern: str) -> None:
+    finding = make_finding(CVE, packages=(make_package(path=""),))
+    assert not ignored(finding, make_ignore(CVE, path=pattern))
+    assert ignored(finding, make_ignore(CVE))
 
 
 def simple(pattern: str) -> re.Pattern[str]:
@@ -370,25 +416,78 @@ def test_stale__is_never_one_that_accepts(findings: list[Finding], ignores: list
 # Work -----------------------------------------------------------------------------------------
 
 
-def comparisons(findings: int, ignores: int) -> int:
-    """How often an ignore is compared with a part of a finding."""
-    number = 0
-    plain = Ignore.names
+class Count:
+    """How often an ignore is compared with a part of a finding, and a path is gone through."""
 
-    def counting(self: Ignore, *part: Any) -> bool:
-        nonlocal number
-        number += 1
-        return plain(self, *part)
-
-    known = Ignores([make_ignore(f"CVE-{place}") for place in range(ignores)], DAY)
-    found = [make_finding(f"CVE-{place}") for place in range(findings)]
-    with patch.object(Ignore, "names", counting):
-        assert sum(bool(known.of(finding)) for finding in found) == min(findings, ignores)
-        assert len(known.stale(found)) == max(0, ignores - findings)
-    return number
+    def __init__(self) -> None:
+        self.compared = self.walked = 0
 
 
-def test_of__work_grows_with_what_fits_and_not_with_the_product() -> None:
-    assert comparisons(1000, 50) == 50
-    assert comparisons(1000, 500) == 500
-    assert comparisons(10_000, 500) == 500
+@contextmanager
+def counted() -> Iterator[Count]:
+    count, names, after = Count(), Ignore.names, ignores_module._after
+
+    def comparing(self: Ignore, *part: Any) -> bool:
+        count.compared += 1
+        return names(self, *part)
+
+    def walking(*given: Any) -> list[bool]:
+        count.walked += 1
+        return after(*given)
+
+    with patch.object(Ignore, "names", comparing), patch.object(ignores_module, "_after", walking):
+        yield count
+
+
+def many(ids: int, number: int) -> list[Finding]:
+    """Findings of these vulnerabilities in turn, each in a package of its own."""
+    return [
+        make_finding(
+            f"CVE-{place % ids}",
+            packages=(make_package(name=f"p{place}", path=f"app/p{place}/package.json"),),
+        )
+        for place in range(number)
+    ]
+
+
+def work(found: list[Finding], ignores: list[Ignore]) -> Count:
+    """All that the gate asks of the ignores, of which each fits one finding."""
+    with counted() as count:
+        known = Ignores(ignores, DAY)
+        assert sum(bool(known.of(finding)) for finding in found) == min(len(found), len(ignores))
+        assert len(known.stale(found)) == max(0, len(ignores) - len(found))
+        assert known.fixed(found) == ()
+    return count
+
+
+@pytest.mark.parametrize(("findings", "ignores"), [(1000, 50), (1000, 500), (10_000, 500)])
+def test_of__work_grows_with_what_fits_and_not_with_the_product(
+    findings: int, ignores: int
+) -> None:
+    by_id = [make_ignore(f"CVE-{place}") for place in range(ignores)]
+    assert work(many(findings, findings), by_id).compared == ignores
+
+
+def test_of__finding_without_a_package_is_compared_once() -> None:
+    assert work([make_finding(CVE, packages=())], [make_ignore(CVE)]).compared == 1
+
+
+@pytest.mark.parametrize(("findings", "ignores"), [(1000, 500), (10_000, 50), (10_000, 500)])
+def test_of__one_vulnerability_in_many_packages_is_looked_up_by_package(
+    findings: int, ignores: int
+) -> None:
+    by_package = [make_ignore("CVE-0", package=f"p{place}") for place in range(ignores)]
+    assert work(many(1, findings), by_package).compared == ignores
+
+
+@pytest.mark.parametrize(("ids", "findings"), [(100, 1000), (1, 100)])
+@pytest.mark.parametrize("pattern", ["**/p{}/package.json", "app/p{}/**", "app/p{}/package.json"])
+def test_of__paths_are_compared_once_and_only_gone_through_where_both_ends_fit(
+    ids: int, findings: int, pattern: str
+) -> None:
+    by_path = [
+        make_ignore(f"CVE-{place % ids}", path=pattern.format(place)) for place in range(500)
+    ]
+    count = work(many(ids, findings), by_path)
+    assert count.compared == findings * 500 // ids
+    assert count.walked <= min(findings, 500) * 3

@@ -265,6 +265,39 @@ def test_exploits__that_may_not_be_asked_for_pass_nothing() -> None:
     assert world.registry.tags == {}
 
 
+# The policy in the corridor -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "no file, so the inputs alone"),
+        ({".ecr-publish.yml": b""}, ".ecr-publish.yml"),
+        (
+            {".ecr-publish.yml": b"extends: org/base.yml", "org/base.yml": b"extends: ../all.yml"}
+            | {"all.yml": b"exploited: fail"},
+            "all.yml, org/base.yml, .ecr-publish.yml",
+        ),
+    ],
+)
+def test_policy__log_says_which_files_were_read(files: dict[str, bytes], said: str) -> None:
+    world = World()
+    world.checkout.files |= files
+    assert world.run() == ExitCode.REFUSED
+    (told,) = (line for line in world.workflow.log if line.startswith("The policy: "))
+    assert told == f"The policy: {said}"
+
+
+@pytest.mark.parametrize("name", ["", "policy.yml"])
+def test_s2_policy__that_cannot_be_read_is_no_missing_one(name: str) -> None:
+    world = World()
+    path = name or ".ecr-publish.yml"
+    world.checkout.unreadable[path] = PermissionError(13, "Permission denied")
+    assert world.run(policy_file=name) == ExitCode.INPUT
+    assert world.engine.calls == []
+    assert f"{path}: cannot be read: Permission denied" in world.workflow.markdown
+
+
 # Signals and the real edges -------------------------------------------------------------------
 
 

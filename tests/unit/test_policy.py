@@ -25,9 +25,9 @@ from ecr_publish.policy import (
 )
 from ecr_publish.reference import ImageName
 from tests.factories import DAY, make_ignore
+from tests.unit.strategies import RULE_NAMES as RULES
 
 CRITICAL, HIGH, MEDIUM, LOW = Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW
-RULES = [item.name for item in fields(Rules) if item.name not in ("files", "skipped", "places")]
 LATEST = ImageName.parse("latest")
 
 
@@ -82,7 +82,8 @@ STRICTEST_FIRST: dict[str, list[Any]] = {
 
 def test_table__is_whole() -> None:
     assert set(STRICTEST_FIRST) == set(RULES)
-    assert set(ALLOWABLE) == {*RULES, "report_only", "warn"}
+    # All else that the rules carry is no rule: nobody states it, and nobody may loosen it.
+    assert {item.name for item in fields(Rules)} - {*RULES} == {"files", "skipped", "places"}
 
 
 PAIRS = [
@@ -122,6 +123,18 @@ def test_combined__says_who_loosens_what_and_where_it_is_said() -> None:
     assert str(caught.value) == (
         "own.yml, line 1: grace: is looser than the base's, which leaves it at its default"
     )
+
+
+def test_s1_combined__says_all_that_is_loosened() -> None:
+    base = layer("base.yml", exploited=True, only_fixable=False)
+    own = layer("own.yml", only_fixable=True, severity_threshold=Threshold.LOW, exploited=False)
+    with pytest.raises(Loosened) as caught:
+        combined(base, own)
+    assert caught.value.problems == (
+        "own.yml, line 1: only-fixable: is looser than the base's, base.yml, line 2",
+        "own.yml, line 3: exploited: is looser than the base's, base.yml, line 1",
+    )
+    assert str(caught.value) == "; ".join(caught.value.problems)
 
 
 def test_combined__what_a_layer_does_not_say_stays() -> None:
@@ -172,13 +185,20 @@ def test_combined__what_is_not_taken_over_of_ignore_files_is_no_rule_and_stays()
     assert "skipped" not in ALLOWABLE
 
 
+def test_combined__files_are_no_rule_and_stay_in_their_order() -> None:
+    base, own = (Layer(rules=Rules(files=(name,))) for name in ("base.yml", "own.yml"))
+    both = combined(base, own)
+    assert both.rules.files == ("base.yml", "own.yml")
+    assert both.rules == Rules()
+
+
 # The baseline ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mine", [None, "latest", "1.0", "team/base:latest"])
 @pytest.mark.parametrize("theirs", [None, "latest", "team/base:latest"])
 @pytest.mark.parametrize("fail_on", FailOn)
-def test_s1_baseline__may_not_be_changed_where_the_base_lets_known_findings_pass(
+def test_s1_baseline__may_not_be_exchanged_nor_set_where_only_new_findings_refuse(
     fail_on: FailOn, theirs: str | None, mine: str | None
 ) -> None:
     before, after = (name and ImageName.parse(name) for name in (theirs, mine))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,10 +14,18 @@ from ecr_publish.findings import Severity, Threshold
 from ecr_publish.ignores import Ignore
 from ecr_publish.inputs import FailOn, OnUnjudged
 from ecr_publish.policy import ALLOWABLE, BaseImageFindings, Require, Rules, StaleIgnores
-from ecr_publish.policy_file import DEFAULT_PATH, PolicyFile, effective, read, schema
+from ecr_publish.policy_file import (
+    DEFAULT_PATH,
+    MISNAMED_PATH,
+    PolicyFile,
+    effective,
+    read,
+    schema,
+)
 from ecr_publish.reference import Digest, ImageName, Repository, Tag
 from ecr_publish.shape import Malformed
 from tests.factories import DAY, make_inputs
+from tests.fakes import FakeCheckout
 
 LATEST = ImageName.parse("latest")
 EXAMPLE = """\
@@ -324,6 +333,51 @@ def test_peers__each_line_of_a_list_is_an_ignore_of_its_own() -> None:
 # File and inputs ------------------------------------------------------------------------------
 
 
+def unread(files: dict[str, str], path: str, error: OSError | None = None, **inputs: Any) -> str:
+    """The problem where one path is there and cannot be read."""
+    failure = error or PermissionError(13, "Permission denied")
+    contents = {name: text.encode() for name, text in files.items()}
+    checkout = FakeCheckout(files=contents, unreadable={path: failure})
+    with pytest.raises(InvalidPolicy) as caught:
+        effective(make_inputs(**inputs), partial(checkout.read, "."), DAY)
+    (only,) = caught.value.problems
+    return only
+
+
+def test_s1_effective__file_that_is_there_and_cannot_be_read_is_no_missing_one() -> None:
+    assert unread({}, DEFAULT_PATH) == ".ecr-publish.yml: cannot be read: Permission denied"
+    assert unread({}, "p.yml", policy_file="p.yml") == "p.yml: cannot be read: Permission denied"
+    base = {DEFAULT_PATH: "extends: org/base.yml"}
+    assert unread(base, "org/base.yml") == "org/base.yml: cannot be read: Permission denied"
+    other = {DEFAULT_PATH: "ignore-files: [.trivyignore]"}
+    assert unread(other, ".trivyignore", OSError(40, "Too many levels")) == (
+        ".trivyignore: cannot be read: Too many levels"
+    )
+
+
+def test_s1_effective__file_with_another_ending_is_not_left_unread() -> None:
+    said = ".ecr-publish.yaml: is not read; rename it to .ecr-publish.yml"
+    assert problem({MISNAMED_PATH: "severity-threshold: low"}) == said
+    assert problem({MISNAMED_PATH: ""}) == said
+    assert unread({}, MISNAMED_PATH) == ".ecr-publish.yaml: cannot be read: Permission denied"
+
+
+def test_effective__file_with_another_ending_beside_the_policy_or_named_is_no_mistake() -> None:
+    both = {MISNAMED_PATH: "severity-threshold: low", DEFAULT_PATH: "exploited: fail"}
+    assert of(both) == Rules(exploited=True)
+    named = of({MISNAMED_PATH: "exploited: fail"}, policy_file=MISNAMED_PATH)
+    assert named == Rules(exploited=True)
+    assert of(both | {"p.yml": ""}, policy_file="p.yml") == Rules()
+
+
+def test_effective__says_which_files_were_read() -> None:
+    assert of({}).files == ()
+    assert rules("").files == (DEFAULT_PATH,)
+    files = {DEFAULT_PATH: "extends: org/a.yml\nignore-files: [.trivyignore]", ".trivyignore": ""}
+    files |= {"org/a.yml": "extends: b.yml", "org/b.yml": "allow: [ignore]"}
+    assert of(files).files == ("org/b.yml", "org/a.yml", DEFAULT_PATH)
+
+
 def test_effective__neither() -> None:
     assert of({}) == Rules()
     assert of({}).places == {}
@@ -421,6 +475,29 @@ def test_s1_effective__baseline_of_the_file_may_not_be_exchanged_by_the_inputs()
     assert "is looser" in problem("baseline: latest\nallow: []", baseline=other)
     assert rules("baseline: latest", baseline=other).baseline == other
     assert rules("allow: []", baseline=other).baseline == other
+
+
+def test_s1_effective__baseline_is_not_given_to_a_base_that_lets_known_ones_pass() -> None:
+    """Whoever names the baseline says what is known."""
+    files = {"base.yml": "fail-on: new", DEFAULT_PATH: "extends: base.yml\nbaseline: mine"}
+    said = ".ecr-publish.yml, line 2: baseline: is looser than the base's, which leaves it at its"
+    assert problem(files).startswith(said)
+    files[DEFAULT_PATH] = "extends: base.yml"
+    assert "the input baseline: baseline: is looser" in problem(files, baseline=LATEST)
+    files["base.yml"] += "\nallow: [baseline]"
+    assert of(files, baseline=LATEST).baseline == LATEST
+
+
+def test_effective__all_that_is_loosened_is_told() -> None:
+    text = "allow: []\nseverity-threshold: low\nonly-fixable: false"
+    said = problems(text, severity_threshold=Threshold.HIGH, only_fixable=True)
+    assert said == [
+        (
+            "the input severity-threshold: severity-threshold: is looser than the base's, "
+            ".ecr-publish.yml, line 2"
+        ),
+        "the input only-fixable: only-fixable: is looser than the base's, .ecr-publish.yml, line 3",
+    ]
 
 
 def test_effective__inputs_may_always_be_stricter() -> None:
@@ -613,6 +690,29 @@ def test_ignore_files__their_ignores_count_behind_those_of_the_file() -> None:
     ]
     assert found.places["ignore"] == ".ecr-publish.yml, line 3"
     assert found.skipped == ()
+
+
+@pytest.mark.parametrize("names", [".trivyignore, .trivyignore", ".trivyignore, ./.trivyignore"])
+def test_ignore_files__one_that_is_named_twice_is_read_once(names: str) -> None:
+    files = {DEFAULT_PATH: f"ignore-files: [{names}]", ".trivyignore": "CVE-2\n"}
+    assert [ignore.id for ignore in of(files).ignore] == ["CVE-2"]
+
+
+def test_ignore_files__most_ignores() -> None:
+    text = "ignore-files: [one.trivyignore, two.trivyignore]\nignore: [{id: CVE-1}]"
+    files = {DEFAULT_PATH: text, "one.trivyignore": "CVE-2\n" * 5000}
+    files["two.trivyignore"] = "CVE-3\n" * 4999
+    assert len(of(files).ignore) == 10_000
+    files["two.trivyignore"] += "CVE-4\n"
+    assert problem(files) == (
+        ".ecr-publish.yml: has more than 10000 ignores, with its ignore-files"
+    )
+    # Each file by itself, so that no base leaves less to those above it.
+    files["two.trivyignore"] = ""
+    above = {"own.yml": "extends: .ecr-publish.yml\nignore-files: [own.trivyignore]"}
+    above["own.trivyignore"] = "CVE-5\n" * 9000
+    files[DEFAULT_PATH] += "\nallow: [ignore]"
+    assert len(of(files | above, policy_file="own.yml").ignore) == 14_001
 
 
 def test_ignore_files__alone_state_the_rule() -> None:

@@ -234,6 +234,7 @@ def test_report__says_what_the_verdict_was_and_why() -> None:
         "until": None,
         "ignored_by": [
             {
+                "id": "CVE-2024-0001",
                 "reason": "why",
                 "owner": "who",
                 "until": "2026-08-01",
@@ -246,8 +247,33 @@ def test_report__says_what_the_verdict_was_and_why() -> None:
     assert second["refuses"] is False
 
 
+def test_report__says_which_ignores_no_longer_count_and_which_met_nothing() -> None:
+    ended = make_ignore("CVE-1", until=DAY, reason="why", owner="who")
+    fixed = make_ignore("CVE-2", until_fixed=True)
+    unmet = make_ignore("CVE-3", place="base.yml, line 9")
+    said = json.loads(
+        document(make_outcome(verdict=make_verdict(expired=(ended, fixed), stale=(unmet,))))
+    )
+    assert said["expired"][0] == {
+        "id": "CVE-1",
+        "reason": "why",
+        "owner": "who",
+        "until": "2026-08-01",
+        "until_fixed": False,
+        "place": ".ecr-publish.yml, line 3",
+    }
+    assert [(item["id"], item["until_fixed"]) for item in said["expired"]] == [
+        ("CVE-1", False),
+        ("CVE-2", True),
+    ]
+    assert [(item["id"], item["place"]) for item in said["stale"]] == [
+        ("CVE-3", "base.yml, line 9")
+    ]
+
+
 def test_report__of_a_run_that_reached_no_verdict_passes_nothing() -> None:
     nothing = document(Outcome())
+    assert [json.loads(nothing)[name] for name in ("expired", "stale")] == [[], []]
     assert judged(read(nothing, Rules()), Rules()).reason == "there was no image to scan"
     said = json.loads(nothing)
     assert (said["verdict"], said["baseline"], said["judgements"]) == ("unknown", None, [])
@@ -777,7 +803,9 @@ def test_answer__is_what_the_action_reads_of_it() -> None:
     printed = answer([enhanced()], "ACTIVE", enhanced=True)
     (result,) = read(json.dumps(printed), Rules()).results
     item = enhanced()
+    details = item["packageVulnerabilityDetails"]
     item["firstObservedAt"] = datetime.fromisoformat(item["firstObservedAt"])
+    details["vendorCreatedAt"] = datetime.fromisoformat(details["vendorCreatedAt"])
     page = parse_page({"imageScanFindings": {"enhancedFindings": [item]}})
     assert result.findings == page.findings
     assert (result.engine, result.status) == (ScanType.ENHANCED, "ACTIVE")
@@ -797,8 +825,15 @@ def test_answer__is_what_the_action_reads_of_it() -> None:
         1785585600.0,
     ],
 )
-def test_answer__times_as_the_cli_prints_them(done: str | float) -> None:
-    printed = answer([enhanced(firstObservedAt=done)], enhanced=True, done=done)
+@pytest.mark.parametrize("earlier", ["observed", "published"])
+def test_s1_answer__times_as_the_cli_prints_them_and_the_earlier_counts(
+    done: str | float, earlier: str
+) -> None:
+    later = "2026-08-02T00:00:00+00:00"
+    item = enhanced(firstObservedAt=done if earlier == "observed" else later)
+    published = done if earlier == "published" else later
+    item["packageVulnerabilityDetails"]["vendorCreatedAt"] = published
+    printed = answer([item], enhanced=True, done=done)
     (result,) = read(json.dumps(printed), Rules()).results
     assert result.unjudged is None
     assert result.findings[0].known_since == COMPLETED_AT
@@ -812,6 +847,10 @@ def test_answer__times_that_are_none(done: object) -> None:
         read(json.dumps(answer(done=done)), Rules())
     with pytest.raises(NoReport):
         read(json.dumps(answer([enhanced(firstObservedAt=done)], enhanced=True)), Rules())
+    item = enhanced()
+    item["packageVulnerabilityDetails"]["vendorCreatedAt"] = done
+    with pytest.raises(NoReport):
+        read(json.dumps(answer([item], enhanced=True)), Rules())
 
 
 def test_answer__null_is_what_ecr_does_not_say() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import runpy
 import sys
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -115,6 +117,18 @@ def test_policy__and_all_that_it_extends(terminal: Terminal) -> None:
     assert "  ignore: 1 entry (policy/own.yml, line 2)" in ran.lines
 
 
+def test_policy__rules_of_ignore_files_that_are_not_taken_over_are_told(
+    terminal: Terminal,
+) -> None:
+    terminal.write(".ecr-publish.yml", "ignore-files: [.grype.yaml]\n")
+    terminal.write(".grype.yaml", "ignore:\n- vulnerability: CVE-2\n  namespace: x\n")
+    for more in ([], ["--findings", terminal.report(LOW)]):
+        ran = terminal.check(*more)
+        assert ran.code == ExitCode.PASSED
+        assert ran.lines[2].startswith("  not taken over: .grype.yaml, line 2: ")
+        assert ran.lines[3] == ""
+
+
 @pytest.mark.parametrize(
     ("option", "value", "shown"),
     [
@@ -188,6 +202,42 @@ def test_s2_wrong__is_told_and_is_no_pass(
     assert ran.code == ExitCode.INPUT
     assert said in ran.errors
     assert "Passed" not in ran.said
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (".ecr-publish.yml", ".ecr-publish.yml: cannot be read: it is no file"),
+        ("org.yml", "org.yml: cannot be read: it is no file"),
+        (".trivyignore", ".trivyignore: cannot be read: it is no file"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+def test_s2_wrong__what_is_there_and_is_no_file_is_no_missing_one(
+    terminal: Terminal, kind: str, broken: str, said: str
+) -> None:
+    terminal.write(".ecr-publish.yml", "extends: org.yml\nignore-files: [.trivyignore]\n")
+    terminal.write("org.yml", "allow: [ignore]\n")
+    terminal.write(".trivyignore", "")
+    assert terminal.check().code == ExitCode.PASSED
+    path = terminal.folder / broken
+    path.unlink()
+    make: dict[str, Callable[[], None]] = {
+        "folder": path.mkdir,
+        "link": lambda: path.symlink_to("nowhere"),
+        "pipe": lambda: os.mkfifo(path),
+    }
+    make[kind]()
+    ran = terminal.check()
+    assert (ran.code, ran.said) == (ExitCode.INPUT, "")
+    assert said in ran.errors
+
+
+def test_s2_wrong__policy_file_of_another_ending_is_not_left_unread(terminal: Terminal) -> None:
+    terminal.write(".ecr-publish.yaml", POLICY)
+    ran = terminal.check()
+    assert (ran.code, ran.said) == (ExitCode.INPUT, "")
+    assert ".ecr-publish.yaml: is not read; rename it to .ecr-publish.yml" in ran.errors
 
 
 def test_s2_wrong__policy_file(terminal: Terminal) -> None:
@@ -264,6 +314,7 @@ def test_findings__passed(terminal: Terminal) -> None:
     assert ran.lines[3:] == [
         "allowed  LOW           CVE-LOW openssl 3.0.1-r0: below the threshold high",
         "Passed: 1 finding, none at or above the threshold high",
+        "  1 below the threshold high",
     ]
 
 

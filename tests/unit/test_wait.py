@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecr_publish import scan
 from ecr_publish.errors import CallFailed
 from ecr_publish.findings import Page
 from ecr_publish.gate import Decision
@@ -429,6 +430,25 @@ def test_start__only_where_there_is_no_scan(answer: Answer, scanning: Scanning) 
     ecr.wait(scanning, 60)
 
     assert ecr.started == []
+
+
+@pytest.mark.parametrize(
+    "scanning", [MANUAL, ON_PUSH, NOTHING_KNOWN, make_scanning(engine=ENHANCED)]
+)
+def test_s2_start__without_asking_no_scan_is_refused_at_once(scanning: Scanning) -> None:
+    ecr = Ecr([(0, NO_SCAN)], coverages=[(0, "UNSUPPORTED_OS")])
+    result = ecr.wait(scanning, asks=False)
+
+    assert (result.unjudged, result.reason) == (Unjudged.ERROR, scan.NO_SCAN)
+    assert ecr.clock.time == 0
+    assert [name for _, name in ecr.calls] == ["scan"]
+
+
+def test_start__without_asking_a_scan_that_runs_is_waited_for() -> None:
+    ecr = Ecr([(0, RUNNING), (9, make_page(*CRITICAL))])
+    result = ecr.wait(ON_PUSH, asks=False)
+
+    assert (result.unjudged, result.findings) == (None, CRITICAL)
 
 
 @pytest.mark.parametrize("last", [Start.STARTED, Start.QUOTA])

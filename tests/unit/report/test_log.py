@@ -1,6 +1,11 @@
+import re
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecr_publish.errors import BuildFailed, PublishError
 from ecr_publish.gate import Ground, Verdict
@@ -84,13 +89,12 @@ def test_lines__suppressed_findings_are_counted(make: Callable[..., Verdict]) ->
 @pytest.mark.parametrize(
     ("ground", "said"),
     [
-        (Ground.IGNORED, ["  2 ignored by the policy"]),
         (Ground.KNOWN, ["  2 known in the baseline None (fail-on: new)"]),
         (Ground.OF_BASE_IMAGE, ["  2 of the base image (base-image-findings: report)"]),
         (Ground.NOT_FIXABLE, ["  2 without a fix (only-fixable)"]),
         (Ground.IN_GRACE, ["  2 in grace, not known for long yet"]),
         (Ground.SUPPRESSED, ["  2 suppressed in Inspector, not counted"]),
-        (Ground.BELOW_THRESHOLD, []),
+        (Ground.BELOW_THRESHOLD, ["  2 below the threshold high"]),
         *(
             (ground, [f"  CRITICAL      {item.name} in openssl 3.0.1-r0" for item in SOME])
             for ground in Ground
@@ -103,6 +107,53 @@ def test_lines__of_each_ground(ground: Ground, said: list[str]) -> None:
     verdict = make_verdict(judgements=judgements)
     told = list(lines(make_outcome(verdict=verdict)))
     assert told[1 : told.index(f"Image: {make_outcome().image}")] == said
+
+
+def test_lines__ignored_findings_say_why_who_until_when_and_where() -> None:
+    first = make_ignore(reason="parser disabled", owner="team-web", until=date(2027, 1, 31))
+    other = replace(first, reason="no fix", until=None, until_fixed=True, place="base.yml, line 9")
+    bare = make_ignore(place="p, line 2")
+    judgements = tuple(
+        make_judgement(make_finding(), ground=Ground.IGNORED, ignores=ignores)
+        for ignores in ((first, other), (bare,))
+    )
+    said = list(lines(make_outcome(verdict=make_verdict(judgements=judgements))))
+    assert said[1:4] == [
+        "  2 ignored by the policy",
+        (
+            "    HIGH          CVE-2024-0001 in openssl 3.0.1-r0: parser disabled, team-web, until "
+            "2027-01-31, .ecr-publish.yml, line 3; no fix, team-web, until there is a fix, "
+            "base.yml, line 9"
+        ),
+        "    HIGH          CVE-2024-0001 in openssl 3.0.1-r0: p, line 2",
+    ]
+
+
+@pytest.mark.parametrize(("number", "shown"), [(19, 19), (20, 20), (21, 20), (300, 20)])
+def test_lines__most_ignored_findings(number: int, shown: int) -> None:
+    judgements = tuple(
+        make_judgement(finding, ground=Ground.IGNORED, ignores=(make_ignore(finding.name),))
+        for finding in make_findings(high=number)
+    )
+    said = list(lines(make_outcome(verdict=make_verdict(judgements=judgements))))
+    assert f"  {number} ignored by the policy" in said
+    assert len([line for line in said if line.startswith("    HIGH")]) == shown
+
+
+@given(st.lists(st.sampled_from(Ground), max_size=60))
+def test_lines__all_counts_add_up(grounds: list[Ground]) -> None:
+    """Of each finding the log either says itself that it refuses, or counts it once."""
+    found = make_findings(high=len(grounds))
+    judgements = tuple(
+        make_judgement(finding, ground=ground)
+        for finding, ground in zip(found, grounds, strict=True)
+    )
+    said = list(lines(make_outcome(verdict=make_verdict(judgements=judgements))))
+    refusing = [line for line in said if line.startswith("  HIGH")]
+    hidden = [int(more[1]) for line in said if (more := re.match(r"  … and (\d+) more", line))]
+    counted = [int(most[1]) for line in said if (most := re.match(r"  (\d+) ", line))]
+    assert len(refusing) + sum(hidden) == sum(ground.refuses for ground in grounds)
+    assert sum(counted) == sum(not ground.refuses for ground in grounds)
 
 
 def test_lines__ignores_that_no_longer_count_are_loud() -> None:
@@ -127,9 +178,8 @@ def test_lines__rules_that_are_not_taken_over_are_notes() -> None:
     assert said[-1] == "Note: Not taken over: .grype.yaml, line 2: odd"
 
 
-def test_lines__every_ground_but_one_is_told() -> None:
-    """Below the threshold there is nothing to tell; of any other ground the log says how many."""
-    for ground in {*Ground} - {Ground.BELOW_THRESHOLD}:
+def test_lines__every_ground_is_told() -> None:
+    for ground in Ground:
         judgements = (make_judgement(make_finding(), ground=ground),)
         told = list(lines(make_outcome(verdict=make_verdict(judgements=judgements))))
         assert told[1].startswith("  ")
@@ -194,6 +244,7 @@ def test_lines__most_findings(number: int, shown: int, more: str | None) -> None
 def test_lines__findings_below_the_threshold_stay_in_the_summary() -> None:
     said = list(lines(make_outcome(verdict=make_verdict(*make_findings(low=3)))))
     assert not [line for line in said if "LOW" in line]
+    assert said[1] == "  3 below the threshold high"
 
 
 def test_lines__error_before_anything_was_pushed() -> None:

@@ -1,4 +1,4 @@
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -43,6 +43,7 @@ from tests.factories import (
     make_unjudged,
     make_verdict,
 )
+from tests.unit.strategies import RULE_NAMES
 
 FIX = "Update the base image and the packages named here, then run the job again."
 ACCEPT = (
@@ -120,11 +121,27 @@ def test_advice__passed() -> None:
 
 @pytest.mark.parametrize("waived_by", [(), ("on-timeout: warn",)])
 def test_advice__unknown(waived_by: tuple[str, ...]) -> None:
-    verdict = make_verdict(decision=Decision.UNKNOWN, waived_by=waived_by)
+    verdict = make_verdict(decision=Decision.UNKNOWN, complete=False, waived_by=waived_by)
     text = advice(make_outcome(verdict=verdict))
     assert text.startswith("ECR gave no complete verdict, so the image does not count as passed.")
     for name in ("scan-timeout", "on-timeout", "on-unsupported", "on-scan-error"):
         assert name in text
+    assert "on-baseline-error" not in text
+    assert "on-exploit-error" not in text
+
+
+@pytest.mark.parametrize("waived_by", [(), ("report-only: true",)])
+def test_advice__unknown_for_a_gap_alone_names_what_gets_by_without(
+    waived_by: tuple[str, ...],
+) -> None:
+    """The scan is complete, so waiting for longer would change nothing."""
+    verdict = make_verdict(decision=Decision.UNKNOWN, waived_by=waived_by)
+    text = advice(make_outcome(verdict=verdict))
+    assert text.startswith("A rule of the policy has nothing to go by")
+    assert "`on-baseline-error: warn`" in text
+    assert "`on-exploit-error: warn`" in text
+    for name in ("scan-timeout", "on-timeout", "on-unsupported", "on-scan-error"):
+        assert name not in text
 
 
 def test_advice__no_verdict() -> None:
@@ -426,9 +443,8 @@ def test_stated__each_rule(name: str, default: str, value: str) -> None:
 
 
 def test_stated__every_rule_has_a_value_to_show() -> None:
-    names = [item.name for item in fields(Rules) if item.name not in ("skipped", "places")]
-    rows = stated(replace(EVERY, places=dict.fromkeys(names, "here")))
-    assert [row[0] for row in rows] == [name.replace("_", "-") for name in names]
+    rows = stated(replace(EVERY, places=dict.fromkeys(RULE_NAMES, "here")))
+    assert [row[0] for row in rows] == [name.replace("_", "-") for name in RULE_NAMES]
     assert all(value for _, value, _ in rows)
 
 
