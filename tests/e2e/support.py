@@ -141,6 +141,17 @@ def _annotation(text: str) -> Annotation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Told:
+    """What the runner tells a step beside what it always does."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    payload: Mapping[str, object] = field(default_factory=lambda: PAYLOAD)
+
+
+PUSHED = Told()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stage:
     """Where a test plays."""
 
@@ -306,24 +317,12 @@ class Stage:
         return done.stdout
 
     @contextlib.contextmanager
-    def start(
-        self,
-        *,
-        environment: Mapping[str, str] | None = None,
-        payload: Mapping[str, object] = PAYLOAD,
-        **inputs: str,
-    ) -> Iterator[Step]:
-        """Start the step as action.yml does, without act; it is killed at the end if it lives.
-
-        Args:
-            environment: What the runner tells the step beside what it always does.
-            payload: The webhook's payload.
-            inputs: Of the step, `-` written as `_`.
-        """
+    def start(self, told: Told = PUSHED, /, **inputs: str) -> Iterator[Step]:
+        """Start the step as action.yml does, without act; it is killed at the end if it lives."""
         with tempfile.TemporaryDirectory(dir=self.directory, prefix="step-") as name:
             files = Path(name)
-            (files / "event.json").write_text(json.dumps(dict(payload)), encoding="utf-8")
-            given = {**self._step_environment(files, inputs), **(environment or {})}
+            (files / "event.json").write_text(json.dumps(dict(told.payload)), encoding="utf-8")
+            given = {**self._step_environment(files, inputs), **told.environment}
             with (files / "log").open("wb") as log:
                 process = subprocess.Popen(
                     [str(act.CHECKOUT / "start.sh")],

@@ -13,7 +13,7 @@ import pytest
 
 from dev.engine import Engine
 from dev.github import TOKEN, GitHub
-from tests.e2e.support import PAYLOAD, Stage, one_store, stage
+from tests.e2e.support import PAYLOAD, Stage, Told, one_store, stage
 
 HEAD = "c0ffee" * 6 + "c0ff"
 PULL_REQUEST: Mapping[str, object] = {
@@ -51,7 +51,7 @@ def github() -> Iterator[GitHub]:
 def reported(here: Stage, github: GitHub, payload: Mapping[str, object], **inputs: str) -> Any:
     """Run the step with everything asked for; gives exit code, outputs and log."""
     given = {**EVERYTHING, **inputs}
-    with here.start(environment=github.environment(), payload=payload, **given) as step:
+    with here.start(Told(environment=github.environment(), payload=payload), **given) as step:
         return step.wait(), step.outputs, step.log.decode()
 
 
@@ -124,7 +124,7 @@ def test_s6_reports__cancelled_run_completes_its_check(
 
 def _running(here: Stage, github: GitHub, **inputs: str) -> Any:
     given = {**EVERYTHING, **inputs}
-    return here.start(environment=github.environment(), payload=PULL_REQUEST, **given)
+    return here.start(Told(environment=github.environment(), payload=PULL_REQUEST), **given)
 
 
 @one_store
