@@ -15,7 +15,7 @@ from ecr_publish.edges.ports import Edges, GitHub, Registry
 from ecr_publish.errors import Bug, Cancelled, PublishError
 from ecr_publish.evidence import gathered, look_for_baseline, scanned
 from ecr_publish.gate import judge
-from ecr_publish.inputs import parse
+from ecr_publish.inputs import parse, variable
 from ecr_publish.obtain import images, obtained
 from ecr_publish.outcome import Outcome
 from ecr_publish.plan import Plan, make, refuse_unscanned, release_tags
@@ -46,6 +46,9 @@ def connect(environ: Mapping[str, str]) -> Edges:
     from ecr_publish.edges.workflow import GitHubWorkflow  # noqa: PLC0415
 
     clock, workflow = SystemClock(), GitHubWorkflow(environ)
+    # No other process needs to know the token.
+    token_of = variable("github-token")
+    inherited = {name: value for name, value in environ.items() if name != token_of}
 
     def github(token: str) -> GitHub:
         from ecr_publish.edges.github import GitHubApi  # noqa: PLC0415 - few runs need it
@@ -55,8 +58,8 @@ def connect(environ: Mapping[str, str]) -> Edges:
     return Edges(
         clock=clock,
         workflow=workflow,
-        checkout=GitCheckout(environ),
-        engine=DockerEngine(environ, clock),
+        checkout=GitCheckout(inherited),
+        engine=DockerEngine(inherited, clock),
         cloud=Aws(environ, workflow.mask),
         github=github,
     )

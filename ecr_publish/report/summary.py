@@ -92,7 +92,7 @@ def _time_line(outcome: Outcome) -> str:
         f"  {room} ({seconds:.1f} s) : {round((end - seconds) * 1000)}, {max(1, round(end * 1000))}"
         for (room, seconds), end in zip(spent, ends, strict=True)
     ]
-    head = ("gantt", "  dateFormat x", "  axisFormat %M:%S")
+    head = ("gantt", "  dateFormat x", "  axisFormat %s s")
     chart = "\n".join(("```mermaid", *head, *bars, "```"))
     return f"<details><summary>{cell(durations(outcome))}</summary>\n\n{chart}\n\n</details>"
 

@@ -704,7 +704,7 @@ def chart(**seconds: float) -> list[tuple[str, str, int, int]]:
     text = summary(make_outcome(seconds=seconds))
     assert text.count("```mermaid\n") == 1
     content = text.partition("```mermaid\n")[2].partition("\n```\n")[0].split("\n")
-    assert content[:3] == ["gantt", "  dateFormat x", "  axisFormat %M:%S"]
+    assert content[:3] == ["gantt", "  dateFormat x", "  axisFormat %s s"]
     bars = [BARS.fullmatch(line) for line in content[3:]]
     return [(bar[1], bar[2], int(bar[3]), int(bar[4])) for bar in bars if bar]
 
