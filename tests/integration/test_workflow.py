@@ -197,5 +197,5 @@ def test_write_file__where_none_can_be_is_an_error(
 ) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path / "file" / "scan.json", tmp_path):
-        with pytest.raises(OSError, match="exists|directory"):
+        with pytest.raises(OSError, match=r"exists|directory"):
             workflow.write_file(str(path), "{}")
