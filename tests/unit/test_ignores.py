@@ -480,7 +480,7 @@ def test_of__one_vulnerability_in_many_packages_is_looked_up_by_package(
     assert work(many(1, findings), by_package).compared == ignores
 
 
-@pytest.mark.parametrize(("ids", "findings"), [(100, 10_000), (1, 1000)])
+@pytest.mark.parametrize(("ids", "findings"), [(100, 1000), (1, 100)])
 @pytest.mark.parametrize("pattern", ["**/p{}/package.json", "app/p{}/**", "app/p{}/package.json"])
 def test_of__paths_are_compared_once_and_only_gone_through_where_both_ends_fit(
     ids: int, findings: int, pattern: str
@@ -490,4 +490,4 @@ def test_of__paths_are_compared_once_and_only_gone_through_where_both_ends_fit(
     ]
     count = work(many(ids, findings), by_path)
     assert count.compared == findings * 500 // ids
-    assert count.walked <= 500 * 3
+    assert count.walked <= min(findings, 500) * 3
