@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,8 +29,10 @@ _SERVERS = Path(__file__).parent / "local_ecr"
 _guarded = False
 
 # A machine under load is not a failure, and a failure has to be repeatable from the log alone.
-settings.register_profile("unit", deadline=None, print_blob=True)
-settings.load_profile("unit")
+# What CI says of a commit is the same every time; `HYPOTHESIS=search` looks for new examples.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, print_blob=True, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS", "same"))
 
 
 def _watch(event: str, _arguments: tuple[object, ...]) -> None:

@@ -969,7 +969,8 @@ def test_s1_gap__that_does_not_count_would_have_changed_nothing(
     def told(finding: Finding) -> Finding:
         if finding.in_kev is not None:
             return finding
-        epss = data.draw(st.sampled_from([None, 0.1, 1.0]))
+        unknown = st.sampled_from([None, 0.1, 1.0])
+        epss = data.draw(unknown) if finding.epss is None else finding.epss
         return replace(finding, in_kev=data.draw(st.booleans()), epss=epss)
 
     if "(not told)" not in verdict.reason:
