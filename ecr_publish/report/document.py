@@ -17,8 +17,20 @@ from ecr_publish.scan import Gap, Result
 
 
 def document(outcome: Outcome) -> str:
-    """The report as JSON, indented, and the same for the same outcome."""
-    return json.dumps(_document(outcome), indent=2, default=_plain) + "\n"
+    """The report as JSON, a line for each part of it, and the same for the same outcome."""
+    members = (f"  {_text(name)}: {_lines(value)}" for name, value in _document(outcome).items())
+    return "{\n" + ",\n".join(members) + "\n}\n"
+
+
+def _lines(value: Any) -> str:  # noqa: ANN401 - JSON
+    """A list with a line for each item; indenting all would take Python's own slow encoder."""
+    if isinstance(value, list) and value:
+        return "[\n    " + ",\n    ".join(map(_text, value)) + "\n  ]"
+    return _text(value)
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - JSON
+    return json.dumps(value, default=_plain)
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:
