@@ -61,6 +61,7 @@ pictures: install ## Draw the pictures of the docs anew (needs chromium)
 bench: install ## Measure the wait, many findings, and the step as a whole
 	$(BIN)/python -m bench.verdict
 	$(BIN)/python -m bench.findings
+	$(BIN)/python -m bench.reports
 	$(BIN)/python -m bench.step
 
 .PHONY: lock

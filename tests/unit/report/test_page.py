@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from html.parser import HTMLParser
-from time import process_time
 
 import pytest
 from hypothesis import example, given
@@ -547,11 +546,9 @@ def test_durations() -> None:
     assert "<footer>" not in page(make_outcome(seconds={}))
 
 
-def test_page__many_findings_take_little_time() -> None:
+def test_page__many_findings_are_all_there() -> None:
     outcome = of(*map(make_judgement, make_findings(high=5000, low=5000)))
-    start = process_time()
     assert page(outcome).count("<tr data-severity=") == 10_000 + len(Severity)
-    assert process_time() - start < 3  # 0.5 on a machine with nothing else to do
 
 
 def test_golden__no_file_is_left_over() -> None:

@@ -1,0 +1,75 @@
+"""What the reports cost: CPU, peak memory and size of each, over few and many findings."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections.abc import Callable
+from functools import partial
+
+from ecr_publish.outcome import Outcome
+from ecr_publish.reference import Repository
+from ecr_publish.report.check import check
+from ecr_publish.report.comment import comment
+from ecr_publish.report.document import document
+from ecr_publish.report.log import lines
+from ecr_publish.report.page import page
+from ecr_publish.report.sarif import sarif
+from ecr_publish.report.summary import summary
+from ecr_publish.report.table import table
+from tests.factories import (
+    NAME,
+    RUN_URL,
+    make_finding,
+    make_outcome,
+    make_policy,
+    make_result,
+    verdict_over,
+)
+
+NUMBERS = (0, 300, 10_000)
+REPORTS: dict[str, Callable[[Outcome], object]] = {
+    "log": lambda outcome: "\n".join(lines(outcome)),
+    "summary": summary,
+    "check run": lambda outcome: check(outcome).summary,
+    "comment": partial(comment, repository=Repository(NAME), run_url=RUN_URL),
+    "JSON": document,
+    "CSV": table,
+    "HTML": page,
+    "SARIF": sarif,
+}
+
+
+def main() -> None:
+    """Print a row for each report."""
+    head = "".join(f"{number:>24} findings" for number in NUMBERS)
+    print(f"{'':<10}{head}")  # noqa: T201
+    for name, write in REPORTS.items():
+        cells = (f"{measured(write, ended(number)):>33}" for number in NUMBERS)
+        print(f"{name:<10}{''.join(cells)}")  # noqa: T201
+
+
+def ended(number: int) -> Outcome:
+    """The end of a run over so many different findings, of which every second one refuses."""
+    findings = [
+        make_finding(f"CVE-2026-{place:05d}", "HIGH" if place % 2 else "LOW", score=7.5)
+        for place in range(number)
+    ]
+    results = (make_result(*findings),)
+    return make_outcome(results=results, verdict=verdict_over(results, make_policy()))
+
+
+def measured(write: Callable[[Outcome], object], outcome: Outcome) -> str:
+    """CPU without the measuring of memory, which slows it down; then memory and size."""
+    began = time.process_time()
+    text = str(write(outcome))
+    spent = time.process_time() - began
+    tracemalloc.start()
+    write(outcome)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return f"{spent:.3f} s {peak / 1e6:.1f} MB {len(text.encode()) / 1e3:.0f} kB"
+
+
+if __name__ == "__main__":
+    main()
