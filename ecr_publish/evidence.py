@@ -119,7 +119,8 @@ def _informed(site: Site, results: tuple[Result, ...]) -> tuple[tuple[Result, ..
 def _known_of(site: Site, arns: Sequence[str]) -> tuple[Mapping[str, exploits.Exploit], str]:
     """What Inspector tells of these findings, and why it tells no more."""
     known: dict[str, exploits.Exploit] = {}
-    site.say(f"Asking Inspector about the exploits of {len(arns)} findings")
+    if arns:
+        site.say(f"Asking Inspector about exploits; findings: {len(arns)}")
     try:
         for first in range(0, len(arns), exploits.MOST_ARNS):
             known |= site.registry.exploits(arns[first : first + exploits.MOST_ARNS])

@@ -156,6 +156,8 @@ def _lies_at(path: str, pattern: str) -> bool:
     starts = parts[0] in _WILD or path.startswith(parts[0])
     if not starts or not (parts[-1] in _WILD or path.endswith(parts[-1])):
         return False
+    if any(part not in _WILD and part not in path for part in parts):
+        return False
     ends = [True, *(False for _ in path)]
     for part in parts:
         ends = _after(part, ends, path)

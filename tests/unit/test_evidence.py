@@ -600,7 +600,7 @@ def test_exploits__are_asked_for_in_batches_and_the_log_says_of_how_many() -> No
     assert [item.in_kev for item in only(evidence)] == [False] * 23
     workflow = site.edges.workflow
     assert isinstance(workflow, FakeWorkflow)
-    assert workflow.log == ["Asking Inspector about the exploits of 23 findings"]
+    assert workflow.log == ["Asking Inspector about exploits; findings: 23"]
 
 
 @pytest.mark.parametrize("answer", OnUnjudged)
