@@ -110,6 +110,15 @@ def policy() -> bytes:
     return f"severity-threshold: medium\nignore:\n{''.join(entries)}".encode()
 
 
+def judged(findings: tuple[Finding, ...], rules: Rules) -> tuple[float, int]:
+    """The CPU seconds of a decision, and how many findings it ignores."""
+    result = Result(target=TARGET, status="ACTIVE", findings=findings, engine=ScanType.ENHANCED)
+    given = Policy(rules=rules, on_unjudged=FAIL, report_only=False)
+    began = time.process_time()
+    verdict = judge(Evidence(results=(result,)), given, COMPLETED.date())
+    return time.process_time() - began, len(verdict.with_ground(Ground.IGNORED))
+
+
 def decided() -> None:
     """Print what the policy file alone and the decision with it cost."""
     began = time.process_time()
@@ -118,12 +127,7 @@ def decided() -> None:
     findings = tuple(
         finding for page in range(PAGES) for finding in parse_page(answer(page)).findings
     )
-    result = Result(target=TARGET, status="ACTIVE", findings=findings, engine=ScanType.ENHANCED)
-    given = Policy(rules=rules, on_unjudged=FAIL, report_only=False)
-    parsed = time.process_time()
-    verdict = judge(Evidence(results=(result,)), given, COMPLETED.date())
-    spent = time.process_time() - parsed
-    ignored = len(verdict.with_ground(Ground.IGNORED))
+    spent, ignored = judged(findings, rules)
     print(  # noqa: T201
         f"a policy of {len(rules.ignore)} ignores: {known - began:.2f} s CPU to read; to decide "
         f"over {len(findings)} findings, of which it ignores {ignored}: {spent:.2f} s CPU"
@@ -157,12 +161,7 @@ def one_of_many(ids: int, number: int, pattern: str) -> None:
         for place, name in enumerate(names)
     )
     rules = Rules(severity_threshold=Threshold.MEDIUM, ignore=ignores)
-    result = Result(target=TARGET, status="ACTIVE", findings=findings, engine=ScanType.ENHANCED)
-    given = Policy(rules=rules, on_unjudged=FAIL, report_only=False)
-    began = time.process_time()
-    verdict = judge(Evidence(results=(result,)), given, COMPLETED.date())
-    spent = time.process_time() - began
-    ignored = len(verdict.with_ground(Ground.IGNORED))
+    spent, ignored = judged(findings, rules)
     print(  # noqa: T201
         f"{number} findings of {ids} vulnerabilities, {IGNORES} ignores by {scope} "
         f"({pattern.format(7)}), of which it ignores {ignored}: {spent:.2f} s CPU to decide"

@@ -16,13 +16,9 @@ from ecr_publish.report.comment import comment
 from ecr_publish.report.document import document
 from ecr_publish.report.log import lines
 from ecr_publish.report.outputs import outputs
-from ecr_publish.report.page import page
-from ecr_publish.report.sarif import sarif
 from ecr_publish.report.summary import summary
 from ecr_publish.report.table import table
 from ecr_publish.run import Run
-
-_FORMATS: dict[str, Callable[[Outcome], str]] = {".json": document, ".csv": table, ".html": page}
 
 Report = Callable[[Edges, Outcome], None]
 
@@ -74,6 +70,15 @@ def _reports(outcome: Outcome) -> Iterator[Report]:
         yield partial(_write_comment, issue=plan.reports.comment_on, plan=plan)
 
 
+def _page(outcome: Outcome) -> str:
+    from ecr_publish.report.page import page  # noqa: PLC0415 - reads files, and few runs need it
+
+    return page(outcome)
+
+
+_FORMATS: dict[str, Callable[[Outcome], str]] = {".json": document, ".csv": table, ".html": _page}
+
+
 def _write_file(edges: Edges, outcome: Outcome, *, path: str) -> None:
     # Not the suffix, which a file `.json` has none of.
     write = _FORMATS[path[path.rindex(".") :]]
@@ -82,6 +87,8 @@ def _write_file(edges: Edges, outcome: Outcome, *, path: str) -> None:
 
 
 def _write_sarif(edges: Edges, outcome: Outcome, *, path: str) -> None:
+    from ecr_publish.report.sarif import sarif  # noqa: PLC0415 - few runs need it
+
     edges.workflow.write_file(path, sarif(outcome))
     outcome.sarif_file = path
 

@@ -241,20 +241,24 @@ def read_as(shape: Record[T], content: bytes) -> T:
         raise Malformed(_placed(node, error)) from None
 
 
+def decoded(content: bytes) -> str:
+    """A file's text; raises Malformed."""
+    if len(content) > LARGEST:
+        raise Malformed([f"is larger than {LARGEST // 1024} KiB"])
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise Malformed([_located(line, "", "is not UTF-8")]) from None
+
+
 def load(content: bytes) -> Node:
     """The file as nodes; raises Malformed for anything but one plain YAML document.
 
     No anchors and aliases, which can make much out of little, no tags but YAML's own for words, no
     key twice.
     """
-    if len(content) > LARGEST:
-        raise Malformed([f"is larger than {LARGEST // 1024} KiB"])
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise Malformed([_located(line, "", "is not UTF-8")]) from None
-    root = _composed(text)
+    root = _composed(decoded(content))
     return Node(value={}, line=1, key="") if root is None else _converted(root, "")
 
 

@@ -16,10 +16,9 @@ from ecr_publish.ignore_files.rules import (
     WORDS,
     Incomparable,
     Loose,
-    decoded,
     unknown,
 )
-from ecr_publish.shape import Choice, Kind, Listing, Malformed, Node, Text
+from ecr_publish.shape import Choice, Kind, Listing, Malformed, Node, Text, decoded
 
 NOT_AFFECTED, FIXED = "not_affected", "fixed"
 ACCEPTED = (NOT_AFFECTED, FIXED)

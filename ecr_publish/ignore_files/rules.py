@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any, TypeAlias, TypeVar
 
 from ecr_publish.ignores import Ignore
-from ecr_publish.shape import LARGEST, Kind, Malformed, Node, Record, Text
+from ecr_publish.shape import Kind, Malformed, Node, Record, Text
 
 T = TypeVar("T")
 
@@ -42,17 +42,6 @@ def listed(root: Node, key: str) -> Node:
     if found is None or not found.plain:
         return Node(value=[], line=root.line, key=key)
     return found
-
-
-def decoded(content: bytes) -> str:
-    """A file's text; raises Malformed."""
-    if len(content) > LARGEST:
-        raise Malformed([f"is larger than {LARGEST // 1024} KiB"])
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise Malformed([f"line {line}: is not UTF-8"]) from None
 
 
 def path_of(glob: str) -> str:

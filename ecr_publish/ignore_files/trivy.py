@@ -22,14 +22,13 @@ from ecr_publish.ignore_files.rules import (
     Incomparable,
     Loose,
     Rule,
-    decoded,
     listed,
     path_of,
     skipped,
     unknown,
 )
 from ecr_publish.ignores import Ignore
-from ecr_publish.shape import Listing, Malformed, Node, Text, load
+from ecr_publish.shape import Listing, Malformed, Node, Text, decoded, load
 
 _KEY = "vulnerabilities"
 _OTHER_SCANNERS = ("misconfigurations", "secrets", "licenses")

@@ -26,4 +26,4 @@ def dockerfile(outcome: Outcome) -> tuple[str, bool]:
 def line_of(finding: Finding) -> int:
     """The line that brought the first of its packages; 1 where none is known."""
     lines = (package.layer.line for package in finding.packages if package.layer)
-    return next(filter(None, lines), 1)
+    return next((line for line in lines if line and line > 0), 1)

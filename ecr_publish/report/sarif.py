@@ -26,6 +26,7 @@ from ecr_publish.outcome import Outcome
 from ecr_publish.plan import Build
 from ecr_publish.policy import Rules
 from ecr_publish.report.escape import cell, printable
+from ecr_publish.report.place import line_of
 from ecr_publish.report.wording import NAMELESS, brought_by, end, fixes, installed, missing, title
 
 MOST_RESULTS = 25_000
@@ -420,8 +421,7 @@ def _layer(finding: Finding) -> str:
 
 
 def _location(finding: Finding, uri: str) -> dict[str, Any]:
-    lines = [package.layer.line for package in finding.packages if package.layer]
-    line = next((number for number in lines if number and number > 0), 1)
+    line = line_of(finding)
     region = {"startLine": line, "startColumn": 1, "endLine": line, "endColumn": 1}
     package = finding.packages[0]
     name, path = _plain(package.name), _plain(package.path)

@@ -14,6 +14,7 @@ from ecr_publish.edges.ports import Edges
 from ecr_publish.errors import Bug, BuildFailed, Cancelled, GitHubFailed, PublishError
 from ecr_publish.outcome import Outcome, Promotion
 from ecr_publish.plan import Reports
+from ecr_publish.report import sarif as sarif_module
 from ecr_publish.report.annotations import MOST, Annotation
 from ecr_publish.report.check import Check, Conclusion
 from ecr_publish.report.outputs import outputs
@@ -269,7 +270,9 @@ def test_report__that_cannot_be_made_keeps_no_other_from_being_written(
     if renderer in REPORTS:
         monkeypatch.setitem(reporting._FORMATS, renderer, broken)
     else:
-        monkeypatch.setattr(reporting, renderer, broken)
+        # The SARIF's is imported where it is written, as few runs ask for one.
+        home = sarif_module if renderer == "sarif" else reporting
+        monkeypatch.setattr(home, renderer, broken)
     outcome = refused()
     before = outcome.exit_code
     world.report(outcome)
