@@ -23,7 +23,7 @@ Inspector reports a scan as complete while findings still arrive (reference/peer
 250, then 340). A basic scan's answer is complete when it is final, so it does not wait.
 """
 
-_SOONEST, _LATEST, _SLOWDOWN, _JITTER = 1.5, 1.8, 60.0, 0.1
+_OFTEN, _SELDOM, _LONG, _JITTER = 1.0, 2.8, 60.0, 0.1
 _SECONDS_A_CALL = 0.6
 
 UNSUPPORTED_PREFIX = "UnsupportedImageError"
@@ -330,20 +330,33 @@ def same_scan(first: Page, further: Page) -> bool:
     return (first.status, first.completed_at) == (further.status, further.completed_at)
 
 
-def poll_delay(waited: float, remaining: float, chance: float, calls: int = 1) -> float:
-    """Seconds until the next round of questions, never past the end.
+def poll_delay(
+    waited: float,
+    remaining: float,
+    chance: float,
+    *,
+    calls: int = 1,
+    images: int = 1,
+    spare: bool = False,
+) -> float:
+    """Seconds until ECR is asked again, about this image or the next, never past the end.
 
-    1.5 s at first and 1.8 s after a minute; for many calls at least 0.6 s for each.
+    Each image is asked about every second in the first minute, when most scans end, and every 2.8 s
+    afterwards. Many share 1.7 calls a second; how many ECR takes is not published
+    (reference/ecr-behaviour.md section 1.5).
 
     Args:
         waited: Seconds since the first question.
         remaining: Seconds until the deadline.
         chance: A random number from 0 to 1; it spreads many runs by 10 % either way.
-        calls: How many the last round made.
+        calls: How many it took to ask about the last image.
+        images: How many are waited for.
+        spare: Whether ECR could not answer; then it is spared, however many wait.
     """
-    plain = min(_SOONEST + (_LATEST - _SOONEST) * waited / _SLOWDOWN, _LATEST)
-    spread = plain * (1 + _JITTER * (2 * chance - 1))
-    return max(0.0, min(max(spread, calls * _SECONDS_A_CALL), remaining))
+    plain = _SELDOM if spare or waited >= _LONG else _OFTEN
+    share = plain if spare else plain / images
+    spread = max(share, calls * _SECONDS_A_CALL) * (1 + _JITTER * (2 * chance - 1))
+    return max(0.0, min(spread, remaining))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -353,7 +366,8 @@ class Result:
     `unjudged` is None where the scan is settled; otherwise `findings` are all that ECR named during
     the wait, on whichever page, which can refuse the image but never pass it. `age` is how many
     seconds ago ECR's scan was over, where it says so. `counted` are the highest counts that ECR
-    named for each severity, whether it listed the findings or not.
+    named for each severity, whether it listed the findings or not. `settling` are the seconds for
+    which a final answer was watched before it counted.
     """
 
     target: Target
@@ -364,6 +378,7 @@ class Result:
     engine: ScanType = ScanType.UNKNOWN
     age: float | None = None
     counted: Mapping[str, int] = field(default_factory=dict)
+    settling: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

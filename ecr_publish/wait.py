@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from ecr_publish.scan import (
     Result,
     Start,
     Unjudged,
+    Unreachable,
     Waiting,
     confirm,
     disagreement,
@@ -38,8 +40,8 @@ REMIND_SECONDS = 30.0
 START_AGAIN_SECONDS = 30.0
 MOST_READS = 6
 """How often all pages are read before an answer that contradicts itself is given up: a minute."""
-LAST_ROUND_SECONDS = 10.0
-"""How long the last round, which begins at the deadline, may take where ECR answers slowly."""
+LAST_LOOKS_SECONDS = 10.0
+"""How long the last looks, one at each image from the deadline on, may take in all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +72,8 @@ def for_scans(
 ) -> tuple[Result, ...]:
     """Wait for the scans of all images at the same time; each has its result at the deadline.
 
-    One round asks about every image that has none yet, so that many images never mean many calls
-    at once.
+    The images are asked about in turn, so that many never mean many calls at once; and without a
+    pause after one that is through, because what was pushed together is often scanned together.
 
     Args:
         watch: How to wait.
@@ -81,32 +83,28 @@ def for_scans(
     """
     started, clock = watch.clock.now(), watch.clock
     waits = [_Wait(*watched) for watched in (*((watch, target) for target in targets), *also)]
-    while pending := _round(watch, waits):
+    queue = deque(waits)
+    while queue:
+        wait = queue.popleft()
+        wait.look()
         now = clock.now()
-        for wait in pending:
-            wait.give_up() if now >= watch.deadline else wait.say(now)
-        left, calls = watch.deadline - now, sum(wait.calls for wait in pending)
-        clock.sleep(poll_delay(now - started, left, clock.chance(), calls))
-    return tuple(wait.result for wait in waits if wait.result)
-
-
-def _round(watch: Watch, waits: Sequence[_Wait]) -> list[_Wait]:
-    """Ask about every image that has no result; gives those that still have none."""
-    for wait in waits:
-        if wait.result is None and watch.clock.now() < watch.deadline + LAST_ROUND_SECONDS:
-            wait.look()
-    return [wait for wait in waits if wait.result is None]
+        if wait.result is None and now < watch.deadline:
+            queue.append(wait)
+            wait.say(now)
+            clock.sleep(wait.pause(now - started, images=len(queue)))
+    return tuple(wait.result or wait.given_up() for wait in waits)
 
 
 class _Wait:
     """The wait for one image: what was seen last, and since when it has been the same.
 
-    `calls` are those of the last look, without further pages.
+    The calls of a look are counted without those for further pages.
     """
 
     def __init__(self, watch: Watch, target: Target) -> None:
         self.result: Result | None = None
-        self.calls = 0
+        self._calls = 0
+        self._unanswered = False
         self._watch = watch
         self._target = target
         self._started = watch.clock.now()
@@ -114,6 +112,8 @@ class _Wait:
         self._status = ""
         self._seen: dict[Finding, None] = {}
         self._quiet: Quiet | None = None
+        self._settling_took = 0.0
+        self._denied: Waiting | Refused | None = None
         self._read: list[Page] = []
         self._problem = ""
         self._failed_reads = 0
@@ -124,15 +124,31 @@ class _Wait:
         self._said = ("", float("-inf"))
 
     def look(self) -> None:
-        """Ask once; afterwards there is a result, or a newer reason to wait."""
-        self.calls = 1
-        state = self._judge(self._ask(None))
+        """Ask once, if it is not too late; then there is a result, or a newer reason to wait."""
+        if self._watch.clock.now() >= self._watch.deadline + LAST_LOOKS_SECONDS:
+            return
+        self._calls = 1
+        answer = self._ask(None)
+        self._unanswered = isinstance(answer, Unreachable)
+        state = self._judge(answer)
         if isinstance(state, Refused):
             self.result = self._unjudged(state.kind, state.reason)
         elif isinstance(state, Result):
             self.result = state
         else:
             self._state = state
+
+    def pause(self, waited: float, images: int) -> float:
+        """Seconds until ECR is asked again, about this or another of so many images."""
+        clock = self._watch.clock
+        return poll_delay(
+            waited,
+            self._watch.deadline - clock.now(),
+            clock.chance(),
+            calls=self._calls,
+            images=images,
+            spare=self._unanswered,
+        )
 
     def say(self, now: float) -> None:
         """Write to the log what is waited for, when that is new or has not been said for long."""
@@ -142,10 +158,10 @@ class _Wait:
             self._watch.say(f"{now - self._started:.0f} s: {name}{self._state.why}")
             self._said = (self._state.why, now)
 
-    def give_up(self) -> None:
-        """The deadline has come."""
+    def given_up(self) -> Result:
+        """The result where the deadline came first."""
         why = f"no verdict within scan-timeout: {self._state.why}"
-        self.result = self._unjudged(self._state.kind, why)
+        return self._unjudged(self._state.kind, why)
 
     def _ask(self, token: str | None) -> Answer:
         answer = self._watch.scans.scan(self._target.digest, token)
@@ -179,7 +195,7 @@ class _Wait:
         """Ask for a scan, once; where the call itself failed, again after a while."""
         now = self._watch.clock.now()
         if self._start is None or (self._start is Start.FAILED and now >= self._start_again):
-            self.calls += 1
+            self._calls += 1
             answer = self._watch.scans.start_scan(self._target.digest)
             # A call that failed may have started one all the same, which the quota then tells.
             worked = self._start is Start.FAILED and answer is Start.QUOTA
@@ -209,8 +225,16 @@ class _Wait:
         # Every further full read costs as many calls as there are pages, so it has to be earned.
         if now - self._quiet.since < (SETTLE_SECONDS if self._failed_reads else settling):
             return self._unsettled(page)
-        quiet = now - self._quiet.since
-        return confirm(self._coverage(), page, quiet) if settling else None
+        self._settling_took = now - self._quiet.since
+        return self._confirmed(page) if settling else None
+
+    def _confirmed(self, page: Page) -> Waiting | Refused | None:
+        """Whether Inspector agrees; where it did not at first, the answer has to settle anew."""
+        before, self._denied = self._denied, confirm(self._coverage(), page, self._settling_took)
+        if self._denied or not before:
+            return self._denied
+        self._quiet = Quiet(page=page, since=self._watch.clock.now())
+        return self._unsettled(page)
 
     def _judged(self, page: Page) -> Waiting | Refused | Result:
         before, self._read = self._read, self._read_on(page)
@@ -237,7 +261,7 @@ class _Wait:
     def _coverage(self) -> Coverage | None:
         if self._watch.scanning.engine is ScanType.BASIC:
             return None
-        self.calls += 1
+        self._calls += 1
         return self._watch.scans.coverage(self._target.digest)
 
     def _read_on(self, first: Page) -> list[Page]:
@@ -262,6 +286,7 @@ class _Wait:
             findings=tuple(finding for page in pages for finding in page.findings),
             engine=self._engine_of(pages),
             age=self._age,
+            settling=self._settling_took,
         )
 
     def _engine_of(self, pages: Sequence[Page]) -> ScanType:

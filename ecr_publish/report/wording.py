@@ -153,9 +153,18 @@ def scan(outcome: Outcome) -> str:
 
 def durations(outcome: Outcome) -> str:
     """How long each room took, and how much of it all was this action's own time."""
-    rooms = ", ".join(f"{room} {spent:.1f} s" for room, spent in outcome.seconds.items())
+    rooms = ", ".join(
+        f"{room} {spent:.1f} s{_settling(outcome) if room == 'scan' else ''}"
+        for room, spent in outcome.seconds.items()
+    )
     own = f"; own time {outcome.own_seconds:.1f} s (all but build, push and scan)"
     return rooms + own if rooms else ""
+
+
+def _settling(outcome: Outcome) -> str:
+    """How much of the scan's time a final answer was watched, in case that findings still arrive."""
+    spent = max((result.settling for result in outcome.evidence.results), default=0.0)
+    return f" (settling {spent:.1f} s)" if spent else ""
 
 
 def title(ground: Ground, rules: Rules) -> str:

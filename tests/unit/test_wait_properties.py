@@ -21,7 +21,7 @@ from ecr_publish.policy import Policy
 from ecr_publish.reference import Digest
 from ecr_publish.scan import Answer, Coverage, NoScan, Result, Start, Unreachable
 from ecr_publish.scanning import Frequency, Scanning, ScanType
-from ecr_publish.wait import LAST_ROUND_SECONDS, Watch, for_scans
+from ecr_publish.wait import LAST_LOOKS_SECONDS, Watch, for_scans
 from tests.factories import make_finding, make_policy, make_target, verdict_over
 from tests.fakes import TODAY, FakeClock
 
@@ -516,7 +516,7 @@ def test_wait__deadline_holds_whatever_ecr_answers(
     results = ecr.wait(scanning, found, timeout)
 
     # The last look, with the three calls that it may make, begins in the last round.
-    assert ecr.clock.time <= timeout + LAST_ROUND_SECONDS + 3 * ecr.cost
+    assert ecr.clock.time <= timeout + LAST_LOOKS_SECONDS + 3 * ecr.cost
     assert [result.target for result in results] == found
     if len(found) == 1:
         assert ecr.clock.time <= timeout + 3 * ecr.cost + 1e-6

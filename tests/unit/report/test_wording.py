@@ -30,7 +30,7 @@ from ecr_publish.report.wording import (
     unused,
     waiver,
 )
-from ecr_publish.scan import Gap, Result, Unjudged
+from ecr_publish.scan import Evidence, Gap, Result, Unjudged
 from ecr_publish.scanning import ScanType
 from tests.factories import (
     make_finding,
@@ -319,6 +319,13 @@ def test_durations__rooms_and_own_time() -> None:
         "plan 0.0 s, build 61.2 s, push 2.0 s, scan 3.0 s, promote 0.4 s; "
         "own time 0.4 s (all but build, push and scan)"
     )
+
+
+def test_durations__of_the_settling_apart() -> None:
+    results = (make_result(settling=10.04), make_result(settling=11.5))
+    outcome = make_outcome(seconds={"scan": 30.0, "gate": 0.1}, evidence=Evidence(results=results))
+
+    assert durations(outcome).startswith("scan 30.0 s (settling 11.5 s), gate 0.1 s; own")
 
 
 def test_durations__none() -> None:
