@@ -23,7 +23,7 @@ Inspector reports a scan as complete while findings still arrive (reference/peer
 250, then 340). A basic scan's answer is complete when it is final, so it does not wait.
 """
 
-_OFTEN, _SELDOM, _LONG, _JITTER = 1.0, 2.8, 60.0, 0.1
+_OFTEN, _SELDOM, _LONG, _JITTER = 0.9, 2.9, 60.0, 0.1
 _SECONDS_A_CALL = 0.6
 
 UNSUPPORTED_PREFIX = "UnsupportedImageError"
@@ -341,7 +341,7 @@ def poll_delay(
 ) -> float:
     """Seconds until ECR is asked again, about this image or the next, never past the end.
 
-    Each image is asked about every second in the first minute, when most scans end, and every 2.8 s
+    Each image is asked about every 0.9 s in the first minute, when most scans end, and every 2.9 s
     afterwards. Many share 1.7 calls a second; how many ECR takes is not published
     (reference/ecr-behaviour.md section 1.5).
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from ecr_publish.edges.ports import Clock, Scans
 from ecr_publish.findings import Finding, Page
@@ -112,6 +113,7 @@ class _Wait:
         self._status = ""
         self._seen: dict[Finding, None] = {}
         self._quiet: Quiet | None = None
+        self._settles_at = 0.0
         self._settling_took = 0.0
         self._denied: Waiting | Refused | None = None
         self._read: list[Page] = []
@@ -141,9 +143,11 @@ class _Wait:
     def pause(self, waited: float, images: int) -> float:
         """Seconds until ECR is asked again, about this or another of so many images."""
         clock = self._watch.clock
+        # An answer that has settled meanwhile is not kept waiting for its turn.
+        alone = self._settles_at if images == 1 and self._settles_at > clock.now() else inf
         return poll_delay(
             waited,
-            self._watch.deadline - clock.now(),
+            min(self._watch.deadline, alone) - clock.now(),
             clock.chance(),
             calls=self._calls,
             images=images,
@@ -223,7 +227,8 @@ class _Wait:
         self._quiet = self._quiet.after(page, now) if self._quiet else Quiet(page=page, since=now)
         settling = settle_seconds(self._watch.scanning.engine, page)
         # Every further full read costs as many calls as there are pages, so it has to be earned.
-        if now - self._quiet.since < (SETTLE_SECONDS if self._failed_reads else settling):
+        self._settles_at = self._quiet.since + (SETTLE_SECONDS if self._failed_reads else settling)
+        if now < self._settles_at:
             return self._unsettled(page)
         self._settling_took = now - self._quiet.since
         return self._confirmed(page) if settling else None

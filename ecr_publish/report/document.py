@@ -92,6 +92,7 @@ def _scan(result: Result) -> dict[str, Any]:
         "engine": result.engine,
         "status": result.status,
         "age": result.age,
+        "settling": result.settling,
         "unjudged": result.unjudged,
         "reason": result.reason,
         "counted": dict(result.counted),

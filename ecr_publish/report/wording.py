@@ -162,7 +162,7 @@ def durations(outcome: Outcome) -> str:
 
 
 def _settling(outcome: Outcome) -> str:
-    """How much of the scan's time a final answer was watched, in case that findings still arrive."""
+    """How much of the scan's time a final answer was watched: findings may still arrive."""
     spent = max((result.settling for result in outcome.evidence.results), default=0.0)
     return f" (settling {spent:.1f} s)" if spent else ""
 

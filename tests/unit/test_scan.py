@@ -585,12 +585,12 @@ def test_poll_delay__is_short_and_never_past_the_deadline(
 ) -> None:
     delay = poll_delay(waited, remaining, chance)
 
-    assert 0 <= delay <= min(3.1, remaining)
+    assert 0 <= delay <= min(3.2, remaining)
 
 
 @given(SECONDS, CHANCES)
 def test_poll_delay__far_from_the_deadline_is_never_hasty(waited: float, chance: float) -> None:
-    assert poll_delay(waited, 1e6, chance) >= 0.9
+    assert poll_delay(waited, 1e6, chance) >= 0.8
 
 
 @given(st.integers(min_value=300, max_value=900), st.lists(CHANCES, min_size=1, max_size=20))
@@ -604,19 +604,19 @@ def test_poll_delay__at_most_half_a_call_a_second_over_five_minutes(
         waited += poll_delay(waited, timeout - waited, chance)
         calls += 1
 
-    assert calls <= 0.53 * waited
+    assert calls <= 0.55 * waited
 
 
 @pytest.mark.parametrize(
     ("waited", "chance", "delay"),
     [
-        (0, 0.5, 1.0),
-        (59.9, 0.5, 1.0),
-        (60, 0.5, 2.8),
-        (3600, 0.5, 2.8),
-        (0, 0.0, 0.9),
-        (0, 1.0, 1.1),
-        (60, 1.0, 3.08),
+        (0, 0.5, 0.9),
+        (59.9, 0.5, 0.9),
+        (60, 0.5, 2.9),
+        (3600, 0.5, 2.9),
+        (0, 0.0, 0.81),
+        (0, 1.0, 0.99),
+        (60, 1.0, 3.19),
     ],
 )
 def test_poll_delay__slows_down_and_spreads(waited: float, chance: float, delay: float) -> None:
@@ -626,13 +626,13 @@ def test_poll_delay__slows_down_and_spreads(waited: float, chance: float, delay:
 @pytest.mark.parametrize(
     ("waited", "calls", "images", "delay"),
     [
-        (0, 1, 1, 1.0),
+        (0, 1, 1, 0.9),
         (0, 2, 1, 1.2),
         (0, 1, 2, 0.6),
         (0, 1, 20, 0.6),
         (0, 2, 20, 1.2),
-        (60, 1, 2, 1.4),
-        (60, 1, 4, 0.7),
+        (60, 1, 2, 1.45),
+        (60, 1, 4, 0.725),
         (60, 1, 5, 0.6),
     ],
 )
@@ -647,7 +647,7 @@ def test_poll_delay__is_shared_by_many_images_up_to_a_limit(
 @pytest.mark.parametrize("images", [1, 20])
 @pytest.mark.parametrize("waited", [0, 60])
 def test_poll_delay__spares_ecr_where_it_could_not_answer(waited: float, images: int) -> None:
-    assert poll_delay(waited, 1000, 0.5, images=images, spare=True) == pytest.approx(2.8)
+    assert poll_delay(waited, 1000, 0.5, images=images, spare=True) == pytest.approx(2.9)
 
 
 @given(SECONDS, SECONDS, CHANCES, st.integers(1, 3), st.integers(1, 100))
