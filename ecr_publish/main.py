@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 import signal
-import time
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timezone
 from functools import partial
 
 from ecr_publish.context import read
-from ecr_publish.edges.ports import Edges, GitHub, Registry
+from ecr_publish.edges.ports import Clock, Edges, GitHub, Registry
 from ecr_publish.errors import Bug, Cancelled, PublishError
 from ecr_publish.evidence import gathered, look_for_baseline, scanned
 from ecr_publish.gate import judge
@@ -28,6 +28,8 @@ from ecr_publish.wait import Watch
 
 STARTED = "ECR_PUBLISH_STARTED"
 """When the step began, seconds since the epoch; start.sh sets it, for the durations alone."""
+DEBUG = "RUNNER_DEBUG"
+"""GitHub sets it to 1 where debug logging is on ("Variables reference"); calls are timed then."""
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -55,7 +57,7 @@ def connect(environ: Mapping[str, str]) -> Edges:
 
         return GitHubApi(environ, clock, token)
 
-    return Edges(
+    edges = Edges(
         clock=clock,
         workflow=workflow,
         checkout=GitCheckout(inherited),
@@ -63,13 +65,37 @@ def connect(environ: Mapping[str, str]) -> Edges:
         cloud=Aws(environ, workflow.mask),
         github=github,
     )
+    return _timed(edges, environ) if environ.get(DEBUG) == "1" else edges
+
+
+def _timed(edges: Edges, environ: Mapping[str, str]) -> Edges:
+    """The same edges, with every call noted for the time line."""
+    from ecr_publish.edges.credentials import Aws  # noqa: PLC0415
+    from ecr_publish.edges.timeline import Timeline  # noqa: PLC0415 - few runs need it
+
+    clock = edges.clock
+    timeline = Timeline(clock, clock.now() - _started_since(environ, clock))
+    return replace(
+        edges,
+        checkout=timeline.of(edges.checkout, "git"),
+        engine=timeline.of(edges.engine, "docker"),
+        cloud=timeline.of(Aws(environ, edges.workflow.mask, timeline.watch), "aws"),
+        github=lambda token: timeline.of(edges.github(token), "github"),
+        times=timeline.lines,
+    )
+
+
+def _started_since(environ: Mapping[str, str], clock: Clock) -> float:
+    """Seconds since the step began, where start.sh has said when that was."""
+    began = environ.get(STARTED)
+    return max(0.0, clock.today().timestamp() - float(began)) if began else 0.0
 
 
 def run(environ: Mapping[str, str], edges: Edges) -> int:
     """Walk the line and report its end, whatever that is (S6)."""
     outcome = Outcome()
     if environ.get(STARTED):
-        outcome.seconds["start"] = max(0.0, time.time() - float(environ[STARTED]))
+        outcome.seconds["start"] = _started_since(environ, edges.clock)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         line(environ, Run(edges=edges, outcome=outcome))

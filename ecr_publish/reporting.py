@@ -68,6 +68,7 @@ def _reports(outcome: Outcome) -> Iterator[Report]:
         yield partial(_complete_check, number=outcome.check, reports=plan.reports)
     if plan and plan.reports.comment_on is not None:
         yield partial(_write_comment, issue=plan.reports.comment_on, plan=plan)
+    yield _write_times
 
 
 def _page(outcome: Outcome) -> str:
@@ -101,6 +102,14 @@ def _set_outputs(edges: Edges, outcome: Outcome) -> None:
 def _write_log(edges: Edges, outcome: Outcome) -> None:
     for text in lines(outcome):
         edges.workflow.say(text)
+
+
+def _write_times(edges: Edges, _: Outcome) -> None:
+    times = edges.times()
+    if times:
+        with edges.workflow.group("Time line: since the step began, and how long it took"):
+            for text in times:
+                edges.workflow.say(text)
 
 
 def _write_summary(edges: Edges, outcome: Outcome) -> None:

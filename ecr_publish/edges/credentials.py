@@ -37,10 +37,22 @@ _RETRY = Retry(total=ATTEMPTS, backoff_factor=0.2, status_forcelist=(429, 500, 5
 class Aws:
     """AWS as seen before there are credentials."""
 
-    def __init__(self, environ: Mapping[str, str], mask: Callable[[str], None]) -> None:
-        """Args: environ: Holds the runner's OIDC endpoint. mask: Hides a secret in the log."""
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        mask: Callable[[str], None],
+        watch: Callable[[boto3.Session], None] | None = None,
+    ) -> None:
+        """AWS by this environment.
+
+        Args:
+            environ: Holds the runner's OIDC endpoint.
+            mask: Hides a secret in the log.
+            watch: Gets every session before it is used.
+        """
         self._environ = environ
         self._mask = mask
+        self._watch = watch or (lambda _: None)
 
     def connect(self, plan: Plan, *, from_fork: bool) -> EcrRegistry:
         """The registry, opened with the plan's role or with the ambient credentials.
@@ -52,6 +64,7 @@ class Aws:
             session = self._assume(plan.role, plan.region, token)
         else:
             session = _ambient(plan.region)
+        self._watch(session)
         return EcrRegistry(Clients(session, _CONFIG), plan, self._mask)
 
     def _oidc_token(self, audience: str, *, from_fork: bool) -> str:
@@ -77,7 +90,9 @@ class Aws:
 
     def _assume(self, role: Role, region: str, token: str) -> boto3.Session:
         unsigned = _CONFIG.merge(Config(signature_version=UNSIGNED))
-        sts = _ambient(region).client("sts", config=unsigned)
+        session = _ambient(region)
+        self._watch(session)
+        sts = session.client("sts", config=unsigned)
         try:
             credentials = sts.assume_role_with_web_identity(
                 RoleArn=role.arn,

@@ -249,3 +249,5 @@ class Edges:
     cloud: Cloud
     github: Callable[[str], GitHub]
     """Gives it for a token."""
+    times: Callable[[], Sequence[str]] = tuple
+    """The calls so far and how long each took, a line each; none unless that was asked for."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -320,7 +320,8 @@ def test_s6_main__first_signal_cancels_and_a_second_one_tears_nothing(
 def test_connect__builds_every_real_edge_and_asks_the_world_nothing() -> None:
     """The guard of the unit tests sees to the second part."""
     real = connect({})
-    edges = {name: edge for name, edge in vars(real).items() if name != "github"}
+    assert not real.times()
+    edges = {name: edge for name, edge in vars(real).items() if name not in ("github", "times")}
     edges["github"] = real.github("hunter2")
     modules = {type(edge).__module__ for edge in edges.values()}
     assert modules == {
@@ -332,10 +333,29 @@ def test_connect__builds_every_real_edge_and_asks_the_world_nothing() -> None:
 @pytest.mark.parametrize("ago", [0.0, 5.0, -5.0])
 def test_run__counts_its_time_from_the_start_of_the_step(ago: float) -> None:
     world = World()
-    assert run(ENVIRON | {STARTED: str(time.time() - ago)}, world.edges) == ExitCode.REFUSED
+    began = world.edges.clock.today().timestamp() - ago
+    assert run(ENVIRON | {STARTED: str(began)}, world.edges) == ExitCode.REFUSED
     (line,) = (line for line in world.workflow.log if line.startswith("Time: "))
     seconds = float(line.removeprefix("Time: start ").partition(" s,")[0])
-    assert max(0.0, ago) <= seconds <= max(0.0, ago) + 60
+    assert seconds == max(0.0, ago)
+
+
+def test_run__without_debugging_says_nothing_of_calls() -> None:
+    world = World()
+    run(ENVIRON, world.edges)
+
+    assert "Time line" not in "\n".join(world.workflow.log)
+
+
+def test_report__tells_the_calls_last_in_a_group_of_their_own() -> None:
+    world = World()
+    run(ENVIRON, replace(world.edges, times=lambda: ["one", "two"]))
+
+    assert world.workflow.log[-3:] == [
+        "[Time line: since the step began, and how long it took]",
+        "one",
+        "two",
+    ]
 
 
 # Gaps in every place --------------------------------------------------------------------------
