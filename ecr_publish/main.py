@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import date, timezone
 from functools import partial
 
+from ecr_publish.ahead import look_ahead
 from ecr_publish.context import read
 from ecr_publish.edges.ports import Clock, Edges, GitHub, Registry
 from ecr_publish.errors import Bug, Cancelled, PublishError
@@ -20,10 +21,11 @@ from ecr_publish.obtain import images, obtained
 from ecr_publish.outcome import Outcome
 from ecr_publish.plan import Plan, make, refuse_unscanned, release_tags
 from ecr_publish.policy_file import effective
-from ecr_publish.promote import SIGNALS, leave, look, promote
-from ecr_publish.reporting import begin, ignore_signals, report
+from ecr_publish.promote import leave, look, promote
+from ecr_publish.reporting import begin, report
 from ecr_publish.run import Run, Site
 from ecr_publish.scan import Evidence
+from ecr_publish.signals import SIGNALS, ignore_signals
 from ecr_publish.wait import Watch
 
 STARTED = "ECR_PUBLISH_STARTED"
@@ -155,6 +157,7 @@ def _today(edges: Edges) -> date:
 
 
 def _site(run: Run, plan: Plan, registry: Registry, workspace: str) -> Site:
+    ahead = look_ahead(run.edges.engine, registry, plan.source)
     state = run.outcome.state = registry.repository()
     tags = release_tags(plan, state)
     refuse_unscanned(plan, state)
@@ -164,6 +167,7 @@ def _site(run: Run, plan: Plan, registry: Registry, workspace: str) -> Site:
         outcome=run.outcome,
         plan=plan,
         registry=registry,
+        ahead=ahead,
         state=state,
         tags=tags,
         standing=look(registry, tags),

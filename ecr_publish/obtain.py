@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from ecr_publish.build import Way, way
+from ecr_publish.edges.ports import Login
 from ecr_publish.errors import PlatformsMissing
 from ecr_publish.manifest import IMAGES, Manifest, Target, missing_platforms, targets
 from ecr_publish.merge import Part, merged
@@ -111,10 +112,12 @@ def _local_candidate(site: Site) -> Iterator[None]:
 def _built(site: Site, build: Build) -> Digest:
     engine, candidate = site.edges.engine, site.plan.candidate
     with site.room("build"):
-        how = way(build, engine.builder(build.builder), site.state, candidate)
+        how = way(build, site.ahead.builder(), site.state, candidate)
+        # Waited for before the build prints anything: its mask would be lost among that.
+        token = site.ahead.login()
         site.say(f"The image is to be {how.value}")
-        login = site.registry.login() if how is Way.BUILDER else None
         # Without a login the image gets no further than the engine.
+        login = token if how is Way.BUILDER else None
         pushes = _candidate_may_be_there(site) if login else nullcontext()
         with pushes, site.edges.workflow.untrusted() as write:
             pushed = engine.build(
@@ -122,20 +125,18 @@ def _built(site: Site, build: Build) -> Digest:
             )
         if pushed:
             _note(site, pushed)
-    return pushed or _pushed(site)
+    return pushed or _pushed(site, token)
 
 
 def _taken(site: Site, source: LocalImage) -> Digest:
     with site.room("build"):
         site.edges.engine.tag(source.name, site.state, site.plan.candidate)
         site.say(f"Taking {source.name}, which is built already")
-    return _pushed(site)
+    return _pushed(site, site.ahead.login())
 
 
-def _pushed(site: Site) -> Digest:
+def _pushed(site: Site, login: Login) -> Digest:
     with site.room("push"):
-        # The token is fetched after the build, however long that took, so that it is fresh.
-        login = site.registry.login()
         candidate = site.plan.candidate
         with _candidate_may_be_there(site):
             digest = site.edges.engine.push(site.state, candidate, login, site.say)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Collection, Iterator, Sequence
 
 from ecr_publish.edges.ports import Clock, Registry
@@ -12,10 +11,8 @@ from ecr_publish.origin import Origin
 from ecr_publish.outcome import Promotion
 from ecr_publish.reference import Digest, Tag
 from ecr_publish.run import Obtained, Site
+from ecr_publish.signals import held_back
 from ecr_publish.standing import Holder, Order, Standing, order
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""How a runner cancels a step; entrypoint.py holds them back until there is something to report."""
 
 SECONDS_A_PUT = 0.1
 """ECR takes 10 PutImage calls per second (ECR user guide, "Service quotas")."""
@@ -121,12 +118,9 @@ def _stays(site: Site, *, passed: bool) -> str:
 def _take(site: Site, steps: Iterator[Promotion]) -> None:
     """Take one step after the other; a cancel waits until the step is known to have been done."""
     while True:
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        try:
+        with held_back():
             step = next(steps, None)
             site.outcome.promotion = step or site.outcome.promotion
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         if step is None:
             return
         before = " already" if step.tags[-1] in step.unchanged else ""

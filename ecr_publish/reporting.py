@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 
 from ecr_publish.edges.ports import Edges
 from ecr_publish.outcome import Outcome
 from ecr_publish.plan import Plan, Reports
-from ecr_publish.promote import SIGNALS
 from ecr_publish.report.annotations import Annotation, annotated
 from ecr_publish.report.check import check, name
 from ecr_publish.report.comment import comment
@@ -19,6 +17,7 @@ from ecr_publish.report.outputs import outputs
 from ecr_publish.report.summary import summary
 from ecr_publish.report.table import table
 from ecr_publish.run import Run
+from ecr_publish.signals import ignore_signals
 
 Report = Callable[[Edges, Outcome], None]
 
@@ -49,12 +48,6 @@ def report(edges: Edges, outcome: Outcome) -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is, the others still count
             said = f"A report could not be written: {error}"
             edges.workflow.annotate(Annotation(message=said))
-
-
-def ignore_signals() -> None:
-    """Let nothing interrupt what ends the run in good order."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _reports(outcome: Outcome) -> Iterator[Report]:

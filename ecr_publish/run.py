@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from ecr_publish.ahead import Ahead
 from ecr_publish.edges.ports import Edges, Registry
 from ecr_publish.manifest import Manifest, Target
 from ecr_publish.origin import Origin
@@ -54,6 +55,7 @@ class Site(Run):
 
     plan: Plan
     registry: Registry
+    ahead: Ahead
     state: RepositoryState
     tags: tuple[Tag, ...]
     standing: Standing

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
+from ecr_publish.ahead import Ahead
 from ecr_publish.build import Builder
-from ecr_publish.edges.ports import Edges, Login
+from ecr_publish.edges.ports import Edges, Login, Registry
 from ecr_publish.errors import CallFailed, ImageNotThere
 from ecr_publish.exploits import MOST_ARNS, Exploit
 from ecr_publish.manifest import Manifest
 from ecr_publish.origin import Commit, Origin
-from ecr_publish.plan import Build, Plan, RepositoryState
+from ecr_publish.plan import Build, Plan, RepositoryState, Source
 from ecr_publish.reference import Digest, Repository, Tag
 from ecr_publish.report.annotations import Annotation
 from ecr_publish.report.check import Check
@@ -122,10 +123,14 @@ class FakeEngine:
     fails: str = ""
     failure: BaseException | None = None
     calls: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     built: Build | None = None
 
     def builder(self, name: str | None) -> Builder:
-        self._called("builder", name or "the current one")
+        # Not one of the calls: it changes nothing, and comes whenever its thread does.
+        self.asked.append(name or "the current one")
+        if self.failure and self.fails == "builder":
+            raise self.failure
         return self.made_by
 
     def build(
@@ -339,3 +344,9 @@ def edges(
 def denied(operation: str) -> CallFailed:
     """AWS's refusal of one operation."""
     return CallFailed(operation, "AccessDeniedException", "no", transient=False)
+
+
+def ahead(world: Edges, registry: Registry, source: Source | None = None) -> Ahead:
+    """Asks for everything when it is needed, so that the calls have an order."""
+    name = source.builder if isinstance(source, Build) else None
+    return Ahead(builder=lambda: world.engine.builder(name), login=registry.login)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 from actions_toolkit import core
 from actions_toolkit.command import issue_command
@@ -22,28 +23,30 @@ from ecr_publish.report.escape import log_line, printable
 class GitHubWorkflow:
     """Writes to the runner through standard output and the files that it names.
 
-    A mask must be out before a child process can print the secret, so every write is flushed.
+    A mask must be out before a child process can print the secret, so every write is flushed. And
+    it must stand on a line of its own, so no thread writes while another does.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         """Args: environ: The environment of the step, for the paths of the runner's files."""
         self._environ = environ
+        self._lock = Lock()
 
     def say(self, line: str) -> None:
         """Write a line to the log; what looks like a command in it is made harmless."""
-        core.info(log_line(line))
-        sys.stdout.flush()
+        with self._flushed():
+            core.info(log_line(line))
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
         """Fold what is said inside."""
-        core.start_group(title)
-        sys.stdout.flush()
+        with self._flushed():
+            core.start_group(title)
         try:
             yield
         finally:
-            core.end_group()
-            sys.stdout.flush()
+            with self._flushed():
+                core.end_group()
 
     @contextmanager
     def untrusted(self) -> Iterator[Callable[[bytes], None]]:
@@ -57,8 +60,8 @@ class GitHubWorkflow:
 
         def write(data: bytes) -> None:
             nonlocal last
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
+            with self._flushed():
+                sys.stdout.buffer.write(data)
             last = data[-1:] or last
 
         try:
@@ -70,8 +73,8 @@ class GitHubWorkflow:
     def mask(self, secret: str) -> None:
         """Hide a secret in the log from now on; each line of it, as the runner masks by line."""
         for line in filter(None, secret.splitlines()):
-            core.set_secret(line)
-        sys.stdout.flush()
+            with self._flushed():
+                core.set_secret(line)
 
     def annotate(self, annotation: Annotation) -> None:
         """Show an annotation above the log, and beside the code where it names a file."""
@@ -85,8 +88,8 @@ class GitHubWorkflow:
 
     def output(self, name: str, value: str) -> None:
         """Set an output of the step."""
-        core.set_output(name, printable(value))
-        sys.stdout.flush()
+        with self._flushed():
+            core.set_output(name, printable(value))
 
     def summary(self, markdown: str) -> None:
         """Append to the step's summary, where the runner offers one."""
@@ -106,5 +109,11 @@ class GitHubWorkflow:
         return Path(path).read_text(encoding="utf-8")
 
     def _command(self, name: str, properties: dict[str, str], message: str) -> None:
-        issue_command(name, properties, message)
-        sys.stdout.flush()
+        with self._flushed():
+            issue_command(name, properties, message)
+
+    @contextmanager
+    def _flushed(self) -> Iterator[None]:
+        with self._lock:
+            yield
+            sys.stdout.flush()

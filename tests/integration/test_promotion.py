@@ -584,9 +584,14 @@ LOOK = [
     *("DescribeRepositories", "GetRegistryScanningConfiguration"),
     "BatchGetRepositoryScanningConfiguration",
 ]
+TOKEN = "GetAuthorizationToken"
 PREFLIGHT = [*LOOK, "BatchGetImage"]
 PROMOTION = ["BatchGetImage", "PutImage", "PutImage"]
 PART = ["BatchGetImage", "GetDownloadUrlForLayer"]
+
+
+def in_order(calls: list[str]) -> list[str]:
+    return [name for name, _ in groupby(name for name in calls if name != TOKEN)]
 
 
 @pytest.mark.parametrize(
@@ -595,26 +600,26 @@ PART = ["BatchGetImage", "GetDownloadUrlForLayer"]
         pytest.param(
             first_publish,
             "clean",
-            [*PREFLIGHT, "GetAuthorizationToken", "BatchGetImage", POLL, *PROMOTION, REMOVAL],
+            [TOKEN, *PREFLIGHT, "BatchGetImage", POLL, *PROMOTION, REMOVAL],
             id="first publish",
         ),
         pytest.param(
             re_run,
             "clean",
             # The tag that is in place costs no call.
-            [*PREFLIGHT, "GetDownloadUrlForLayer", "BatchGetImage", POLL, *PROMOTION[:2]],
+            [TOKEN, *PREFLIGHT, "GetDownloadUrlForLayer", "BatchGetImage", POLL, *PROMOTION[:2]],
             id="re-run",
         ),
         pytest.param(
             first_publish,
             "vulnerable",
-            [*PREFLIGHT, "GetAuthorizationToken", "BatchGetImage", POLL],
+            [TOKEN, *PREFLIGHT, "BatchGetImage", POLL],
             id="refused",
         ),
         pytest.param(
             pull_request,
             "clean",
-            [*LOOK, "GetAuthorizationToken", "BatchGetImage", POLL, "DescribeImages", REMOVAL],
+            [TOKEN, *LOOK, "BatchGetImage", POLL, "DescribeImages", REMOVAL],
             id="pull request",
         ),
         pytest.param(gate_alone, "clean", [*LOOK, "BatchGetImage", POLL], id="gate"),
@@ -642,10 +647,8 @@ def test_calls__of_every_line(
 
     walk()
 
-    # However long the wait was, it counts as one.
-    assert [name for name, _ in groupby(one.calls, key=lambda name: name)] == [
-        name for name, _ in groupby(calls, key=lambda name: name)
-    ]
+    # However long the wait was, it counts as one; the token comes whenever its thread does.
+    assert in_order(one.calls) == in_order(calls)
     assert Counter(one.calls) - Counter({POLL: ALWAYS}) == Counter(calls) - Counter({POLL: 1})
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from io import StringIO
@@ -95,6 +98,33 @@ def test_s3__every_line_of_a_secret_is_masked(
     workflow.mask("one\n\ntwo%")
 
     assert capfd.readouterr().out == "::add-mask::one\n::add-mask::two%25\n"
+
+
+class Slow(StringIO):
+    """Takes a text in two parts, as a full pipe does, and lets another thread on in between."""
+
+    def write(self, text: str) -> int:
+        super().write(text[:5])
+        time.sleep(0.001)
+        super().write(text[5:])
+        return len(text)
+
+
+def test_s3__a_secret_is_masked_on_a_line_of_its_own_whatever_another_thread_says() -> None:
+    workflow, out = GitHubWorkflow({}), Slow()
+
+    def talk() -> None:
+        for _ in range(50):
+            workflow.say("text")
+
+    with redirect_stdout(out):
+        other = threading.Thread(target=talk)
+        other.start()
+        for _ in range(50):
+            workflow.mask("hunter2")
+        other.join()
+
+    assert Counter(out.getvalue().splitlines()) == {"::add-mask::hunter2": 50, "text": 50}
 
 
 def test_annotations__are_escaped(

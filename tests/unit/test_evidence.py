@@ -51,6 +51,7 @@ from tests.fakes import (
     FakeEngine,
     FakeRegistry,
     FakeWorkflow,
+    ahead,
     denied,
     edges,
 )
@@ -110,6 +111,7 @@ def site_of(
         outcome=Outcome(),
         plan=plan_of(source, **rules),
         registry=there,
+        ahead=ahead(world, there),
         state=there.state,
         tags=(),
         standing={},

@@ -35,6 +35,7 @@ from tests.fakes import (
     FakeEngine,
     FakeRegistry,
     FakeWorkflow,
+    ahead,
     edges,
 )
 
@@ -74,6 +75,7 @@ class World:
             outcome=self.outcome,
             plan=make_plan(source=source, **plan),
             registry=self.registry,
+            ahead=ahead(world, self.registry, source),
             state=self.registry.state,
             tags=(FIXED, MOVABLE),
             standing=standing or {},
@@ -103,7 +105,6 @@ def test_obtained__built_and_pushed_by_the_engine() -> None:
     assert world.image() == Obtained(manifest=PUSHED, origin=Origin(committed=5))
     assert world.found() == (PUSHED.digest, CANDIDATE, False)
     assert world.engine.calls == [
-        "builder the current one",
         f"build . {NAME} /workspace",
         f"push {NAME} AWS",
         f"forget {NAME}",
@@ -119,7 +120,6 @@ def test_obtained__built_and_pushed_by_buildkit() -> None:
     assert world.image() == Obtained(manifest=PUSHED, origin=Origin(committed=None))
     assert world.found() == (PUSHED.digest, CANDIDATE, False)
     assert world.engine.calls == [
-        "builder native",
         f"build . {NAME} /workspace and push",
         f"forget {NAME}",
     ]

@@ -31,6 +31,7 @@ from tests.fakes import (
     FakeEngine,
     FakeRegistry,
     FakeWorkflow,
+    ahead,
     denied,
     edges,
 )
@@ -330,6 +331,7 @@ def site(
         outcome=outcome,
         plan=plan,
         registry=ecr,
+        ahead=ahead(world, ecr),
         state=state or ecr.state,
         tags=tags,
         standing=standing or {},
