@@ -57,6 +57,10 @@ lint: install ## Check style, types, import walls, actions and workflows
 pictures: install ## Draw the pictures of the docs anew (needs chromium)
 	$(BIN)/python -m dev.pictures
 
+.PHONY: dist
+dist: install ## Make what a release carries and main does not: the bundle of all packages
+	@$(BIN)/python -m dev.dist
+
 .PHONY: bench
 bench: install ## Measure the wait, many findings, and the step as a whole
 	$(BIN)/python -m bench.verdict
@@ -75,5 +79,5 @@ lock: ## Lock the newest versions, with hashes
 
 .PHONY: clean
 clean: ## Remove all that the other targets made in the checkout
-	rm -rf .venv .cache .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf dist .venv .cache .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Gives the action a Python environment of its own, outside of the workspace, and starts it there.
-# A second use in the same job finds the environment ready.
+# Starts the action in Python, with the packages of a release's bundle (dist/) or, where there is
+# none of this lock, with the locked ones, installed outside of the workspace. A second use in the
+# same job finds these ready. On the way with the bundle every process would cost, so there is none.
 set -euo pipefail
 
 refuse() {
@@ -14,41 +15,46 @@ trap 'echo "::error title=ecr-publish::Not published: the step was cancelled"; e
 # Before version 5 bash has no such clock; the durations then begin with Python.
 now="${EPOCHREALTIME:-}"
 export ECR_PUBLISH_STARTED="${now/,/.}"
-action="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+action="${BASH_SOURCE[0]%/*}"
 home="${RUNNER_TEMP:?is set by the runner}/ecr-publish"
 locked="$action/requirements/runtime.txt"
+packages="$action/dist"
 
-[[ "$(uname -s)" == Linux ]] ||
+[[ $OSTYPE == linux* ]] ||
   refuse "ecr-publish needs a Linux runner with Docker; write runs-on: ubuntu-latest"
 command -v python3 >/dev/null ||
   refuse "ecr-publish needs python3 on PATH; on ubuntu-latest it is there"
-python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
-  refuse "ecr-publish needs Python 3.10 or newer, and python3 is $(python3 --version)"
 
-lock="$(sha256sum "$locked" | cut -c1-16)"
-venv="$home/venv-$lock"
+# -I -S: nothing of the user's own Python but its standard library.
+start=(python3 -I -S -u)
 
 install_by_uv() {
   # System certificates: a company's proxy is trusted there and not in uv's own list. The setting
   # has had two names; as variables, a version ignores the one that it does not know.
   export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 UV_NO_CONFIG=1
-  uv venv --quiet --python "$(command -v python3)" "$venv" &&
-    uv pip install --quiet --no-deps --require-hashes --only-binary :all: \
-      --python "$venv/bin/python" --requirement "$locked"
+  rm -rf "$packages" && uv pip install --quiet --no-deps --require-hashes --only-binary :all: \
+    --python "$(command -v python3)" --target "$packages" --requirement "$locked"
 }
 
 install_by_pip() {
-  python3 -m venv --clear "$venv" &&
-    "$venv/bin/python" -m pip --disable-pip-version-check --quiet install --no-deps \
-      --require-hashes --only-binary :all: --requirement "$locked"
+  rm -rf "$packages" && python3 -m venv --clear "$home/pip" &&
+    "$home/pip/bin/python" -m pip --disable-pip-version-check --quiet install --no-deps \
+      --require-hashes --only-binary :all: --target "$packages" --requirement "$locked"
 }
 
-if [[ ! -e "$venv/ready" ]]; then
-  rm -rf "$venv" && mkdir -p "$home"
-  { command -v uv >/dev/null && install_by_uv; } || install_by_pip ||
-    refuse "ecr-publish could not install its locked dependencies (requirements/runtime.txt)"
-  touch "$venv/ready"
+# bash reads both files itself; a program that compares them would cost as much as all of this.
+if [[ ! -e "$packages/runtime.txt" || "$(<"$locked")" != "$(<"$packages/runtime.txt")" ]]; then
+  # Without a folder to import from, this asks whether Python is new enough.
+  "${start[@]}" "$action/entrypoint.py"
+  # A bundle brings its bytecode; here it goes to the runner's temporary folder.
+  start+=(-X "pycache_prefix=$home/bytecode")
+  packages="$home/packages-$({ python3 -V && cat "$locked"; } | sha256sum | cut -c1-16)"
+  if [[ ! -e "$packages/runtime.txt" ]]; then
+    mkdir -p "$home"
+    { command -v uv >/dev/null && install_by_uv; } || install_by_pip ||
+      refuse "ecr-publish could not install its locked dependencies (requirements/runtime.txt)"
+    cp "$locked" "$packages/"
+  fi
 fi
 
-# -E -s: nothing of the user's own Python. The bytecode goes to the runner's temporary folder.
-exec "$venv/bin/python" -E -s -u -X "pycache_prefix=$home/bytecode" "$action/entrypoint.py"
+exec "${start[@]}" "$action/entrypoint.py" "$action" "$packages"

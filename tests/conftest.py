@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from dev import act, dist
 from dev.engine import Engine, Store
 from local_ecr.server import LocalEcr
 
@@ -48,3 +50,11 @@ def ambient(ecr: LocalEcr, monkeypatch: pytest.MonkeyPatch) -> None:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDKs' back-off between attempts takes no time."""
     monkeypatch.setattr("time.sleep", lambda _: None)
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the action as a release tag carries it, with the bundle that `make dist` makes."""
+    copy = act.action_copy(tmp_path_factory.mktemp("release"))
+    dist.build(copy)
+    return copy

@@ -44,4 +44,4 @@ def test_workflow__other_actions_are_pinned_with_their_version(path: Path) -> No
 
 
 def test_workflows__there_are_some() -> None:
-    assert {path.name for path in FILES} >= {"ci.yml", "selftest.yml"}
+    assert {path.name for path in FILES} >= {"ci.yml", "release.yml", "selftest.yml"}

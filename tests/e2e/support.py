@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -241,6 +242,9 @@ class Stage:
         event: str = "push",
         payload: Mapping[str, object] = PAYLOAD,
         token: bool = True,
+        job: str | None = None,
+        action: Path | None = None,
+        more: Mapping[str, str] = MappingProxyType({}),
     ) -> act.Result:
         """Run a workflow file of the consumer.
 
@@ -249,6 +253,9 @@ class Stage:
             event: What starts it.
             payload: The webhook's payload.
             token: Whether GitHub offers the run an OIDC token.
+            job: The one job to run, instead of all.
+            action: What the workflow uses; this checkout without a bundle by default.
+            more: Variables that every step sees, beside what it always does.
         """
         self.kept.mkdir(exist_ok=True)
         own = self.ecr.environment()
@@ -263,7 +270,14 @@ class Stage:
                 workflow=f".github/workflows/{workflow}",
                 event=event,
                 payload=payload,
-                environment={**environment, **self.engine.environment(), "KEEP": str(self.kept)},
+                environment={
+                    **environment,
+                    **self.engine.environment(),
+                    "KEEP": str(self.kept),
+                    **more,
+                },
+                job=job,
+                action=action,
                 variables={"REGISTRY": self.ecr.host, **_only(own, "AWS_ACCESS_KEY_ID")},
                 secrets=_only(own, "AWS_SECRET_ACCESS_KEY"),
                 actions={CODEQL: STAND_INS / "codeql-action"},

@@ -218,8 +218,11 @@ def _wait_until(happened: Callable[[], bool], what: str) -> None:
 
 
 def _holds_back(process: Path, number: signal.Signals) -> bool:
-    """Whether it is Python already (bash was there before) and blocks a signal; see proc(5)."""
+    """Whether it is Python already and blocks a signal; see proc(5).
+
+    bash was there before, and does so at times; a version manager's python3 is bash once more.
+    """
     status = (process / "status").read_text()
     (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigBlk"))
     blocked = bool(int(mask, 16) >> (number - 1) & 1)
-    return blocked and b"entrypoint.py" in (process / "cmdline").read_bytes()
+    return blocked and (process / "exe").readlink().name.startswith("python")

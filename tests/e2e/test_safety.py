@@ -66,7 +66,7 @@ def test_s3__no_secret_in_a_file_that_stays(published: Played) -> None:
     # What is looked through is what it should be: both workspaces, and both temporary folders.
     for name in ("passes", "refused"):
         assert (here.kept / f"{name}.workspace" / "index.html") in files
-        assert any((here.kept / f"{name}.temp").rglob("venv-*/ready"))
+        assert any((here.kept / f"{name}.temp").rglob("packages-*/runtime.txt"))
     assert {str(f): _found(f.read_bytes(), published.secrets) for f in files} == {
         str(f): [] for f in files
     }
