@@ -58,11 +58,8 @@ pictures: install ## Draw the pictures of the docs anew (needs chromium)
 	$(BIN)/python -m dev.pictures
 
 .PHONY: bench
-bench: install ## Measure the wait, many findings, and the step as a whole
-	$(BIN)/python -m bench.verdict
-	$(BIN)/python -m bench.findings
-	$(BIN)/python -m bench.reports
-	$(BIN)/python -m bench.step
+bench: install ## Measure everything, or some parts: ONLY="verdict push"
+	@$(BIN)/python -m bench $(ONLY)
 
 .PHONY: lock
 lock: ## Lock the newest versions, with hashes

@@ -236,6 +236,11 @@ def action(folder: Path, *, bundle: bool) -> Path:
         shutil.copy2(CHECKOUT / name, folder / name)
     if bundle:
         shutil.copytree(CHECKOUT / "dist", folder / "dist")
+        # What `make dist` adds besides: bytecode, which a checkout keeps out of Git.
+        for made in (CHECKOUT / "ecr_publish").rglob("*.pyc"):
+            copy = folder / made.relative_to(CHECKOUT)
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copy2(made, copy)
     return folder / "start.sh"
 
 
