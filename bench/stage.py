@@ -33,7 +33,7 @@ STORES: tuple[Store, ...] = ("classic", "containerd")
 REPOSITORY = "bench"
 ROLE = "arn:aws:iam::123456789012:role/bench"
 MEGABYTE = 1_000_000
-KILOBYTES_A_MEGABYTE = 1000
+KIBIBYTE = 1024
 NOT_AWS = ("v2.", "GetIdToken", "GetObject")
 GROUP, END = "::group::", "::endgroup::"
 LAUNCHER = """
@@ -270,7 +270,7 @@ def timed(
     if process.returncode != expected:
         log = "".join(line for _, line in lines)
         raise StepError(f"exit code {process.returncode}, not {expected}\n{log}{said}")
-    return wall, lines, int(said.split()[-1]) / KILOBYTES_A_MEGABYTE
+    return wall, lines, int(said.split()[-1]) * KIBIBYTE / MEGABYTE
 
 
 def rooms(lines: list[tuple[float, str]]) -> dict[str, tuple[float, float]]:
