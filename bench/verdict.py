@@ -110,7 +110,7 @@ def tables() -> Iterator[Table]:
     rows.append(row("mix", 1, [run for runs in lengths.values() for run in runs]))
     rows.append(row("60 s", 20, several(60, 20, dice)))
     yield Table(
-        title="From the end of the scan to the verdict",
+        title="Verdict latency",
         heads=("scan", "images", "median, s", "95 %, s", "max, s", "calls per second"),
         rows=rows,
         note=f"{RUNS} scripted scans for each length, which varies by a fifth. Mix: all of them.",
