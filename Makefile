@@ -62,11 +62,8 @@ dist: install ## Make what a release carries and main does not: the bundle of al
 	@$(BIN)/python -m dev.dist
 
 .PHONY: bench
-bench: install ## Measure the wait, many findings, and the step as a whole
-	$(BIN)/python -m bench.verdict
-	$(BIN)/python -m bench.findings
-	$(BIN)/python -m bench.reports
-	$(BIN)/python -m bench.step
+bench: install ## Measure everything, or some parts: ONLY="verdict push"
+	@$(BIN)/python -m bench $(ONLY)
 
 .PHONY: lock
 lock: ## Lock the newest versions, with hashes

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
+from bench.measure import RUNS, Table, median
 from ecr_publish.outcome import Outcome
 from ecr_publish.reference import Repository
 from ecr_publish.report.check import check
@@ -40,13 +41,18 @@ REPORTS: dict[str, Callable[[Outcome], object]] = {
 }
 
 
-def main() -> None:
-    """Print a row for each report."""
-    head = "".join(f"{number:>24} findings" for number in NUMBERS)
-    print(f"{'':<10}{head}")  # noqa: T201
-    for name, write in REPORTS.items():
-        cells = (f"{measured(write, ended(number)):>33}" for number in NUMBERS)
-        print(f"{name:<10}{''.join(cells)}")  # noqa: T201
+def tables() -> Iterator[Table]:
+    """One row for each report and number of findings."""
+    yield Table(
+        title="Reports",
+        heads=("report", "findings", "CPU, s", "memory, MB", "size, kB"),
+        rows=[
+            (name, number, *measured(write, outcome))
+            for number, outcome in ((number, ended(number)) for number in NUMBERS)
+            for name, write in REPORTS.items()
+        ],
+        note="Memory: the peak while it is written, as Python counts what it allocates.",
+    )
 
 
 def ended(number: int) -> Outcome:
@@ -59,17 +65,15 @@ def ended(number: int) -> Outcome:
     return make_outcome(results=results, verdict=verdict_over(results, make_policy()))
 
 
-def measured(write: Callable[[Outcome], object], outcome: Outcome) -> str:
+def measured(write: Callable[[Outcome], object], outcome: Outcome) -> tuple[float, float, float]:
     """CPU without the measuring of memory, which slows it down; then memory and size."""
-    began = time.process_time()
-    text = str(write(outcome))
-    spent = time.process_time() - began
+    spent = []
+    for _ in range(RUNS):
+        began = time.process_time()
+        text = str(write(outcome))
+        spent.append(time.process_time() - began)
     tracemalloc.start()
     write(outcome)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return f"{spent:.3f} s {peak / 1e6:.1f} MB {len(text.encode()) / 1e3:.0f} kB"
-
-
-if __name__ == "__main__":
-    main()
+    return median(spent), peak / 1e6, len(text.encode()) / 1e3

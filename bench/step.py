@@ -1,69 +1,69 @@
-"""The whole step as a runner starts it: start.sh on a private engine and a local ECR, five times.
+"""Our step against `docker buildx build && docker push` of the same context on the same engine.
 
-The first run makes the step's Python environment, as every job of a hosted runner does; the others
-find it, as the second use in a job does. Own time is all but the build, the push and the scan.
+Both make and push new content each time. What the step does more takes the scan's own time, which
+is scripted, and our own time, which is what is left.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from dev.engine import Engine, Store
-from local_ecr import LocalEcr
+from bench.measure import Table, in_turn, median
+from bench.stage import STORES, Ran, Stage, action, bundled, stage
+from dev.engine import Store
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-RUNS = 5
-STORES: tuple[Store, ...] = ("classic", "containerd")
+SCAN = 2.0
 
 
-def step(environment: dict[str, str]) -> str:
-    """Run the step once; gives its log's line of durations."""
-    began = time.monotonic()
-    done = subprocess.run(
-        [str(CHECKOUT / "start.sh")], env=environment, capture_output=True, text=True, check=False
+def tables() -> Iterator[Table]:
+    """One row for each image store."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+        start = action(Path(scratch), bundle=bundled())
+        rows = [row(store, start) for store in STORES]
+    heads = (
+        *("store", "raw build + push, s", "scan, s", "our step, s", "its build + push, s"),
+        *("own overhead, s", "step / (raw + scan)"),
     )
-    wall = time.monotonic() - began
-    if done.returncode:
-        sys.exit(done.stdout + done.stderr)
-    (line,) = re.findall(r"^Time: (.*) \(all but", done.stdout, re.MULTILINE)
-    return f"wall {wall:5.2f} s; {line}"
+    note = (
+        f"From {'the bundle' if bundled() else 'source'}, warm. Own overhead: our step less the "
+        "raw build and push that ran just before, less the scripted scan."
+    )
+    yield Table(title="Our step against raw build and push", heads=heads, rows=rows, note=note)
 
 
-def main() -> None:
-    """Print one row per store and run."""
-    for store in STORES:
-        with (
-            Engine(store=store) as engine,
-            LocalEcr() as ecr,
-            tempfile.TemporaryDirectory() as scratch,
-        ):
-            folder = Path(scratch)
-            (folder / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
-            (folder / "output").touch()
-            environment = {
-                "PATH": f"{CHECKOUT}/.cache/bin:{os.environ['PATH']}",
-                "HOME": scratch,
-                "UV_CACHE_DIR": f"{CHECKOUT}/.cache/uv-cache",
-                "RUNNER_TEMP": scratch,
-                "GITHUB_WORKSPACE": scratch,
-                "GITHUB_OUTPUT": str(folder / "output"),
-                "GITHUB_SHA": "0" * 40,
-                "GITHUB_RUN_ID": "1",
-                "ECR_PUBLISH_REPOSITORY": "bench",
-                "ECR_PUBLISH_CREATE_REPOSITORY": "true",
-                "ECR_PUBLISH_ROLE_TO_ASSUME": "arn:aws:iam::123456789012:role/bench",
-                **ecr.environment(),
-                **engine.environment(),
-            }
-            for number in range(RUNS):
-                print(f"{store:10} run {number + 1}: {step(environment)}")  # noqa: T201
+def row(store: Store, start: Path) -> tuple[str | float, ...]:
+    """The medians on one store."""
+    with stage(store, scan_seconds=SCAN) as here:
+        home = here.folder / "temp"
+        pair(here, start, home)
+        found = in_turn({store: lambda: pair(here, start, home)}, about="step")[store]
+    return (
+        store,
+        median([raw for raw, _ in found]),
+        SCAN,
+        median([ours.wall for _, ours in found]),
+        median([ours.engine for _, ours in found]),
+        median([ours.wall - raw - SCAN for raw, ours in found]),
+        median([ours.wall / (raw + SCAN) for raw, ours in found]),
+    )
 
 
-if __name__ == "__main__":
-    main()
+def pair(here: Stage, start: Path, home: Path) -> tuple[float, Ran]:
+    """Both ways, one right after the other."""
+    return raw(here), here.step(start, home)
+
+
+def raw(here: Stage) -> float:
+    """The seconds of a build and a push by docker's own commands."""
+    here.new_content()
+    image = f"{here.uri}:raw"
+    # Without the default attestation, as our step, which makes an index only if it is asked to.
+    build = ("docker", "buildx", "build", "--load", "--provenance=false", "--tag", image, ".")
+    began = time.monotonic()
+    for words in (build, ("docker", "push", image)):
+        subprocess.run(words, cwd=here.workspace, env=here.docker, check=True, capture_output=True)
+    return time.monotonic() - began

@@ -7,9 +7,10 @@ The real wait (ecr_publish.wait) runs on a clock that jumps, against scripted ba
 from __future__ import annotations
 
 import random
-import statistics
+from collections.abc import Iterator
 from datetime import datetime, timezone
 
+from bench.measure import Cell, Table, median, percentile
 from ecr_publish.findings import Page
 from ecr_publish.manifest import Target
 from ecr_publish.reference import Digest
@@ -71,8 +72,8 @@ class ScriptedScans:
         raise AssertionError(digest)
 
 
-def one(length: float, dice: random.Random, images: int = 1) -> tuple[float, float]:
-    """Give a run's delay in seconds after the scans were final, and its calls per second."""
+def one(length: float, dice: random.Random, images: int = 1) -> tuple[float, float, int]:
+    """Give a run's delay in seconds after the scans were final, its whole time, and its calls."""
     clock = JumpingClock(dice)
     scans = ScriptedScans(clock, length)
     for_scans(
@@ -86,27 +87,31 @@ def one(length: float, dice: random.Random, images: int = 1) -> tuple[float, flo
         ),
         [Target(digest=Digest(f"sha256:{number:064x}")) for number in range(images)],
     )
-    return clock.time - length, scans.calls / clock.time
+    return clock.time - length, clock.time, scans.calls
 
 
-def row(length: int, images: int, dice: random.Random) -> str:
-    """Give the figures of one length and number of images."""
-    runs = [one(length * dice.uniform(0.8, 1.2), dice, images) for _ in range(RUNS)]
-    delays = sorted(delay for delay, _ in runs)
-    calls = statistics.mean(rate for _, rate in runs)
-    return (
-        f"{images:6} {length:4} s  {statistics.median(delays):22.2f} s"
-        f" {delays[int(RUNS * 0.95)]:6.2f} s {delays[-1]:6.2f} s {calls:12.2f}"
-    )
+def several(length: int, images: int, dice: random.Random) -> list[tuple[float, float, int]]:
+    """Runs of about one length."""
+    return [one(length * dice.uniform(0.8, 1.2), dice, images) for _ in range(RUNS)]
 
 
-def main() -> None:
-    """Print one row per length, then one for many images at once."""
+def row(name: str, images: int, runs: list[tuple[float, float, int]]) -> tuple[Cell, ...]:
+    """The figures of some runs; their calls per second are those of all of them together."""
+    delays = [delay for delay, _, _ in runs]
+    calls = sum(calls for _, _, calls in runs) / sum(time for _, time, _ in runs)
+    return (name, images, median(delays), percentile(delays, 0.95), max(delays), calls)
+
+
+def tables() -> Iterator[Table]:
+    """One row per length, one for all lengths together, one for many images at once."""
     dice = random.Random(20261123)  # noqa: S311 - repeatable, guards nothing
-    print("images   scan   verdict after it: median   95 %     max     calls per second")  # noqa: T201
-    for length, images in [*((length, 1) for length in LENGTHS), (60, 20)]:
-        print(row(length, images, dice))  # noqa: T201
-
-
-if __name__ == "__main__":
-    main()
+    lengths = {f"{length} s": several(length, 1, dice) for length in LENGTHS}
+    rows = [row(name, 1, runs) for name, runs in lengths.items()]
+    rows.append(row("mix", 1, [run for runs in lengths.values() for run in runs]))
+    rows.append(row("60 s", 20, several(60, 20, dice)))
+    yield Table(
+        title="Verdict latency",
+        heads=("scan", "images", "median, s", "95 %, s", "max, s", "calls per second"),
+        rows=rows,
+        note=f"{RUNS} scripted scans for each length, which varies by a fifth. Mix: all of them.",
+    )

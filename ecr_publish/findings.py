@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
+from sys import intern
 from typing import Any
 
 
@@ -271,37 +272,42 @@ def _basic(item: Mapping[str, Any]) -> Finding:
     package = Package(
         name=attributes.get("package_name", ""), version=attributes.get("package_version", "")
     )
-    stated = item.get("severity", "")
+    stated = _text(item, "severity")
     return Finding(
-        name=item.get("name", ""),
+        name=_text(item, "name"),
         severity=Severity.parse(stated),
         stated_severity=stated,
         packages=(package,),
-        uri=item.get("uri", ""),
-        description=item.get("description", ""),
+        uri=_text(item, "uri"),
+        description=_text(item, "description"),
         score=_score(attributes.get("CVSS3_SCORE") or attributes.get("CVSS2_SCORE")),
     )
 
 
 def _enhanced(item: Mapping[str, Any]) -> Finding:
     details = item.get("packageVulnerabilityDetails") or {}
-    stated = item.get("severity", "")
+    stated = _text(item, "severity")
     return Finding(
-        name=details.get("vulnerabilityId") or item.get("title", ""),
+        name=_text(details, "vulnerabilityId") or _text(item, "title"),
         severity=Severity.parse(stated),
         stated_severity=stated,
         packages=tuple(map(_package, details.get("vulnerablePackages") or [])),
-        uri=details.get("sourceUrl", ""),
-        description=item.get("description", ""),
+        uri=_text(details, "sourceUrl"),
+        description=_text(item, "description"),
         suppressed=item.get("status") in _NOT_COUNTED,
         aliases=tuple(details.get("relatedVulnerabilities") or ()),
         # PARTIAL: for some of its packages, so there is something to do.
         fixable={"YES": True, "PARTIAL": True, "NO": False}.get(item.get("fixAvailable", "")),
         exploited=item.get("exploitAvailable") == "YES",
         known_since=_first(item.get("firstObservedAt"), details.get("vendorCreatedAt")),
-        arn=item.get("findingArn", ""),
+        arn=_text(item, "findingArn"),
         score=_score(item.get("score")),
     )
+
+
+def _text(item: Mapping[str, Any], member: str) -> str:
+    """A text of the answer, kept once: all pages of many findings are read twice, to compare."""
+    return intern(item.get(member) or "")
 
 
 def _score(stated: str | float | None) -> float | None:
@@ -314,11 +320,11 @@ def _score(stated: str | float | None) -> float | None:
 
 
 def _package(item: Mapping[str, Any]) -> Package:
-    fixed_in = item.get("fixedInVersion", "")
+    fixed_in = _text(item, "fixedInVersion")
     return Package(
-        name=item.get("name", ""),
-        version=item.get("version", ""),
+        name=_text(item, "name"),
+        version=_text(item, "version"),
         fixed_in="" if fixed_in == "NotAvailable" else fixed_in,
-        path=item.get("filePath", ""),
-        layer_hash=item.get("sourceLayerHash", ""),
+        path=_text(item, "filePath"),
+        layer_hash=_text(item, "sourceLayerHash"),
     )

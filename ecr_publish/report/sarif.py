@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
-from itertools import islice
+from itertools import chain, islice
 from posixpath import join, normpath
 from typing import Any
 from urllib.parse import quote
@@ -50,6 +50,7 @@ _WEB = re.compile(
 )
 _LONGEST_ADDRESS = 500
 _HASH_LENGTH = 32
+_SLICE = 1 << 20
 # A message of SARIF has placeholders, and links to other places (SARIF 2.1.0, section 3.11).
 _PLACEHOLDER = re.compile(r"\{(?=\d+\})")
 
@@ -122,16 +123,20 @@ def sarif(outcome: Outcome) -> str:
 
 def _packed(text: str) -> int:
     """At most this many bytes after gzip; exact only where it could matter."""
-    return len(text) if len(text) <= MOST_BYTES else len(zlib.compress(text.encode(), 1))
+    if len(text) <= MOST_BYTES:
+        return len(text)
+    packer = zlib.compressobj(1)
+    slices = (text[start : start + _SLICE] for start in range(0, len(text), _SLICE))
+    return sum(len(packer.compress(part.encode())) for part in slices) + len(packer.flush())
 
 
 def _text(outcome: Outcome, alerts: Sequence[_Alert], kept: int) -> str:
     run = _run(outcome, alerts[:kept], alerts[kept:])
-    log = {"$schema": _json(_SCHEMA), "version": _json("2.1.0"), "runs": _array([run])}
-    return _object(log) + "\n"
+    log = {"$schema": _value(_SCHEMA), "version": _value("2.1.0"), "runs": chain("[", run, "]")}
+    return "".join(chain(_object(log), "\n"))
 
 
-def _run(outcome: Outcome, kept: Sequence[_Alert], dropped: Sequence[_Alert]) -> str:
+def _run(outcome: Outcome, kept: Sequence[_Alert], dropped: Sequence[_Alert]) -> Iterator[str]:
     grouped: dict[str, list[_Alert]] = {}
     for alert in kept:
         grouped.setdefault(alert.rule, []).append(alert)
@@ -143,30 +148,41 @@ def _run(outcome: Outcome, kept: Sequence[_Alert], dropped: Sequence[_Alert]) ->
     )
     run = {
         "tool": _object({"driver": _driver(grouped)}),
-        "automationDetails": _json({"id": "/".join(("ecr-publish", *_repository(outcome), ""))}),
-        "invocations": _json([_invocation(outcome, kept, dropped)]),
-        "columnKind": _json("utf16CodeUnits"),
+        "automationDetails": _value({"id": "/".join(("ecr-publish", *_repository(outcome), ""))}),
+        "invocations": _value([_invocation(outcome, kept, dropped)]),
+        "columnKind": _value("utf16CodeUnits"),
         "results": _array(_json(_result(alert, view)) for alert in kept),
-        "properties": _json(_facts(outcome, len(dropped))),
+        "properties": _value(_facts(outcome, len(dropped))),
     }
     return _object(run)
 
 
-def _driver(grouped: Mapping[str, Sequence[_Alert]]) -> str:
+def _driver(grouped: Mapping[str, Sequence[_Alert]]) -> Iterator[str]:
     stated = {"name": "ecr-publish", "version": __version__, "semanticVersion": __version__}
     rules = _array(_json(_rule(*item)) for item in grouped.items())
-    return _object({**{name: _json(text) for name, text in stated.items()}, "rules": rules})
+    return _object({**{name: _value(text) for name, text in stated.items()}, "rules": rules})
 
 
-# Of thousands of results the text alone is kept, not all that it is made of.
-def _object(members: Mapping[str, str]) -> str:
-    """A JSON object whose values are JSON already."""
-    return "{" + ",".join(f"{_json(name)}:{text}" for name, text in members.items()) + "}"
+# Of thousands of results the text alone is kept, in pieces that are joined only once.
+def _object(members: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """A JSON object whose values are pieces of JSON."""
+    for place, (name, pieces) in enumerate(members.items()):
+        yield f"{',' if place else '{'}{_json(name)}:"
+        yield from pieces
+    yield "}"
 
 
-def _array(items: Iterable[str]) -> str:
+def _array(items: Iterable[str]) -> Iterator[str]:
     """A JSON array of what is JSON already."""
-    return "[" + ",".join(items) + "]"
+    yield "["
+    for place, item in enumerate(items):
+        yield f",{item}" if place else item
+    yield "]"
+
+
+def _value(value: Any) -> tuple[str]:  # noqa: ANN401 - JSON
+    """A value as one piece."""
+    return (_json(value),)
 
 
 def _rules(outcome: Outcome) -> Rules:

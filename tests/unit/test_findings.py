@@ -194,6 +194,14 @@ def test_parse_page__enhanced() -> None:
     )
 
 
+def test_parse_page__texts_that_come_again_are_kept_once() -> None:
+    first, second = (
+        parse_page(answer(enhancedFindings=[enhanced(description=" ".join(["a", "flaw"]))]))
+        for _ in range(2)
+    )
+    assert first.findings[0].description is second.findings[0].description
+
+
 def test_parse_page__enhanced_untriaged_keeps_the_word_of_ecr() -> None:
     (finding,) = parse_page(answer(enhancedFindings=[enhanced(severity="UNTRIAGED")])).findings
 
