@@ -353,3 +353,22 @@ def test_cache__that_the_classic_store_cannot_write_is_said_before(
     with pytest.raises(BuildFailed) as caught:
         bench.build(cache_to=asked.cache_to)
     assert "Cache export is not supported for the docker driver" in caught.value.why
+
+
+def test_cache__that_may_not_be_written_is_a_failed_build_and_no_failed_push(
+    tmp_path: Path,
+) -> None:
+    environ = stand_in(tmp_path, "echo 'ERROR: failed to solve: failed to authorize: no'; exit 1")
+    login = Login(username="AWS", password="secret")
+    docker = DockerEngine({**environ, "RUNNER_TEMP": str(tmp_path)}, FakeClock())
+
+    with pytest.raises(BuildFailed, match="exited with 1") as caught:
+        docker.build(
+            make_build(),
+            make_state(),
+            CANDIDATE,
+            by=Delivery(way=Way.ENGINE, login=login),
+            workspace=str(tmp_path),
+            write=lambda _: None,
+        )
+    assert "failed to authorize" in caught.value.why
