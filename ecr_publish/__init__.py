@@ -3,12 +3,13 @@
 main.py is the corridor; every room of it is one module, in this order: inputs (values reads each)
 and context become a plan; standing says what follows from the images that the release tags name
 already, and origin what an image says of how it was made; obtain gets the image, however it comes:
-build makes the command and push reads the engine's events, merge makes one index of many images, or
-it is there; manifest says which images have to be scanned; findings and scan say what ECR's answers
-mean, wait asks until they are final; gate decides; promote puts the release tags on; report turns
-the outcome into text. run.py is what the rooms share. edges/ holds what touches the world (docker,
-git, AWS, GitHub, the clock) behind the Protocols of edges/ports.py; all else decides, or is handed
-an edge and decides nothing. errors.py has every way to fail.
+build makes the command (cache knows what ECR wants of caches, secret what nobody may see) and push
+reads the engine's events, merge makes one index of many images, or it is there; manifest says which
+images have to be scanned; findings and scan say what ECR's answers mean, wait asks until they are
+final; gate decides; promote puts the release tags on; report turns the outcome into text. run.py is
+what the rooms share. edges/ holds what touches the world (docker, git, AWS, GitHub, the clock)
+behind the Protocols of edges/ports.py; all else decides, or is handed an edge and decides nothing.
+errors.py has every way to fail.
 """
 
 __version__ = "0.1.0"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
-from ecr_publish.errors import CandidateCannotMove, StoreLacks
+from ecr_publish.cache import INLINE, exported, quoted
+from ecr_publish.errors import CacheNotExported, CandidateCannotMove, StoreLacks
 from ecr_publish.plan import Build, RepositoryState
-from ecr_publish.reference import Digest, Tag
+from ecr_publish.reference import Digest, ImageReference, Tag
 
 IN_THE_ENGINE = "docker"
 """The driver of buildx whose builder is the engine itself (Docker: "Build drivers")."""
@@ -30,17 +33,37 @@ class Way(Enum):
     BUILDER = "pushed by BuildKit itself"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Remark:
+    """What BuildKit has to say about a line of the Dockerfile (Docker: "Build checks").
+
+    `file` is the Dockerfile's name, without its folder; `line` counts from 1.
+    """
+
+    text: str
+    file: str = ""
+    line: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What came of a build; `digest` where BuildKit has pushed the image itself."""
+
+    digest: Digest | None = None
+    remarks: tuple[Remark, ...] = ()
+
+
 def way(build: Build, builder: Builder, state: RepositoryState, candidate: Tag) -> Way:
-    """How this build is pushed; raises StoreLacks or CandidateCannotMove where it cannot be.
+    """How this build is pushed; raises PublishError where it can be neither built nor pushed.
 
     Engines push every image of an index under the index's tag, one after the other, and an
     immutable tag takes the first one only (seen with Engine 26; docker/buildx#2955 is the same).
     """
     if builder.driver != IN_THE_ENGINE:
         return Way.BUILDER
+    if not builder.containerd:
+        _refuse_what_the_classic_store_lacks(build)
     index = ", ".join(_makes_an_index(build))
-    if index and not builder.containerd:
-        raise StoreLacks(index)
     if index and not state.can_move(candidate):
         raise CandidateCannotMove(
             index, state.name, mode=state.mutability, excluded=state.exclusions
@@ -59,22 +82,28 @@ def command(build: Build, reference: str, way: Way, metadata: str) -> list[str]:
 
     Docker's reference: "docker buildx build".
     """
-    options = {
-        "--builder": build.builder,
-        "--file": build.file,
-        "--target": build.target,
-        "--network": build.network,
-        "--platform": ",".join(build.platforms),
-    }
+    attestations = [f"--provenance={build.provenance}"]
+    attestations += [f"--sbom={build.sbom}"] if build.sbom != "false" else []
     return [
         *("docker", "buildx", "build", "--progress", "plain"),
-        *(f"--provenance={build.provenance}", "--metadata-file", metadata),
-        *(word for name, value in options.items() if value for word in (name, value)),
-        *(word for item in build.build_args for word in ("--build-arg", item)),
-        *(word for item in build.labels for word in ("--label", item)),
+        *(*attestations, "--metadata-file", metadata),
+        *(word for name, value in _single(build).items() if value for word in (name, value)),
+        *(name for name, asked in _switches(build).items() if asked),
+        *(word for name, item in _repeated(build, reference) for word in (name, item)),
         *(("--load",) if way is Way.ENGINE else ("--push",)),
         *("--tag", reference, "--", build.context),
     ]
+
+
+def environment(build: Build) -> dict[str, str]:
+    """What buildx is to find in its environment for this build, and no other process.
+
+    The time lets the image state its commit's as its own; a buildx that knows the remarks of
+    BuildKit's checks (from 0.16 on) then writes them to its metadata.
+    """
+    times = {} if build.epoch is None else {"SOURCE_DATE_EPOCH": str(build.epoch)}
+    secrets = {secret.variable: secret.value for secret in build.secrets}
+    return {"BUILDX_METADATA_WARNINGS": "1", **times, **secrets}
 
 
 def stated_driver(inspection: str) -> str:
@@ -90,6 +119,14 @@ def stated_problem(inspection: str) -> str:
 def pushed_digest(metadata: str) -> Digest:
     """The digest that BuildKit has pushed, of buildx's metadata file (JSON)."""
     return Digest.parse(json.loads(metadata)["containerimage.digest"])
+
+
+def remarks(metadata: str) -> tuple[Remark, ...]:
+    """What buildx's metadata (JSON) says of the Dockerfile; never fails, as nothing hangs on it."""
+    try:
+        return tuple(map(_remark, json.loads(metadata).get("buildx.build.warnings") or ()))
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return ()
 
 
 def stated_error(output: bytes) -> str:
@@ -114,8 +151,72 @@ def _stated(inspection: str, field: str) -> str:
     return ""
 
 
+def _remark(warning: Mapping[str, Any]) -> Remark:
+    places = warning.get("range") or [{"start": {"line": 1}}]
+    text = b64decode(warning["short"]).decode(errors="replace")
+    return Remark(
+        text=f"{text} ({warning['url']})" if warning.get("url") else text,
+        file=str((warning.get("sourceInfo") or {}).get("filename", "")),
+        line=int(places[0]["start"]["line"]),
+    )
+
+
+def _single(build: Build) -> dict[str, str | None]:
+    return {
+        "--builder": build.builder,
+        "--file": build.file,
+        "--target": build.target,
+        "--network": build.network,
+        "--platform": ",".join(build.platforms),
+        "--shm-size": build.shm_size,
+        "--cgroup-parent": build.cgroup_parent,
+    }
+
+
+def _switches(build: Build) -> dict[str, bool]:
+    return {"--no-cache": build.no_cache, "--pull": build.pull}
+
+
+def _repeated(build: Build, reference: str) -> Iterator[tuple[str, str]]:
+    own_host = ImageReference.parse(reference).host
+    given: dict[str, tuple[str, ...]] = {
+        "--build-context": build.build_contexts,
+        "--build-arg": build.build_args,
+        "--secret": tuple(_secrets(build)),
+        "--ssh": build.ssh,
+        "--label": build.labels,
+        "--annotation": build.annotations,
+        "--cache-from": tuple(map(str, build.cache_from)),
+        "--cache-to": tuple(str(exported(cache, own_host)) for cache in build.cache_to),
+        "--no-cache-filter": build.no_cache_filters,
+        "--add-host": build.add_hosts,
+        "--ulimit": build.ulimit,
+        "--allow": build.allow,
+    }
+    for name, values in given.items():
+        yield from ((name, value) for value in values)
+
+
+def _secrets(build: Build) -> Iterator[str]:
+    """What buildx is told of each: where to find its value, never the value (S3)."""
+    yield from (f"id={secret.id},env={secret.variable}" for secret in build.secrets)
+    yield from (f"id={file.id},{quoted(f'src={file.path}')}" for file in build.secret_files)
+
+
+def _refuse_what_the_classic_store_lacks(build: Build) -> None:
+    lacking = list(_makes_an_index(build))
+    # It would leave them out without a word.
+    lacking += ["an image with annotations"] if build.annotations else []
+    if lacking:
+        raise StoreLacks(", ".join(lacking))
+    kinds = [cache.type for cache in build.cache_to if cache.type != INLINE]
+    if kinds:
+        raise CacheNotExported(kinds[0])
+
+
 def _makes_an_index(build: Build) -> Iterator[str]:
     if len(build.platforms) > 1:
         yield f"an image for {len(build.platforms)} platforms"
-    if build.attested:
-        yield f"an image with provenance: {build.provenance}"
+    for name, asked in (("provenance", build.provenance), ("sbom", build.sbom)):
+        if asked != "false":
+            yield f"an image with {name}: {asked}"

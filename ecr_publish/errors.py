@@ -64,6 +64,30 @@ class InvalidInputs(PublishError):
         self.problems = tuple(problems)
 
 
+class GitHubCacheClosed(PublishError):
+    """The build is to use GitHub's cache, which GitHub opens to JavaScript actions alone."""
+
+    exit_code = ExitCode.INPUT
+
+    def __init__(self) -> None:
+        super().__init__(
+            "cache-from or cache-to says type=gha, but this step cannot reach GitHub's cache",
+            why="GitHub's runner gives ACTIONS_RUNTIME_TOKEN and ACTIONS_RESULTS_URL to actions "
+            "that are written in JavaScript, and this one is not. buildx would leave the cache out "
+            "without a word.",
+            fix="Hand them on, in a step before this one:\n"
+            "    - uses: actions/github-script@v8\n"
+            "      with:\n"
+            "        script: |\n"
+            "          for (const name of ['ACTIONS_RUNTIME_TOKEN', 'ACTIONS_RESULTS_URL',\n"
+            "              'ACTIONS_CACHE_URL', 'ACTIONS_CACHE_SERVICE_V2']) {\n"
+            "            if (process.env[name]) core.exportVariable(name, process.env[name])\n"
+            "          }\n"
+            "All later steps of the job can then use the cache, with a token that ends with it.",
+            link="https://docs.docker.com/build/cache/backends/gha/",
+        )
+
+
 class InvalidPolicy(PublishError):
     """The policy cannot be used; nothing has been done. Each problem names its place."""
 
@@ -416,10 +440,25 @@ class StoreLacks(PublishError):
     def __init__(self, wanted: str) -> None:
         super().__init__(
             f"{wanted} cannot be built in this Docker Engine",
-            why="With its classic image store an engine holds images of one platform and without "
-            "attestations. Nothing was built.",
+            why="With its classic image store an engine holds images of one platform, without "
+            "attestations and annotations. Nothing was built.",
             fix=f"{_CONTAINERD_STORE}\nOr {_OTHER_BUILDER}",
             link="https://docs.docker.com/engine/storage/containerd/",
+        )
+
+
+class CacheNotExported(PublishError):
+    """The engine's image store cannot write the cache that was asked for; before the build."""
+
+    exit_code = ExitCode.BUILD
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            f"cache-to says type={kind}, which this Docker Engine cannot write",
+            why="With its classic image store an engine writes no cache but `type=inline`. Nothing "
+            "was built.",
+            fix=f"{_CONTAINERD_STORE}\nOr {_OTHER_BUILDER}",
+            link="https://docs.docker.com/build/cache/backends/",
         )
 
 

@@ -12,10 +12,12 @@ from enum import Enum
 from typing import TypeVar
 
 from ecr_publish import values
-from ecr_publish.errors import InvalidInputs
+from ecr_publish.cache import ADDRESSES, GITHUB, TOKEN, Cache
+from ecr_publish.errors import GitHubCacheClosed, InvalidInputs
 from ecr_publish.findings import Severity, Threshold
 from ecr_publish.reference import Digest, ImageName, RegistryId, Repository, Tag
-from ecr_publish.values import boolean, lines_of, one_of
+from ecr_publish.secret import Secret, SecretFile
+from ecr_publish.values import boolean, entries_of, lines_of, one_of, words_of
 
 PREFIX = "ECR_PUBLISH_"
 
@@ -102,13 +104,30 @@ class ImageInputs:
     """Where the image comes from: a build, the engine (`image`), or the repository itself."""
 
     context: str | None
+    build_contexts: tuple[str, ...]
     file: str | None
     target: str | None
     platforms: tuple[str, ...]
     build_args: tuple[str, ...] = field(repr=False)
+    secrets: tuple[Secret, ...]
+    secret_envs: tuple[Secret, ...]
+    secret_files: tuple[SecretFile, ...]
+    ssh: tuple[str, ...]
     labels: tuple[str, ...]
+    annotations: tuple[str, ...]
+    cache_from: tuple[Cache, ...]
+    cache_to: tuple[Cache, ...]
+    no_cache: bool
+    no_cache_filters: tuple[str, ...]
+    pull: bool
     network: str | None
+    add_hosts: tuple[str, ...]
+    shm_size: str | None
+    ulimit: tuple[str, ...]
+    cgroup_parent: str | None
+    allow: tuple[str, ...]
     provenance: str
+    sbom: str
     builder: str | None
     rebuild: bool | None
     image: str | None
@@ -180,7 +199,31 @@ def parse(environ: Mapping[str, str]) -> Inputs:
     problems = [*reader.problems, *conflicts]
     if problems:
         raise InvalidInputs(problems)
+    if _uses_github_cache(inputs) and not _has_github_cache(environ):
+        raise GitHubCacheClosed
     return inputs
+
+
+def hidden(inputs: Inputs, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What is to be masked before anything else happens: the secrets that the build may read."""
+    token = environ.get(TOKEN, "") if _uses_github_cache(inputs) else ""
+    values_of = (secret.value for secret in (*inputs.secrets, *inputs.secret_envs))
+    return tuple(filter(None, (*values_of, token)))
+
+
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """What child processes may know: neither the inputs nor what secret-envs names."""
+    try:
+        pairs = words_of(values.secret_env)(environ.get(variable("secret-envs"), ""))
+    except ValueError:
+        # The run ends before it starts any process.
+        pairs = ()
+    secret = {name for _, name in pairs}
+    return {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(PREFIX) and name not in secret
+    }
 
 
 def variable(name: str) -> str:
@@ -214,6 +257,13 @@ class _Reader:
                 return self._read(f"{ambient} (aws-region is not set)", text, values.region) or ""
         return self.required("aws-region", values.region, "")
 
+    def secret_of_job(self, word: str) -> Secret:
+        name, held_by = values.secret_env(word)
+        value = self._environ.get(held_by, "")
+        if not value:
+            raise ValueError(f"{name}: {held_by} is not set in the job's environment, or is empty")
+        return Secret(id=name, variable=held_by, value=value)
+
     def _text(self, key: str) -> str:
         return self._environ.get(key, "").strip()
 
@@ -244,18 +294,43 @@ def _aws(reader: _Reader) -> AwsInputs:
 def _image(reader: _Reader) -> ImageInputs:
     return ImageInputs(
         context=reader.optional("context", str),
+        build_contexts=reader.given("build-contexts", entries_of(values.build_context), ()),
         file=reader.optional("file", str),
         target=reader.optional("target", str),
         platforms=reader.given("platforms", values.platforms, ()),
-        build_args=reader.given("build-args", lines_of(values.build_arg), ()),
-        labels=reader.given("labels", lines_of(values.label), ()),
+        build_args=reader.given("build-args", entries_of(values.build_arg), ()),
+        secrets=_secrets(reader),
+        secret_envs=reader.given("secret-envs", words_of(reader.secret_of_job), ()),
+        secret_files=reader.given("secret-files", entries_of(values.secret_file), ()),
+        ssh=reader.given("ssh", words_of(str), ()),
+        labels=reader.given("labels", entries_of(values.label), ()),
+        annotations=reader.given("annotations", entries_of(values.annotation), ()),
+        cache_from=reader.given("cache-from", entries_of(Cache.parse), ()),
+        cache_to=reader.given("cache-to", entries_of(Cache.parse), ()),
+        no_cache=reader.given("no-cache", boolean, default=False),
+        no_cache_filters=reader.given("no-cache-filters", words_of(str), ()),
+        pull=reader.given("pull", boolean, default=False),
         network=reader.optional("network", str),
+        add_hosts=reader.given("add-hosts", words_of(values.host), ()),
+        shm_size=reader.optional("shm-size", values.size),
+        ulimit=reader.given("ulimit", entries_of(values.ulimit), ()),
+        cgroup_parent=reader.optional("cgroup-parent", str),
+        allow=reader.given("allow", words_of(str), ()),
         provenance=reader.given("provenance", values.provenance, "false"),
+        sbom=reader.given("sbom", values.sbom, "false"),
         builder=reader.optional("builder", str),
         rebuild=reader.optional("rebuild", boolean),
         image=reader.optional("image", str),
         reference=reader.optional("reference", values.reference),
         digests=reader.given("digests", lines_of(Digest.parse), ()),
+    )
+
+
+def _secrets(reader: _Reader) -> tuple[Secret, ...]:
+    given = reader.optional("secrets", entries_of(values.secret)) or ()
+    return tuple(
+        Secret(id=name, variable=f"{PREFIX}SECRET_{number}", value=value)
+        for number, (name, value) in enumerate(given, 1)
     )
 
 
@@ -299,9 +374,19 @@ def _reports(reader: _Reader) -> ReportInputs:
 
 
 _OF_A_BUILD = (
-    *("context", "file", "target", "platforms", "build_args", "labels", "network", "builder"),
-    *("rebuild",),
+    *("context", "build_contexts", "file", "target", "platforms", "build_args", "secrets"),
+    *("secret_envs", "secret_files", "ssh", "labels", "annotations", "cache_from", "cache_to"),
+    *("no_cache", "no_cache_filters", "pull", "network", "add_hosts", "shm_size", "ulimit"),
+    *("cgroup_parent", "allow", "builder", "rebuild"),
 )
+
+
+def _uses_github_cache(inputs: Inputs) -> bool:
+    return any(cache.type == GITHUB for cache in (*inputs.cache_from, *inputs.cache_to))
+
+
+def _has_github_cache(environ: Mapping[str, str]) -> bool:
+    return bool(environ.get(TOKEN)) and any(environ.get(name) for name in ADDRESSES)
 
 
 def _missing(inputs: Inputs) -> Iterator[str]:
@@ -318,7 +403,7 @@ def _missing(inputs: Inputs) -> Iterator[str]:
 def _conflicts(inputs: Inputs) -> Iterator[str]:
     """What each input allows, and all of them together do not."""
     named = [name.replace("_", "-") for name in _OF_A_BUILD if getattr(inputs, name)]
-    named += ["provenance"] if inputs.provenance != "false" else []
+    named += [name for name in ("provenance", "sbom") if getattr(inputs, name) != "false"]
     if inputs.image and named:
         yield (
             f"image: names an image that is already built, so {', '.join(named)} would have "

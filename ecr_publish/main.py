@@ -16,10 +16,18 @@ from ecr_publish.edges.ports import Clock, Edges, GitHub, Registry
 from ecr_publish.errors import Bug, Cancelled, PublishError
 from ecr_publish.evidence import gathered, look_for_baseline, scanned
 from ecr_publish.gate import judge
-from ecr_publish.inputs import parse, variable
+from ecr_publish.inputs import Inputs, hidden, inherited, parse
 from ecr_publish.obtain import images, obtained
+from ecr_publish.origin import Commit
 from ecr_publish.outcome import Outcome
-from ecr_publish.plan import Plan, make, refuse_unscanned, release_tags
+from ecr_publish.plan import (
+    Plan,
+    local_contexts,
+    make,
+    refuse_caches,
+    refuse_unscanned,
+    release_tags,
+)
 from ecr_publish.policy_file import effective
 from ecr_publish.promote import leave, look, promote
 from ecr_publish.reporting import begin, report
@@ -50,9 +58,7 @@ def connect(environ: Mapping[str, str]) -> Edges:
     from ecr_publish.edges.workflow import GitHubWorkflow  # noqa: PLC0415
 
     clock, workflow = SystemClock(), GitHubWorkflow(environ)
-    # No other process needs to know the token.
-    token_of = variable("github-token")
-    inherited = {name: value for name, value in environ.items() if name != token_of}
+    known = inherited(environ)
 
     def github(token: str) -> GitHub:
         from ecr_publish.edges.github import GitHubApi  # noqa: PLC0415 - few runs need it
@@ -62,8 +68,8 @@ def connect(environ: Mapping[str, str]) -> Edges:
     edges = Edges(
         clock=clock,
         workflow=workflow,
-        checkout=GitCheckout(inherited),
-        engine=DockerEngine(inherited, clock),
+        checkout=GitCheckout(known),
+        engine=DockerEngine(known, clock),
         cloud=Aws(environ, workflow.mask),
         github=github,
     )
@@ -118,8 +124,8 @@ def line(environ: Mapping[str, str], run: Run) -> None:
     outcome = run.outcome
     with run.room("plan"):
         context = read(environ, run.edges.workflow.read_text)
-        inputs = parse(environ)
-        commit = run.edges.checkout.commit(context.workspace, inputs.context or ".")
+        inputs = _asked(environ, run)
+        commit = _commit(run, context.workspace, inputs)
         fetch = partial(run.edges.checkout.read, context.workspace)
         rules = effective(inputs, fetch, _today(run.edges))
         run.say(f"The policy: {', '.join(rules.files) or 'no file, so the inputs alone'}")
@@ -146,6 +152,23 @@ def line(environ: Mapping[str, str], run: Run) -> None:
         leave(site, passed=verdict.may_promote)
 
 
+def _asked(environ: Mapping[str, str], run: Run) -> Inputs:
+    """The inputs, once nothing that they hide can be shown any more."""
+    inputs = parse(environ)
+    for secret in hidden(inputs, environ):
+        run.edges.workflow.mask(secret)
+    return inputs
+
+
+def _commit(run: Run, workspace: str, inputs: Inputs) -> Commit | None:
+    """What is checked out in the build's context; unclean where another context is of another."""
+    contexts = (inputs.context or ".", *local_contexts(inputs.build_contexts))
+    first, *others = (run.edges.checkout.commit(workspace, path) for path in contexts)
+    if first and any(other != first for other in others):
+        return replace(first, clean=False)
+    return first
+
+
 def _cancel(*_: object) -> None:
     """Cancel at the first signal; a second one must not tear what then ends in good order."""
     ignore_signals()
@@ -160,6 +183,7 @@ def _site(run: Run, plan: Plan, registry: Registry, workspace: str) -> Site:
     ahead = look_ahead(run.edges.engine, registry, plan.source)
     state = run.outcome.state = registry.repository()
     tags = release_tags(plan, state)
+    refuse_caches(plan, state)
     refuse_unscanned(plan, state)
     run.say(f"{state.uri} {'was created' if state.created else 'exists'}")
     return Site(

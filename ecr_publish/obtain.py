@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from ecr_publish.build import Way, way
-from ecr_publish.edges.ports import Login
+from ecr_publish.edges.ports import Delivery, Login
 from ecr_publish.errors import PlatformsMissing
 from ecr_publish.manifest import IMAGES, Manifest, Target, missing_platforms, targets
 from ecr_publish.merge import Part, merged
@@ -116,16 +116,20 @@ def _built(site: Site, build: Build) -> Digest:
         # Waited for before the build prints anything: its mask would be lost among that.
         token = site.ahead.login()
         site.say(f"The image is to be {how.value}")
-        # Without a login the image gets no further than the engine.
-        login = token if how is Way.BUILDER else None
-        pushes = _candidate_may_be_there(site) if login else nullcontext()
-        with pushes, site.edges.workflow.untrusted() as write:
-            pushed = engine.build(
-                build, site.state, candidate, workspace=site.workspace, login=login, write=write
+        pushes = how is Way.BUILDER
+        login = token if pushes or build.needs_login(site.state.host) else None
+        noted = _candidate_may_be_there(site) if pushes else nullcontext()
+        with noted, site.edges.workflow.untrusted() as write:
+            built = engine.build(
+                *(build, site.state, candidate),
+                by=Delivery(way=how, login=login),
+                workspace=site.workspace,
+                write=write,
             )
-        if pushed:
-            _note(site, pushed)
-    return pushed or _pushed(site, token)
+        site.outcome.remarks = built.remarks
+        if built.digest:
+            _note(site, built.digest)
+    return built.digest or _pushed(site, token)
 
 
 def _taken(site: Site, source: LocalImage) -> Digest:

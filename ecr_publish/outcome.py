@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ecr_publish.build import Remark
 from ecr_publish.errors import ExitCode, PublishError
 from ecr_publish.gate import Decision, Verdict
 from ecr_publish.plan import Plan, RepositoryState
@@ -25,7 +26,7 @@ class Outcome:
     """What is known of the run so far; the corridor fills it in, the reports read it.
 
     `reused` says that nothing was built, because an earlier run has made this image already, and
-    `worn` which of the release tags were on it before.
+    `worn` which of the release tags were on it before. `remarks` are BuildKit's on the Dockerfile.
     `candidate` is the candidate tag while the image has it. `seconds` are the rooms' durations;
     where a room raised `error`, it is the last of them. `check` is the check run's number while it
     is open; `report_files` and `sarif_file` are paths, once the files are written.
@@ -36,6 +37,7 @@ class Outcome:
     digest: Digest | None = None
     reused: bool = False
     worn: tuple[Tag, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     evidence: Evidence = field(default_factory=Evidence)
     verdict: Verdict | None = None
     promotion: Promotion = field(default_factory=Promotion)

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from ecr_publish.cache import Cache
 from ecr_publish.context import Context
 from ecr_publish.errors import InvalidInputs, NotScanned
 from ecr_publish.inputs import Inputs, Job, Mutability, OnRefusal, OnUnjudged, Promote
 from ecr_publish.origin import Commit, labels, recipe
 from ecr_publish.policy import Policy, Rules
-from ecr_publish.reference import Digest, FullTag, RegistryId, Repository, Tag, matches
+from ecr_publish.reference import (
+    Digest,
+    FullTag,
+    ImageReference,
+    RegistryId,
+    Repository,
+    Tag,
+    matches,
+)
 from ecr_publish.scan import Unjudged
 from ecr_publish.scanning import Scanning
+from ecr_publish.secret import Secret, SecretFile
 
 SHORT_SHA_LENGTH = 7
 LATEST = Tag("latest")
 CREATED = "org.opencontainers.image.created"
+_IMAGE_BY_DIGEST = re.compile(r"docker-image://[^@]+@sha256:[0-9a-f]{64}")
 _NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -34,8 +46,8 @@ class Role:
 class Build:
     """What `docker buildx build` is asked for.
 
-    `recipe` is one word for all of it and the commit, empty where no commit is known; `epoch` is
-    the commit's time in seconds since 1970, which the image then states as its own.
+    `recipe` is one word for what decides the image and the commit, empty where no commit is known;
+    `epoch` is the commit's time in seconds since 1970, which the image then states as its own.
     """
 
     context: str
@@ -46,14 +58,30 @@ class Build:
     labels: tuple[str, ...]
     network: str | None
     provenance: str = "false"
+    sbom: str = "false"
     builder: str | None = None
+    build_contexts: tuple[str, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    secret_files: tuple[SecretFile, ...] = ()
+    ssh: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()
+    cache_from: tuple[Cache, ...] = ()
+    cache_to: tuple[Cache, ...] = ()
+    no_cache: bool = False
+    no_cache_filters: tuple[str, ...] = ()
+    pull: bool = False
+    add_hosts: tuple[str, ...] = ()
+    shm_size: str | None = None
+    ulimit: tuple[str, ...] = ()
+    cgroup_parent: str | None = None
+    allow: tuple[str, ...] = ()
     recipe: str = ""
     epoch: int | None = None
 
-    @property
-    def attested(self) -> bool:
-        """Whether BuildKit adds an attestation, which makes an index of any image."""
-        return self.provenance != "false"
+    def needs_login(self, host: str) -> bool:
+        """Whether one of its caches is in the registry of this host."""
+        images = (cache.image for cache in (*self.cache_from, *self.cache_to))
+        return any(image is not None and image.host == host for image in images)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +133,8 @@ class Reports:
 class Plan:
     """One run, decided. `scan_timeout` and `max_scan_age` are seconds; None is any age.
 
-    `withheld` says why the run applies no release tags, and is empty where it does. `rebuild`
+    `withheld` says why the run applies no release tags, and is empty where it does; `reserved` are
+    those that it would apply. `rebuild`
     builds also what is there already. `keeps_passed` and `keeps_refused` say whether the candidate
     tag stays on an image that passed, and on one that did not.
     """
@@ -119,6 +148,7 @@ class Plan:
     rebuild: bool
     candidate: Tag
     release_tags: tuple[FullTag, ...]
+    reserved: tuple[Tag, ...] = ()
     latest_if_movable: bool
     withheld: str
     only_forward: bool
@@ -175,6 +205,7 @@ def make(
         nonce: A few random characters, so that two jobs of one run never share a candidate tag.
     """
     withheld = _withheld(inputs, context)
+    named = _named_tags(inputs, context, withheld=withheld)
     return Plan(
         region=inputs.aws_region,
         role=_role(inputs, context),
@@ -182,9 +213,10 @@ def make(
         repository=inputs.repository,
         create=_creation(inputs),
         source=_source(inputs, context, commit),
-        rebuild=context.scheduled if inputs.rebuild is None else inputs.rebuild,
+        rebuild=_rebuild(inputs, context),
         candidate=Tag.parse(f"candidate-{context.run_id}-{context.run_attempt}-{nonce}"),
-        release_tags=_release_tags(inputs, context, withheld=withheld),
+        release_tags=() if withheld else named,
+        reserved=tuple(item.tag for item in named),
         latest_if_movable=not withheld and not _templates(inputs) and _on_default_branch(context),
         withheld=withheld,
         only_forward=inputs.promote_only_forward,
@@ -222,6 +254,64 @@ def refuse_unscanned(plan: Plan, state: RepositoryState) -> None:
         raise NotScanned(state.name, plan.region)
 
 
+def refuse_caches(plan: Plan, state: RepositoryState) -> None:
+    """Raise InvalidInputs for a cache under a tag of images, or one that is written only once.
+
+    S1, S4: what is deployed by a tag must never be a cache.
+    """
+    if not isinstance(plan.source, Build):
+        return
+    images = (cache.image for cache in plan.source.cache_to)
+    tags = [image.tag for image in images if image and _is_own(image, plan, state)]
+    problems = [f"cache-to: {problem}" for tag in tags if (problem := _unfit(tag, plan, state))]
+    if problems:
+        raise InvalidInputs(problems)
+
+
+def local_contexts(build_contexts: Sequence[str]) -> tuple[str, ...]:
+    """The paths among the further build contexts."""
+    given = (item.partition("=")[2] for item in build_contexts)
+    return tuple(path for path in given if ":" not in path)
+
+
+def _is_own(image: ImageReference, plan: Plan, state: RepositoryState) -> bool:
+    """Whether it is in the repository of the run; its registry may have several hosts."""
+    if image.repository != state.name:
+        return False
+    if image.host == state.host or not RegistryId.is_host(image.host):
+        return image.host == state.host
+    registry = RegistryId.parse(image.host)
+    return (registry.account, registry.region) == (state.registry_id, plan.region)
+
+
+def _unfit(tag: str, plan: Plan, state: RepositoryState) -> str:
+    """Why a cache may not have this tag of the repository; empty where it may."""
+    reserved = (LATEST, *plan.reserved)
+    if tag.startswith("candidate-") or tag in map(str, reserved):
+        return (
+            f"{state.name}:{tag} is a tag of images, and what is deployed by it would be a cache; "
+            f"choose another, such as {state.name}:buildcache"
+        )
+    if not state.can_move(Tag.parse(tag)):
+        return (
+            f"{state.name}:{tag} cannot move, so only one run could ever write it; exclude "
+            "`buildcache*` from the repository's immutability, or take a repository for caches"
+        )
+    return ""
+
+
+def _rebuild(inputs: Inputs, context: Context) -> bool:
+    """Whether to build what is there already: where nothing is said, if any cache is avoided.
+
+    `pull`, `no-cache` and `no-cache-filters` ask for newer base images and for a build from
+    scratch, which the image of an earlier run is not.
+    """
+    if inputs.rebuild is not None:
+        return inputs.rebuild
+    afresh = inputs.pull or inputs.no_cache or bool(inputs.no_cache_filters)
+    return context.scheduled or afresh
+
+
 def _role(inputs: Inputs, context: Context) -> Role | None:
     if inputs.role_to_assume is None:
         return None
@@ -248,7 +338,12 @@ def _source(inputs: Inputs, context: Context, commit: Commit | None) -> Source:
         return Merge(digests=inputs.digests)
     if inputs.image:
         return LocalImage(name=inputs.image)
-    build = Build(
+    build = _build(inputs)
+    return _signed(build, context, commit) if commit else build
+
+
+def _build(inputs: Inputs) -> Build:
+    return Build(
         context=inputs.context or ".",
         file=inputs.file,
         target=inputs.target,
@@ -257,9 +352,24 @@ def _source(inputs: Inputs, context: Context, commit: Commit | None) -> Source:
         labels=inputs.labels,
         network=inputs.network,
         provenance=inputs.provenance,
+        sbom=inputs.sbom,
         builder=inputs.builder,
+        build_contexts=inputs.build_contexts,
+        secrets=(*inputs.secrets, *inputs.secret_envs),
+        secret_files=inputs.secret_files,
+        ssh=inputs.ssh,
+        annotations=inputs.annotations,
+        cache_from=inputs.cache_from,
+        cache_to=inputs.cache_to,
+        no_cache=inputs.no_cache,
+        no_cache_filters=inputs.no_cache_filters,
+        pull=inputs.pull,
+        add_hosts=inputs.add_hosts,
+        shm_size=inputs.shm_size,
+        ulimit=inputs.ulimit,
+        cgroup_parent=inputs.cgroup_parent,
+        allow=inputs.allow,
     )
-    return _signed(build, context, commit) if commit else build
 
 
 def _signed(build: Build, context: Context, commit: Commit) -> Build:
@@ -274,10 +384,14 @@ def _signed(build: Build, context: Context, commit: Commit) -> Build:
 
 
 def _recipe(build: Build, context: Context, commit: Commit) -> str:
-    """One word for the build; empty where nothing here could tell whether another is the same."""
+    """One word for the build; empty where nothing here could tell whether another is the same.
+
+    Of secrets and SSH keys the names count and not the values, as for BuildKit's own cache (Docker:
+    "Build secrets"). Caches, and whether they are used, change no image.
+    """
     # The value of an argument without one comes from the environment of buildx.
     from_elsewhere = any("=" not in argument for argument in build.build_args)
-    if from_elsewhere or not commit.clean:
+    if from_elsewhere or not commit.clean or not all(map(_pinned, build.build_contexts)):
         return ""
     # docker/metadata-action states the time of its run in this one.
     labels = [item for item in build.labels if not item.startswith(f"{CREATED}=")]
@@ -287,7 +401,17 @@ def _recipe(build: Build, context: Context, commit: Commit) -> str:
         context.sha,
         *(build.context, build.file, build.target, build.platforms or context.architecture),
         *(build.build_args, labels, build.network, build.provenance),
+        *(build.build_contexts, build.annotations, build.sbom, build.add_hosts, build.shm_size),
+        *(build.ulimit, build.cgroup_parent, build.allow),
+        *([item.id for item in build.secrets], [item.id for item in build.secret_files]),
+        [item.partition("=")[0] for item in build.ssh],
     )
+
+
+def _pinned(build_context: str) -> bool:
+    """Whether it is a path, of which the commit says enough, or an image by its digest."""
+    given = build_context.partition("=")[2]
+    return ":" not in given or _IMAGE_BY_DIGEST.fullmatch(given) is not None
 
 
 def _withheld(inputs: Inputs, context: Context) -> str:
@@ -349,8 +473,8 @@ def _templates(inputs: Inputs) -> tuple[str, ...]:
     return inputs.promote_to if inputs.job is Job.GATE else inputs.tags
 
 
-def _release_tags(inputs: Inputs, context: Context, *, withheld: str) -> tuple[FullTag, ...]:
-    """The release tags; where they are withheld none, but a mistake in them shows at once."""
+def _named_tags(inputs: Inputs, context: Context, *, withheld: str) -> tuple[FullTag, ...]:
+    """The release tags, where they are withheld as well, so that a mistake shows at once."""
     if withheld:
         branch = context.default_branch or "main"
         context = replace(context, branch=branch, from_fork=False)
@@ -362,7 +486,7 @@ def _release_tags(inputs: Inputs, context: Context, *, withheld: str) -> tuple[F
             problems.append(f"{'promote-to' if inputs.job is Job.GATE else 'tags'}: {error}")
     if problems:
         raise InvalidInputs(problems)
-    return () if withheld else tuple(tags)
+    return tuple(tags)
 
 
 def _release_tag(template: str, repository: Repository, context: Context) -> FullTag:

@@ -143,6 +143,29 @@ class RegistryId:
             )
         return cls(match["account"], text, match["region"])
 
+    @staticmethod
+    def is_host(text: str) -> bool:
+        """Whether this is the host of a private ECR registry."""
+        return _ECR_HOST.fullmatch(text) is not None
+
+
+@dataclass(frozen=True)
+class ImageReference:
+    """An image anywhere, as docker names it; `host` is empty for Docker Hub's own."""
+
+    host: str
+    repository: str
+    tag: str
+
+    @classmethod
+    def parse(cls, text: str) -> ImageReference:
+        """Read `host/repository:tag`, by docker's rules `latest` without a tag; never fails."""
+        name = text.partition("@")[0]
+        first, slash, rest = name.partition("/")
+        host, path = (first, rest) if slash and _is_host(first) else ("", name)
+        repository, _, tag = path.partition(":")
+        return cls(host, repository, tag or "latest")
+
 
 @dataclass(frozen=True)
 class FullTag:

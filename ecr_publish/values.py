@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import TypeVar
 
 from ecr_publish.reference import Digest, Tag
+from ecr_publish.secret import SecretFile
 
 PLACEHOLDERS = ("sha", "short-sha", "branch")
 SHORTEST_SCAN_TIMEOUT, LONGEST_SCAN_TIMEOUT = 10, 6 * 3600
@@ -23,6 +24,10 @@ _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _PLATFORM = re.compile(r"linux/[a-z0-9_]+(/[a-z0-9]+)?")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_SECRET = re.compile(r'[^\s=,"]+')
+_GENERATOR = re.compile(r"generator=[^\s,]+")
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"(?=\n|$)')
+_UNCLOSED = re.compile(r'"(?:[^"]|"")*$')
 _PROVENANCE = ("false", "true", "mode=min", "mode=max")
 
 T = TypeVar("T")
@@ -51,19 +56,21 @@ def one_of(kind: type[E]) -> Callable[[str], E]:
 
 def lines_of(read: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
     """A reader of one value per line; all bad lines are named together."""
+    return lambda text: _each(read, map(str.strip, text.splitlines()))
 
-    def read_all(text: str) -> tuple[T, ...]:
-        values, problems = [], []
-        for line in filter(None, map(str.strip, text.splitlines())):
-            try:
-                values.append(read(line))
-            except ValueError as error:
-                problems.append(str(error))
-        if problems:
-            raise ValueError("; ".join(problems))
-        return tuple(values)
 
-    return read_all
+def entries_of(read: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
+    """A reader of one value per line, as docker/build-push-action reads its lists.
+
+    Quotes around a whole value let it hold line breaks, and `""` in them is one quote. All bad
+    values are named together.
+    """
+    return lambda text: _each(read, _entries(text))
+
+
+def words_of(read: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
+    """A reader of values that commas or line breaks separate."""
+    return lambda text: _each(read, map(str.strip, re.split(r"[,\n]", text)))
 
 
 def role(text: str) -> str:
@@ -132,6 +139,13 @@ def provenance(text: str) -> str:
     return text
 
 
+def sbom(text: str) -> str:
+    """What buildx takes for --sbom (Docker: "SBOM attestation")."""
+    if text not in ("false", "true") and not _GENERATOR.fullmatch(text):
+        raise ValueError(f"{text!r} is not one of: false, true, generator=<image>")
+    return text
+
+
 def build_arg(line: str) -> str:
     """A build argument; its value is never shown."""
     if not re.match(r"[A-Za-z_]\w*(=|$)", line):
@@ -143,10 +157,74 @@ def build_arg(line: str) -> str:
     return line
 
 
+def secret(entry: str) -> tuple[str, str]:
+    """The name of a secret and its value, which is never shown, nor any part of the entry."""
+    name, _, value = entry.partition("=")
+    # Without name or value it may be the second line of a secret, such as base64 that ends in `=`.
+    if not (_SECRET.fullmatch(name) and value.strip("=")):
+        raise ValueError(
+            "an entry is not id=value, or has no value (is that secret set, and does this event "
+            "get secrets?); put quotes around the whole of an entry that has several lines"
+        )
+    return name, value
+
+
+def secret_env(word: str) -> tuple[str, str]:
+    """The name of a secret, and the variable that holds its value."""
+    name, _, variable = word.partition("=")
+    if not (_SECRET.fullmatch(name) and re.fullmatch(r"[A-Za-z_]\w*", variable, re.ASCII)):
+        # Somebody may have written the value itself.
+        raise ValueError("an entry is not id=VARIABLE, the name of a variable of the job")
+    return name, variable
+
+
+def secret_file(line: str) -> SecretFile:
+    """The name of a secret, and the file that holds its value."""
+    name, _, path = line.partition("=")
+    if not (_SECRET.fullmatch(name) and path):
+        raise ValueError("an entry is not id=path (one per line)")
+    return SecretFile(id=name, path=path)
+
+
 def label(line: str) -> str:
     """A label of an image."""
     if not re.match(r"[^\s=]+=", line):
         raise ValueError(f"{line!r} is not name=value (one label per line)")
+    return line
+
+
+def annotation(line: str) -> str:
+    """An annotation of a manifest or an index (Docker: "Annotations")."""
+    if not re.match(r"[^\s=]+=", line):
+        raise ValueError(f"{line!r} is not name=value, or level:name=value (one per line)")
+    return line
+
+
+def build_context(line: str) -> str:
+    """A further build context (Docker's reference: "--build-context")."""
+    if not re.fullmatch(r"[^\s=]+=.+", line):
+        raise ValueError(f"{line!r} is not name=path or name=URL (one per line)")
+    return line
+
+
+def host(word: str) -> str:
+    """A host and its address (Docker's reference: "--add-host")."""
+    if not re.fullmatch(r"[^\s:=]+[:=]\S+", word):
+        raise ValueError(f"{word!r} is not host:ip")
+    return word
+
+
+def size(text: str) -> str:
+    """A size in bytes, with a unit if that is wanted (Docker's reference: "--shm-size")."""
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)? ?[kmgt]?i?b?", text, re.IGNORECASE):
+        raise ValueError(f"{text!r} is not a size (64m, 2g)")
+    return text
+
+
+def ulimit(line: str) -> str:
+    """A limit of what a process may use (Docker's reference: "--ulimit")."""
+    if not re.fullmatch(r"[a-z]+=-?[0-9]+(:-?[0-9]+)?", line):
+        raise ValueError(f"{line!r} is not type=soft or type=soft:hard (nofile=1024:2048)")
     return line
 
 
@@ -176,6 +254,35 @@ def reference(text: str) -> Tag | Digest:
         raise ValueError(
             f"{text!r} is neither a tag nor a digest; give only that, without the repository"
         ) from None
+
+
+def _each(read: Callable[[str], T], texts: Iterable[str]) -> tuple[T, ...]:
+    values, problems = [], []
+    for text in filter(None, texts):
+        try:
+            values.append(read(text))
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("; ".join(problems))
+    return tuple(values)
+
+
+def _entries(text: str) -> Iterator[str]:
+    """The records of CSV, but with the commas and inner quotes that buildx is to read itself."""
+    text, at = text.replace("\r\n", "\n"), 0
+    while at < len(text):
+        if quoted := _QUOTED.match(text, at):
+            yield quoted[1].replace('""', '"')
+            at = quoted.end()
+        elif _UNCLOSED.match(text, at):
+            # What it holds may be a secret, so it is not shown.
+            raise ValueError("a quote that opens a value is never closed")
+        else:
+            line = text[at:].partition("\n")[0]
+            yield line.strip()
+            at += len(line)
+        at += 1
 
 
 def _duration(text: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from ecr_publish.edges.ports import Clock, Scans
@@ -111,7 +111,7 @@ class _Wait:
         self._started = watch.clock.now()
         self._state = Waiting(why="ECR was not asked in time", kind=Unjudged.ERROR)
         self._status = ""
-        self._seen: dict[Finding, None] = {}
+        self._seen: dict[Finding, Finding] = {}
         self._quiet: Quiet | None = None
         self._settles_at = 0.0
         self._settling_took = 0.0
@@ -171,10 +171,14 @@ class _Wait:
         answer = self._watch.scans.scan(self._target.digest, token)
         if isinstance(answer, Page):
             self._status = answer.status
-            self._seen.update(dict.fromkeys(answer.findings))
+            answer = replace(answer, findings=tuple(map(self._kept, answer.findings)))
             for severity, number in (answer.counts or {}).items():
                 self._counted[severity] = max(number, self._counted.get(severity, 0))
         return answer
+
+    def _kept(self, finding: Finding) -> Finding:
+        """The same finding as it was read before: many pages are read more than once."""
+        return self._seen.setdefault(finding, finding)
 
     def _judge(self, answer: Answer) -> Waiting | Refused | Result:
         state = interpret(answer)

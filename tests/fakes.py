@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from ecr_publish.ahead import Ahead
-from ecr_publish.build import Builder
-from ecr_publish.edges.ports import Edges, Login, Registry
+from ecr_publish.build import Builder, Built, Remark, Way
+from ecr_publish.edges.ports import Delivery, Edges, Login, Registry
 from ecr_publish.errors import CallFailed, ImageNotThere
 from ecr_publish.exploits import MOST_ARNS, Exploit
 from ecr_publish.manifest import Manifest
@@ -99,14 +99,15 @@ class FakeWorkflow:
 
 @dataclass
 class FakeCheckout:
-    """A checkout of this commit, whatever is asked; what is `unreadable` raises."""
+    """A checkout of this commit, but for what is `elsewhere`; what is `unreadable` raises."""
 
     head: Commit | None = None
     files: dict[str, bytes] = field(default_factory=dict)
     unreadable: dict[str, OSError] = field(default_factory=dict)
+    elsewhere: dict[str, Commit | None] = field(default_factory=dict)
 
     def commit(self, workspace: str, context: str) -> Commit | None:
-        return self.head
+        return self.elsewhere.get(context, self.head)
 
     def read(self, workspace: str, path: str) -> bytes | None:
         if path in self.unreadable:
@@ -125,6 +126,8 @@ class FakeEngine:
     calls: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     built: Build | None = None
+    login: Login | None = None
+    remarks: tuple[Remark, ...] = ()
 
     def builder(self, name: str | None) -> Builder:
         # Not one of the calls: it changes nothing, and comes whenever its thread does.
@@ -139,15 +142,17 @@ class FakeEngine:
         state: RepositoryState,
         tag: Tag,
         *,
+        by: Delivery,
         workspace: str,
-        login: Login | None,
         write: Callable[[bytes], None],
-    ) -> Digest | None:
+    ) -> Built:
         self.built = build
-        pushes = ("and push",) if login else ()
+        self.login = by.login
+        pushes = ("and push",) if by.way is Way.BUILDER else ()
         self._called("build", build.context, f"{state.uri}:{tag}", workspace, *pushes)
         write(b"#1 building\n")
-        return self.digest if login else None
+        digest = self.digest if by.way is Way.BUILDER else None
+        return Built(digest=digest, remarks=self.remarks)
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
         self._called("tag", image, f"{state.uri}:{tag}")

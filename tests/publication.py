@@ -20,9 +20,9 @@ import pytest
 import requests
 
 from ecr_publish.ahead import THREAD
-from ecr_publish.build import Builder
+from ecr_publish.build import Builder, Built
 from ecr_publish.edges.credentials import Aws
-from ecr_publish.edges.ports import Edges, Login
+from ecr_publish.edges.ports import Delivery, Edges, Login
 from ecr_publish.main import run
 from ecr_publish.manifest import Manifest
 from ecr_publish.origin import Commit
@@ -87,12 +87,12 @@ class Pusher:
         state: RepositoryState,
         tag: Tag,
         *,
+        by: Delivery,
         workspace: str,
-        login: Login | None,
         write: Callable[[bytes], None],
-    ) -> Digest | None:
+    ) -> Built:
         self.built.append(build)
-        return None
+        return Built()
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
         raise AssertionError(image)

@@ -21,16 +21,19 @@ from urllib3.exceptions import HTTPError
 from ecr_publish.build import (
     IN_THE_ENGINE,
     Builder,
+    Built,
     Way,
     command,
+    environment,
     push_error,
     pushed_digest,
+    remarks,
     stated_driver,
     stated_error,
     stated_problem,
 )
 from ecr_publish.edges.docker_config import private_config
-from ecr_publish.edges.ports import Clock, Login
+from ecr_publish.edges.ports import Clock, Delivery, Login
 from ecr_publish.errors import (
     BuilderMissing,
     BuildFailed,
@@ -78,29 +81,25 @@ class DockerEngine:
         state: RepositoryState,
         tag: Tag,
         *,
+        by: Delivery,
         workspace: str,
-        login: Login | None,
         write: Callable[[bytes], None],
-    ) -> Digest | None:
-        """Build into the engine, or have BuildKit push where there is a login.
-
-        Raises BuildFailed or PushFailed.
-        """
-        way = Way.BUILDER if login else Way.ENGINE
-        self._given |= set() if login else {f"{state.uri}:{tag}"}
+    ) -> Built:
+        """Build into the engine, or have BuildKit push; raises BuildFailed or PushFailed."""
+        self._given |= {f"{state.uri}:{tag}"} if by.way is Way.ENGINE else set()
         configured = (
-            private_config(self._environ, state.host, login)
-            if login
+            private_config(self._environ, state.host, by.login)
+            if by.login
             else nullcontext(self._environ)
         )
         with configured as environ, TemporaryDirectory() as private:
             metadata = Path(private, "metadata.json")
-            words = command(build, f"{state.uri}:{tag}", way, str(metadata))
-            status, tail = _run(words, {**_times(build), **environ}, workspace, write)
+            words = command(build, f"{state.uri}:{tag}", by.way, str(metadata))
+            status, tail = _run(words, {**environment(build), **environ}, workspace, write)
             if not status:
-                return pushed_digest(metadata.read_text("utf-8")) if login else None
+                return _built(metadata.read_text("utf-8"), by.way)
         said = stated_error(tail)
-        if login and push_error(said):
+        if by.way is Way.BUILDER and push_error(said):
             raise failure(said, state.arn)
         raise BuildFailed(status, said=said)
 
@@ -183,9 +182,9 @@ class DockerEngine:
         return answer.stdout
 
 
-def _times(build: Build) -> dict[str, str]:
-    """What makes the image state its commit's time as its own, unless the user has set another."""
-    return {} if build.epoch is None else {"SOURCE_DATE_EPOCH": str(build.epoch)}
+def _built(metadata: str, way: Way) -> Built:
+    digest = pushed_digest(metadata) if way is Way.BUILDER else None
+    return Built(digest=digest, remarks=remarks(metadata))
 
 
 def _run(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from ecr_publish.build import Builder
+from ecr_publish.build import Builder, Built, Way
 from ecr_publish.exploits import Exploit
 from ecr_publish.manifest import Manifest
 from ecr_publish.origin import Commit, Origin
@@ -25,6 +25,14 @@ class Login:
 
     username: str
     password: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """How an image gets to ECR, and the login of BuildKit, to push it or to use caches there."""
+
+    way: Way
+    login: Login | None = None
 
 
 class Clock(Protocol):
@@ -112,14 +120,14 @@ class Engine(Protocol):
         state: RepositoryState,
         tag: Tag,
         *,
+        by: Delivery,
         workspace: str,
-        login: Login | None,
         write: Callable[[bytes], None],
-    ) -> Digest | None:
+    ) -> Built:
         """Build, the output given to `write` as it comes, under a tag of the repository.
 
-        With a login BuildKit pushes the image itself, and its digest is given; without one the
-        image is loaded into the engine.
+        Where BuildKit pushes the image itself, its digest is given; otherwise the image is loaded
+        into the engine.
 
         Raises BuildFailed, PushFailed.
         """

@@ -1,4 +1,4 @@
-"""Outcome -> the annotations of the step, at most the ten that matter.
+"""Outcome -> the annotations of the step, at most the ten that matter; the verdict's come first.
 
 GitHub shows ten errors and ten warnings of a step, and all steps of a composite action share them
 (reference/ecr-behaviour.md section 5, row "annotations").
@@ -6,10 +6,12 @@ GitHub shows ten errors and ten warnings of a step, and all steps of a composite
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from ecr_publish.build import Remark
 from ecr_publish.gate import Judgement
 from ecr_publish.outcome import Outcome
 from ecr_publish.report.place import dockerfile, line_of
@@ -57,6 +59,7 @@ def _all(outcome: Outcome) -> Iterator[Annotation]:
     yield from (Annotation(message=text) for text in (*missing(outcome), *unused(outcome)))
     deciding = outcome.verdict.deciding if outcome.verdict else ()
     yield from (_of_finding(outcome, item) for item in deciding)
+    yield from (_of_remark(outcome, item) for item in outcome.remarks)
 
 
 def _of_finding(outcome: Outcome, item: Judgement) -> Annotation:
@@ -71,4 +74,15 @@ def _of_finding(outcome: Outcome, item: Judgement) -> Annotation:
         error=bool(outcome.exit_code),
         file=path if known else "",
         line=line_of(finding),
+    )
+
+
+def _of_remark(outcome: Outcome, remark: Remark) -> Annotation:
+    path, known = dockerfile(outcome)
+    here = known and posixpath.basename(path) == remark.file
+    return Annotation(
+        message=remark.text,
+        title="Dockerfile",
+        file=path if here else "",
+        line=remark.line if here else 1,
     )

@@ -131,6 +131,15 @@ def enhanced(engine: Engine) -> Iterator[Played]:
 
 
 @pytest.fixture(scope="session")
+def given(engine: Engine) -> Iterator[Played]:
+    """inputs.yml: builds with secrets, further contexts and caches."""
+    with stage(engine) as here:
+        here.create("given", "cached")
+        with _played(here, "inputs.yml") as played:
+            yield played
+
+
+@pytest.fixture(scope="session")
 def no_token(engine: Engine) -> Iterator[Played]:
     """no-token.yml, without the variables that `id-token: write` gives."""
     with stage(engine) as here, _played(here, "no-token.yml", token=False) as played:

@@ -24,9 +24,9 @@ from botocore.config import Config
 
 from dev.builder import Builder as OutsideBuilder
 from dev.engine import Engine
-from ecr_publish.build import Builder
+from ecr_publish.build import Builder, Way
 from ecr_publish.edges.engine import DockerEngine
-from ecr_publish.edges.ports import Login
+from ecr_publish.edges.ports import Delivery, Login
 from ecr_publish.edges.registry import Clients, EcrRegistry
 from ecr_publish.errors import (
     BuilderMissing,
@@ -73,15 +73,15 @@ def built(
     login: Login | None = None,
     write: Callable[[bytes], None] = lambda _: None,
 ) -> Digest | None:
-    """Build the workspace, by default for a repository that is nowhere."""
+    """Build the workspace, by default for a repository that is nowhere; with a login, push it."""
     return docker_engine.build(
         build or make_build(),
         state or make_state(),
         CANDIDATE,
+        by=Delivery(way=Way.BUILDER if login else Way.ENGINE, login=login),
         workspace=str(workspace),
-        login=login,
         write=write,
-    )
+    ).digest
 
 
 def published(

@@ -16,8 +16,10 @@ from botocore.config import Config
 from dev.base_image import TINY, provide
 from dev.builder import Builder as OutsideBuilder
 from dev.engine import Engine
+from ecr_publish.build import Way
 from ecr_publish.dockerfile import own_instructions
 from ecr_publish.edges.engine import DockerEngine
+from ecr_publish.edges.ports import Delivery
 from ecr_publish.edges.registry import Clients, EcrRegistry
 from ecr_publish.findings import Layer
 from ecr_publish.layers import read
@@ -105,14 +107,16 @@ class Workshop:
         )
         docker = DockerEngine(self.environment, FakeClock())
         login = self.registry.login()
-        digest = docker.build(
+        by = Delivery(way=Way.BUILDER, login=login) if pushes else Delivery(way=Way.ENGINE)
+        built = docker.build(
             build,
             self.state,
             CANDIDATE,
+            by=by,
             workspace=str(self.workspace),
-            login=login if pushes else None,
             write=lambda _: None,
-        ) or docker.push(self.state, CANDIDATE, login, lambda _: None)
+        )
+        digest = built.digest or docker.push(self.state, CANDIDATE, login, lambda _: None)
         manifest = self.registry.manifest(digest)
         return Pushed(manifest.text, self.registry.config(manifest))
 

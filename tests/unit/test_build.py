@@ -1,22 +1,34 @@
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
 
 from ecr_publish.build import (
     Builder,
+    Remark,
     Way,
     command,
+    environment,
     push_error,
     pushed_digest,
+    remarks,
     stated_driver,
     stated_error,
     stated_problem,
     way,
 )
-from ecr_publish.errors import CandidateCannotMove, ExitCode, StoreLacks
-from tests.factories import CANDIDATE, NAME, make_build, make_digest, make_state
+from ecr_publish.cache import Cache
+from ecr_publish.errors import CacheNotExported, CandidateCannotMove, ExitCode, StoreLacks
+from ecr_publish.secret import Secret, SecretFile
+from tests.factories import CANDIDATE, NAME, URI, make_build, make_digest, make_state
 
+NPM = Secret(id="npm", variable="ONE", value="hunter2")
+PIP = Secret(id="pip", variable="PIP_TOKEN", value="hunter3")
+GHA = Cache.parse("type=gha")
+FROM_ECR = f"type=registry,ref={URI}:cache"
+PLAIN_CACHE = Cache.parse(f"{URI}:cache")
+TO_ECR = f"{FROM_ECR},image-manifest=true,oci-mediatypes=true"
 BEFORE = ["docker", "buildx", "build", "--progress", "plain"]
 AFTER = ["--load", "--tag", "r/app:candidate", "--", "."]
 PLAIN = [*BEFORE, "--provenance=false", "--metadata-file", "/tmp/m"]
@@ -41,11 +53,71 @@ def words(way: Way = Way.ENGINE, **asked: Any) -> list[str]:
             ["--build-arg", "A=1", "--build-arg", "B=x y; $(z)"],
         ),
         ({"labels": ("a=1", "b=2")}, ["--label", "a=1", "--label", "b=2"]),
+        (
+            {"build_contexts": ("a=.", "b=../b")},
+            ["--build-context", "a=.", "--build-context", "b=../b"],
+        ),
+        (
+            {"secrets": (NPM, PIP)},
+            ["--secret", "id=npm,env=ONE", "--secret", "id=pip,env=PIP_TOKEN"],
+        ),
+        ({"secret_files": (SecretFile(id="a", path="b c"),)}, ["--secret", "id=a,src=b c"]),
+        ({"secret_files": (SecretFile(id="a", path="b,c"),)}, ["--secret", 'id=a,"src=b,c"']),
+        ({"ssh": ("default", "a=b")}, ["--ssh", "default", "--ssh", "a=b"]),
+        (
+            {"annotations": ("a=1", "index:b=2")},
+            ["--annotation", "a=1", "--annotation", "index:b=2"],
+        ),
+        (
+            {"cache_from": (GHA, PLAIN_CACHE)},
+            ["--cache-from", "type=gha", "--cache-from", FROM_ECR],
+        ),
+        ({"cache_to": (GHA, PLAIN_CACHE)}, ["--cache-to", "type=gha", "--cache-to", TO_ECR]),
+        ({"no_cache": True}, ["--no-cache"]),
+        ({"no_cache_filters": ("a", "b")}, ["--no-cache-filter", "a", "--no-cache-filter", "b"]),
+        ({"pull": True}, ["--pull"]),
+        ({"add_hosts": ("a:1", "b:2")}, ["--add-host", "a:1", "--add-host", "b:2"]),
+        ({"shm_size": "2g"}, ["--shm-size", "2g"]),
+        ({"ulimit": ("a=1", "b=2")}, ["--ulimit", "a=1", "--ulimit", "b=2"]),
+        ({"cgroup_parent": "builds"}, ["--cgroup-parent", "builds"]),
+        ({"allow": ("a", "b")}, ["--allow", "a", "--allow", "b"]),
+        ({"sbom": "false"}, []),
         ({"recipe": "word", "epoch": 5}, []),
     ],
 )
 def test_command__one_option(asked: dict[str, Any], expected: list[str]) -> None:
     assert words(**asked) == [*PLAIN, *expected, *AFTER]
+
+
+def test_command__sbom_stands_beside_the_provenance() -> None:
+    asked = words(sbom="generator=r.io/scanner:1")
+    assert asked[5:7] == ["--provenance=false", "--sbom=generator=r.io/scanner:1"]
+
+
+def test_command__cache_in_the_run_s_own_registry_is_one_that_ecr_takes() -> None:
+    build = make_build(cache_to=(Cache.parse("127.0.0.1:5/app:cache"), Cache.parse("r.io/a:b")))
+    asked = command(build, "127.0.0.1:5/app:candidate", Way.BUILDER, "/tmp/m")
+    assert [word for word in asked if "ref=" in word] == [
+        "type=registry,ref=127.0.0.1:5/app:cache,image-manifest=true,oci-mediatypes=true",
+        "type=registry,ref=r.io/a:b",
+    ]
+
+
+def test_s3_command__holds_no_secret() -> None:
+    assert "hunter" not in "".join(words(secrets=(NPM, PIP)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, {}),
+        ({"epoch": 5}, {"SOURCE_DATE_EPOCH": "5"}),
+        ({"epoch": 0}, {"SOURCE_DATE_EPOCH": "0"}),
+        ({"secrets": (NPM, PIP)}, {"ONE": "hunter2", "PIP_TOKEN": "hunter3"}),
+    ],
+)
+def test_environment__of_the_build_alone(asked: dict[str, Any], expected: dict[str, str]) -> None:
+    assert environment(make_build(**asked)) == {"BUILDX_METADATA_WARNINGS": "1"} | expected
 
 
 @pytest.mark.parametrize("provenance", ["false", "true", "mode=max"])
@@ -75,13 +147,15 @@ def test_command__everything() -> None:
         labels=("b=2",),
         provenance="mode=min",
         builder="B",
+        secrets=(NPM,),
+        pull=True,
     )
     assert command(build, "r/app:candidate", Way.BUILDER, "/tmp/x") == [
         *BEFORE,
         *("--provenance=mode=min", "--metadata-file", "/tmp/x", "--builder", "B"),
         *("--file", "F", "--target", "T", "--network", "N"),
-        *("--platform", "linux/amd64,linux/arm64"),
-        *("--build-arg", "A=1", "--label", "b=2", "--push"),
+        *("--platform", "linux/amd64,linux/arm64", "--pull", "--build-arg", "A=1"),
+        *("--secret", "id=npm,env=ONE", "--label", "b=2", "--push"),
         *("--tag", "r/app:candidate", "--", "app"),
     ]
 
@@ -100,7 +174,12 @@ OUTSIDE = [
     for containerd in (False, True)
 ]
 TWO = ("linux/amd64", "linux/arm64")
-INDEXES = [{"platforms": TWO}, {"provenance": "true"}, {"platforms": TWO, "provenance": "mode=min"}]
+INDEXES = [
+    {"platforms": TWO},
+    {"provenance": "true"},
+    {"sbom": "true"},
+    {"platforms": TWO, "provenance": "mode=min"},
+]
 IMAGES: list[dict[str, Any]] = [{}, {"platforms": ("linux/arm64",)}, {"provenance": "false"}]
 IMMUTABLE = make_state(mutability="IMMUTABLE")
 
@@ -131,6 +210,11 @@ def test_way__containerd_store_holds_an_index(asked: dict[str, Any]) -> None:
 WORDS = [
     ({"platforms": TWO}, "an image for 2 platforms"),
     ({"provenance": "mode=max"}, "an image with provenance: mode=max"),
+    ({"sbom": "generator=a"}, "an image with sbom: generator=a"),
+    (
+        {"provenance": "true", "sbom": "true"},
+        "an image with provenance: true, an image with sbom: true",
+    ),
     (
         {"platforms": TWO, "provenance": "true"},
         "an image for 2 platforms, an image with provenance: true",
@@ -145,6 +229,34 @@ def test_way__classic_store_holds_no_index(asked: dict[str, Any], named: str) ->
             way(make_build(**asked), CLASSIC, state, CANDIDATE)
         assert caught.value.what == f"{named} cannot be built in this Docker Engine"
         assert caught.value.exit_code is ExitCode.BUILD
+
+
+def test_way__classic_store_would_lose_annotations() -> None:
+    annotated = make_build(annotations=("a=b",))
+    with pytest.raises(StoreLacks, match=r"^an image with annotations cannot be built"):
+        way(annotated, CLASSIC, make_state(), CANDIDATE)
+    for state in (make_state(), IMMUTABLE):
+        assert way(annotated, CONTAINERD, state, CANDIDATE) is Way.ENGINE
+
+
+def test_way__classic_store_names_all_that_it_lacks() -> None:
+    asked = make_build(sbom="true", annotations=("a=b",), cache_to=(GHA,))
+    with pytest.raises(StoreLacks, match="sbom: true, an image with annotations cannot"):
+        way(asked, CLASSIC, make_state(), CANDIDATE)
+
+
+@pytest.mark.parametrize("kind", ["gha", "registry", "local", "s3", "azblob"])
+def test_way__classic_store_writes_no_cache(kind: str) -> None:
+    asked = make_build(cache_to=(Cache.parse("type=inline"), Cache.parse(f"type={kind}")))
+    with pytest.raises(CacheNotExported, match=f"^cache-to says type={kind}, which this Docker"):
+        way(asked, CLASSIC, make_state(), CANDIDATE)
+    assert way(asked, CONTAINERD, make_state(), CANDIDATE) is Way.ENGINE
+    assert way(asked, OUTSIDE[0], make_state(), CANDIDATE) is Way.BUILDER
+
+
+def test_way__classic_store_uses_caches_and_writes_inline_ones() -> None:
+    asked = make_build(cache_from=(GHA, PLAIN_CACHE), cache_to=(Cache.parse("type=inline"),))
+    assert way(asked, CLASSIC, make_state(), CANDIDATE) is Way.ENGINE
 
 
 @pytest.mark.parametrize(("asked", "named"), WORDS)
@@ -222,6 +334,59 @@ def test_pushed_digest__is_that_of_the_image_and_not_of_its_configuration() -> N
 def test_s2_pushed_digest__is_never_guessed(metadata: str) -> None:
     with pytest.raises((ValueError, KeyError)):
         pushed_digest(metadata)
+
+
+WARNING = "Empty continuation line found (https://docs.example/rule)"
+
+
+def warned(**over: Any) -> str:
+    """Metadata with one remark, as buildx 0.29 writes it."""
+    short = b64encode(b"Empty continuation line found").decode()
+    range_of_lines = [{"start": {"line": 8}, "end": {"line": 9}}]
+    plain = {
+        "vertex": "sha256:433b",
+        "level": 1,
+        "short": short,
+        "detail": [short],
+        "url": "https://docs.example/rule",
+        "sourceInfo": {"filename": "Dockerfile", "data": "RlJPTQ==", "language": "Dockerfile"},
+        "range": range_of_lines,
+    }
+    return json.dumps({"buildx.build.warnings": [plain | over]})
+
+
+@pytest.mark.parametrize(
+    ("over", "text", "file", "line"),
+    [
+        ({}, WARNING, "Dockerfile", 8),
+        ({"url": ""}, "Empty continuation line found", "Dockerfile", 8),
+        ({"sourceInfo": None}, WARNING, "", 8),
+        (
+            {"range": None},
+            WARNING,
+            "Dockerfile",
+            1,
+        ),
+        ({"short": "/w==", "url": None}, "\ufffd", "Dockerfile", 8),
+    ],
+)
+def test_remarks__as_buildx_notes_them(
+    over: dict[str, Any], text: str, file: str, line: int
+) -> None:
+    assert remarks(warned(**over)) == (Remark(text=text, file=file, line=line),)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        *("", "{}", "[]", "null", '{"buildx.build.warnings": {}}', '{"buildx.build.warnings": 1}'),
+        *('{"buildx.build.warnings": ["x"]}', '{"buildx.build.warnings": [{}]}'),
+        *(warned(short=1), warned(short="x"), warned(range=[{}]), warned(range=1)),
+        warned(range=[{"start": {"line": "x"}}]),
+    ],
+)
+def test_s2_remarks__never_fail(metadata: str) -> None:
+    assert remarks(metadata) == ()
 
 
 @pytest.mark.parametrize(

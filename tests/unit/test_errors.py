@@ -12,12 +12,14 @@ from ecr_publish.errors import (
     Bug,
     BuilderMissing,
     BuildFailed,
+    CacheNotExported,
     CallFailed,
     Cancelled,
     CandidateCannotMove,
     CannotMerge,
     EngineMissing,
     ExitCode,
+    GitHubCacheClosed,
     ImageMissing,
     ImageNotThere,
     InvalidInputs,
@@ -46,6 +48,8 @@ ARN = "arn:aws:ecr:eu-west-1:123456789012:repository/app"
 
 EXAMPLES = [
     (InvalidInputs(["a: is bad"]), ExitCode.INPUT),
+    (GitHubCacheClosed(), ExitCode.INPUT),
+    (CacheNotExported("gha"), ExitCode.BUILD),
     (InvalidPolicy(["p.yml, line 1: a: is bad"]), ExitCode.INPUT),
     (NoWorkflowRun(["GITHUB_SHA"]), ExitCode.INPUT),
     (OidcUnavailable(from_fork=True), ExitCode.CREDENTIALS),

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from ecr_publish.errors import InvalidInputs
+from ecr_publish.cache import Cache
+from ecr_publish.errors import ExitCode, GitHubCacheClosed, InvalidInputs
 from ecr_publish.findings import Severity, Threshold
 from ecr_publish.inputs import (
     FailOn,
@@ -15,14 +16,26 @@ from ecr_publish.inputs import (
     OnUnjudged,
     Promote,
     UnknownSeverity,
+    hidden,
+    inherited,
     parse,
     variable,
 )
 from ecr_publish.reference import ImageName, RegistryId, Repository, Tag
+from ecr_publish.secret import Secret, SecretFile
 from tests.factories import make_digest, make_inputs
 
 ROLE = "arn:aws:iam::123456789012:role/visit-counter-publisher"
 NEEDED = {"aws-region": "eu-west-1", "repository": "visit-counter-app", "role-to-assume": ROLE}
+
+JOB = {
+    "PIP_TOKEN": "hunter3",
+    "GEM_TOKEN": "hunter4",
+    "EMPTY": "",
+    "ACTIONS_RUNTIME_TOKEN": "hunter5",
+    "ACTIONS_RESULTS_URL": "https://results.example/",
+}
+"""What the environment of the job holds beside the inputs."""
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
@@ -31,7 +44,7 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
 
 def parsed(**given: str) -> Inputs:
     named = {name.replace("_", "-"): text for name, text in given.items()}
-    return parse(environment(NEEDED | named))
+    return parse(JOB | environment(NEEDED | named))
 
 
 def problems(**given: str) -> tuple[str, ...]:
@@ -69,13 +82,30 @@ def test_parse__everything() -> None:
         create_repository="true",
         image_tag_mutability="IMMUTABLE",
         context="app",
+        build_contexts="lib=../lib\nbase=docker-image://alpine:3",
         file="app/Dockerfile",
         target="final",
         build_args="A=1\nB=2",
+        secrets='npm=hunter2\n"key=two\nlines\n"',
+        secret_envs="pip=PIP_TOKEN,gem=GEM_TOKEN",
+        secret_files="rc=home/.npmrc",
+        ssh="default\nother=key",
         labels="a=1\nb=2",
+        annotations="a=1,2\nindex:b=2",
+        cache_from="type=gha,scope=a\nr.io/app:cache",
+        cache_to="type=inline",
+        no_cache="true",
+        no_cache_filters="one,two",
+        pull="true",
         network="none",
+        add_hosts="a:10.0.0.1,b:10.0.0.2",
+        shm_size="2g",
+        ulimit="nofile=1:2\nnproc=3",
+        cgroup_parent="builds",
+        allow="network.host,security.insecure",
         platforms="linux/amd64,linux/arm64",
         provenance="mode=max",
+        sbom="generator=r.io/scanner:1",
         builder="native",
         rebuild="true",
         tags="1.4.2\n{short-sha}",
@@ -112,13 +142,39 @@ def test_parse__everything() -> None:
         create_repository=True,
         image_tag_mutability=Mutability.IMMUTABLE,
         context="app",
+        build_contexts=("lib=../lib", "base=docker-image://alpine:3"),
         file="app/Dockerfile",
         target="final",
         platforms=("linux/amd64", "linux/arm64"),
         build_args=("A=1", "B=2"),
+        secrets=(
+            Secret(id="npm", variable="ECR_PUBLISH_SECRET_1", value="hunter2"),
+            Secret(id="key", variable="ECR_PUBLISH_SECRET_2", value="two\nlines\n"),
+        ),
+        secret_envs=(
+            Secret(id="pip", variable="PIP_TOKEN", value="hunter3"),
+            Secret(id="gem", variable="GEM_TOKEN", value="hunter4"),
+        ),
+        secret_files=(SecretFile(id="rc", path="home/.npmrc"),),
+        ssh=("default", "other=key"),
         labels=("a=1", "b=2"),
+        annotations=("a=1,2", "index:b=2"),
+        cache_from=(
+            Cache(type="gha", attributes=(("scope", "a"),)),
+            Cache(type="registry", attributes=(("ref", "r.io/app:cache"),)),
+        ),
+        cache_to=(Cache(type="inline"),),
+        no_cache=True,
+        no_cache_filters=("one", "two"),
+        pull=True,
         network="none",
+        add_hosts=("a:10.0.0.1", "b:10.0.0.2"),
+        shm_size="2g",
+        ulimit=("nofile=1:2", "nproc=3"),
+        cgroup_parent="builds",
+        allow=("network.host", "security.insecure"),
         provenance="mode=max",
+        sbom="generator=r.io/scanner:1",
         builder="native",
         rebuild=True,
         image=None,
@@ -189,6 +245,116 @@ def test_s3_parse__token_is_in_no_problem() -> None:
     assert "hunter2" not in repr(found)
 
 
+SECRETS = {"secrets": "npm=hunter2", "secret_envs": "pip=PIP_TOKEN"}
+
+
+def test_s3_parse__secrets_stay_out_of_the_repr() -> None:
+    inputs = parsed(**SECRETS)
+    assert [secret.value for secret in (*inputs.secrets, *inputs.secret_envs)] == [
+        *("hunter2", "hunter3")
+    ]
+    assert "hunter" not in repr(inputs)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"secrets": "npm hunter2"},
+        {"secrets": '"key=one\nhunter2'},
+        {"secrets": '"key=one\nhunter2" hunter2'},
+        {"secrets": "=hunter2"},
+        {"secrets": "hunter2=="},
+        {"secret_envs": "hunter2"},
+        {"secret_envs": "npm=hunter-2"},
+        {"secret_files": "hunter2"},
+        {"secret_files": "=hunter2"},
+    ],
+)
+def test_s3_parse__secret_that_is_written_wrongly_is_not_shown(bad: dict[str, str]) -> None:
+    found = problem(**bad)
+    assert found.startswith(f"{next(iter(bad)).replace('_', '-')}: ")
+    assert "hunter" not in found
+
+
+def test_secrets__empty_one_is_most_often_not_set() -> None:
+    assert "or has no value (is that secret set" in problem(secrets="npm=")
+
+
+@pytest.mark.parametrize("name", ["NOBODY", "EMPTY"])
+def test_secret_envs__variable_that_is_not_set(name: str) -> None:
+    expected = f"secret-envs: npm: {name} is not set in the job's environment, or is empty"
+    assert problem(secret_envs=f"pip=PIP_TOKEN\nnpm={name}") == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ()),
+        (SECRETS, ("hunter2", "hunter3")),
+        ({"cache_from": "type=gha"}, ("hunter5",)),
+        ({**SECRETS, "cache_to": "type=gha"}, ("hunter2", "hunter3", "hunter5")),
+        ({"cache_to": "type=inline"}, ()),
+    ],
+)
+def test_s3_hidden__every_secret_of_the_build(
+    given: dict[str, str], expected: tuple[str, ...]
+) -> None:
+    assert hidden(parsed(**given), JOB) == expected
+
+
+def test_s3_inherited__neither_inputs_nor_what_secret_envs_names() -> None:
+    given = environment({"secrets": "npm=hunter2", "secret-envs": "pip=PIP_TOKEN, gem=GEM_TOKEN"})
+    kept = {name: JOB[name] for name in JOB if name not in ("PIP_TOKEN", "GEM_TOKEN")}
+    assert inherited(given | JOB | {"PATH": "/bin"}) == kept | {"PATH": "/bin"}
+
+
+def test_inherited__of_inputs_that_cannot_be_read() -> None:
+    given = environment({"secret-envs": "pip=PIP_TOKEN\nbad"})
+    assert inherited(given | {"PIP_TOKEN": "x"}) == {"PIP_TOKEN": "x"}
+
+
+GITHUB_CACHE = {
+    "ACTIONS_RUNTIME_TOKEN": "hunter5",
+    "ACTIONS_RESULTS_URL": "https://results.example/",
+}
+
+
+@pytest.mark.parametrize("name", ["cache-from", "cache-to"])
+@pytest.mark.parametrize(
+    ("job", "opened"),
+    [
+        (GITHUB_CACHE, True),
+        ({"ACTIONS_RUNTIME_TOKEN": "x", "ACTIONS_CACHE_URL": "https://cache.example/"}, True),
+        ({"ACTIONS_RUNTIME_TOKEN": "x"}, False),
+        (GITHUB_CACHE | {"ACTIONS_RUNTIME_TOKEN": ""}, False),
+        (GITHUB_CACHE | {"ACTIONS_RESULTS_URL": ""}, False),
+        ({}, False),
+    ],
+)
+def test_github_cache__needs_what_the_runner_gives_to_others(
+    name: str,
+    job: dict[str, str],
+    opened: bool,  # noqa: FBT001
+) -> None:
+    given = job | environment(NEEDED | {name: "type=gha,mode=max"})
+    if opened:
+        assert parse(given).pull is False
+        return
+    with pytest.raises(GitHubCacheClosed) as caught:
+        parse(given)
+    assert caught.value.exit_code is ExitCode.INPUT
+    assert "core.exportVariable(name, process.env[name])" in caught.value.fix
+
+
+def test_github_cache__other_problems_come_first() -> None:
+    with pytest.raises(InvalidInputs):
+        parse(environment(NEEDED | {"cache-to": "type=gha", "pull": "yes"}))
+
+
+def test_github_cache__is_not_asked_for_where_another_is_used() -> None:
+    assert parse(environment(NEEDED | {"cache-to": "type=inline"})).cache_to
+
+
 def test_report_file__all_bad_lines_at_once() -> None:
     assert problem(report_file="a.json\nb.txt\nc.yml") == (
         "report-file: 'b.txt' does not end in .json, .csv, .html, which is the format; "
@@ -249,7 +415,11 @@ def test_region__bad_input_does_not_fall_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["create_repository", "promote_only_forward", "report_only", "check_run", "comment"]
+    "name",
+    [
+        *("create_repository", "promote_only_forward", "report_only", "check_run", "comment"),
+        *("no_cache", "pull"),
+    ],
 )
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False), ("", False)])
 def test_boolean__off_by_default(name: str, text: str, value: bool) -> None:  # noqa: FBT001
@@ -313,6 +483,19 @@ def test_unknown_severity__every_word_is_a_severity() -> None:
         ("platforms", "amd64", "'amd64' is not a platform"),
         ("build_args", "A=1\n1B=2", "'1B' is not NAME=value"),
         ("labels", "a=1\ntitle", "'title' is not name=value"),
+        ("build_contexts", "a=b\nlib", "'lib' is not name=path or name=URL"),
+        ("secrets", "a=1\nhunter2", "an entry is not id=value"),
+        ("secret_envs", "a=EMPTY", "a: EMPTY is not set in the job's environment, or is empty"),
+        ("secret_files", "a", "an entry is not id=path"),
+        ("annotations", "a=1\nindex:b", "'index:b' is not name=value, or level:name=value"),
+        ("cache_from", "type=gha\nmode=max", "a line is neither type="),
+        ("cache_to", "type=s3,token=hunter2", "holds token, which"),
+        ("no_cache", "yes", "'yes' is not a boolean"),
+        ("pull", "1", "'1' is not a boolean"),
+        ("add_hosts", "a:1,b", "'b' is not host:ip"),
+        ("shm_size", "big", "'big' is not a size"),
+        ("ulimit", "nofile", "'nofile' is not type=soft"),
+        ("sbom", "yes", "'yes' is not one of: false, true, generator=<image>"),
         ("provenance", "max", "'max' is not one of: false, true, mode=min, mode=max"),
         ("rebuild", "yes", "'yes' is not a boolean"),
         ("reference", "a/b:1", "'a/b:1' is neither a tag nor a digest"),
@@ -427,6 +610,23 @@ def test_job__what_is_given_wrongly_is_not_called_missing(job: str, name: str) -
         ("provenance", "true"),
         ("builder", "native"),
         ("rebuild", "true"),
+        ("build_contexts", "a=b"),
+        ("secrets", "a=b"),
+        ("secret_envs", "a=PIP_TOKEN"),
+        ("secret_files", "a=b"),
+        ("ssh", "default"),
+        ("annotations", "a=b"),
+        ("cache_from", "type=gha"),
+        ("cache_to", "type=gha"),
+        ("no_cache", "true"),
+        ("no_cache_filters", "one"),
+        ("pull", "true"),
+        ("add_hosts", "a:b"),
+        ("shm_size", "1g"),
+        ("ulimit", "nofile=1"),
+        ("cgroup_parent", "a"),
+        ("allow", "network.host"),
+        ("sbom", "true"),
     ],
 )
 def test_conflict__image_and_build(name: str, text: str) -> None:
@@ -435,7 +635,10 @@ def test_conflict__image_and_build(name: str, text: str) -> None:
     assert f"so {name.replace('_', '-')} would have no effect" in found
 
 
-@pytest.mark.parametrize(("name", "text"), [("provenance", "false"), ("rebuild", "false")])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [(name, "false") for name in ("provenance", "sbom", "rebuild", "no_cache", "pull")],
+)
 def test_conflict__image_and_what_is_so_anyway(name: str, text: str) -> None:
     assert parsed(**{"image": "app:test", name: text}).image == "app:test"
 

@@ -13,6 +13,7 @@ import pytest
 from ecr_publish import reporting
 from ecr_publish.errors import BuildFailed, Cancelled, ExitCode
 from ecr_publish.main import STARTED, connect, main, run
+from ecr_publish.origin import Commit
 from ecr_publish.outcome import Outcome
 from ecr_publish.plan import Reports
 from ecr_publish.policy import Rules
@@ -22,6 +23,8 @@ from ecr_publish.scan import NO_SCAN, Answer, Evidence, Gap, NoScan, Unjudged
 from tests.factories import (
     COMPLETED_AT,
     SHA,
+    URI,
+    make_digest,
     make_finding,
     make_manifest,
     make_outcome,
@@ -376,3 +379,59 @@ def test_report__gap_that_the_user_does_without_is_told_in_log_summary_and_file(
     assert json.loads(world.workflow.written["a.json"])["gaps"] == [
         {"kind": "on-exploit-error", "reason": "it was not told"}
     ]
+
+
+# What a build may read -------------------------------------------------------------------------
+
+
+def test_s3_secrets__are_masked_before_anything_is_said() -> None:
+    world = World()
+    asked = world.checkout.commit
+
+    def commit(workspace: str, context: str) -> Commit | None:
+        assert world.workflow.masked == ["hunter2"]
+        return asked(workspace, context)
+
+    world.checkout.commit = commit  # type: ignore[method-assign]
+    assert world.run(secrets="npm=hunter2") == ExitCode.REFUSED
+    assert "hunter2" not in repr(vars(world.workflow) | {"masked": ""})
+    assert world.engine.built
+    assert world.engine.built.secrets[0].value == "hunter2"
+
+
+def test_s4_cache__under_a_release_tag_ends_the_run_before_the_build() -> None:
+    world = World()
+    assert world.run(cache_to=f"{URI}:latest") == ExitCode.INPUT
+    assert "cache-to: visit-counter-app:latest is a tag of images" in world.said["reason"]
+    assert world.engine.calls == []
+
+
+HERE = Commit(sha=SHA, time=5)
+
+
+@pytest.mark.parametrize(
+    ("there", "known"),
+    [
+        (HERE, True),
+        (Commit(sha="f" * 40, time=5), False),
+        (Commit(sha=SHA, time=5, clean=False), False),
+        (None, False),
+    ],
+)
+def test_s5_commit__of_a_further_context_is_the_same_or_nothing_is_known(
+    there: Commit | None,
+    known: bool,  # noqa: FBT001
+) -> None:
+    world = World()
+    world.checkout.head, world.checkout.elsewhere = HERE, {"../lib": there}
+    world.run(build_contexts="lib=../lib\nbase=docker-image://r.io/base@" + str(make_digest()))
+    assert world.engine.built
+    assert bool(world.engine.built.recipe) is known
+    assert world.engine.built.epoch == 5
+
+
+def test_commit__without_a_checkout_nothing_is_known_of_a_further_context() -> None:
+    world = World()
+    world.run(build_contexts="lib=../lib")
+    assert world.engine.built
+    assert (world.engine.built.recipe, world.engine.built.epoch) == ("", None)

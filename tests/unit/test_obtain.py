@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ecr_publish.build import Builder
+from ecr_publish.build import Builder, Remark
+from ecr_publish.cache import Cache
 from ecr_publish.errors import BuildFailed, PlatformsMissing, PublishError, StoreLacks, TagTaken
 from ecr_publish.manifest import OCI_INDEX, Manifest
 from ecr_publish.obtain import images, obtained
@@ -124,6 +125,31 @@ def test_obtained__built_and_pushed_by_buildkit() -> None:
         f"forget {NAME}",
     ]
     assert [*world.outcome.seconds] == ["build"]
+
+
+@pytest.mark.parametrize(
+    ("cache", "logged_in"), [(f"{URI}:buildcache", True), ("ghcr.io/org/app:cache", False)]
+)
+def test_obtained__cache_in_the_registry_needs_its_login_while_the_engine_builds(
+    cache: str,
+    logged_in: bool,  # noqa: FBT001
+) -> None:
+    world = World(replace(BUILD, cache_from=(Cache.parse(cache),)))
+
+    world.image()
+    assert bool(world.engine.login) is logged_in
+    assert f"build . {NAME} /workspace" in world.engine.calls
+    assert f"push {NAME} AWS" in world.engine.calls
+
+
+@pytest.mark.parametrize("driver", ["docker", "docker-container"])
+def test_obtained__remarks_on_the_dockerfile_are_kept(driver: str) -> None:
+    world = World(BUILD)
+    world.engine.made_by = Builder(driver=driver)
+    world.engine.remarks = (Remark(text="Mixed case", file="Dockerfile", line=3),)
+
+    world.image()
+    assert world.outcome.remarks == world.engine.remarks
 
 
 @pytest.mark.parametrize("fails", ["build", "push"])

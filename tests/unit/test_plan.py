@@ -1,8 +1,9 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
+from ecr_publish.cache import Cache
 from ecr_publish.errors import InvalidInputs, NotScanned
 from ecr_publish.findings import Severity, Threshold
 from ecr_publish.inputs import Job, Mutability, OnRefusal, OnUnjudged, Promote
@@ -14,8 +15,11 @@ from ecr_publish.plan import (
     Merge,
     Plan,
     Reports,
+    RepositoryState,
     Source,
+    local_contexts,
     make,
+    refuse_caches,
     refuse_unscanned,
     release_tags,
 )
@@ -23,12 +27,14 @@ from ecr_publish.policy import Policy, Rules
 from ecr_publish.reference import FullTag, RegistryId, Repository, Tag
 from ecr_publish.scan import Unjudged
 from ecr_publish.scanning import Frequency, Scanning, ScanType
+from ecr_publish.secret import Secret, SecretFile
 from tests.factories import (
     HOST,
     NAME,
     ROLE,
     RUN_URL,
     SHA,
+    URI,
     make_build,
     make_context,
     make_digest,
@@ -139,9 +145,26 @@ def test_source__build() -> None:
         "labels": ("a=1",),
         "network": "none",
         "provenance": "mode=max",
+        "sbom": "true",
         "builder": "native",
+        "build_contexts": ("a=b",),
+        "secret_files": (SecretFile(id="rc", path="npmrc"),),
+        "ssh": ("default",),
+        "annotations": ("a=b",),
+        "cache_from": (Cache.parse("type=gha"),),
+        "cache_to": (Cache.parse("type=inline"),),
+        "no_cache": True,
+        "no_cache_filters": ("one",),
+        "pull": True,
+        "add_hosts": ("a:b",),
+        "shm_size": "2g",
+        "ulimit": ("nofile=1",),
+        "cgroup_parent": "builds",
+        "allow": ("network.host",),
     }
-    assert planned(**asked).source == Build(**asked, recipe="", epoch=None)
+    plan = planned(**asked, secrets=(NPM,), secret_envs=(PIP,))
+    assert plan.source == Build(**asked, secrets=(NPM, PIP), recipe="", epoch=None)
+    assert {field.name for field in fields(Build)} == {*asked, "secrets", "recipe", "epoch"}
 
 
 def test_source__context_by_default() -> None:
@@ -152,6 +175,8 @@ def test_source__image() -> None:
     assert planned(image="app:test").source == LocalImage(name="app:test")
 
 
+NPM = Secret(id="npm", variable="ECR_PUBLISH_SECRET_1", value="hunter2")
+PIP = Secret(id="pip", variable="PIP_TOKEN", value="hunter3")
 COMMIT = Commit(sha="f" * 40, time=1_763_900_000)
 
 
@@ -234,12 +259,181 @@ def test_source__of_publish_is_a_build_whatever_else_is_named() -> None:
     assert source == make_build()
 
 
+PINNED = f"base=docker-image://r.io/base@{make_digest()}"
+
+
 @pytest.mark.parametrize(
-    ("provenance", "attested"),
-    [("false", False), ("true", True), ("mode=min", True), ("mode=max", True)],
+    "inputs",
+    [
+        {"build_contexts": ("lib=../lib",)},
+        {"build_contexts": (PINNED,)},
+        {"secrets": (NPM,)},
+        {"secret_envs": (PIP,)},
+        {"secret_files": (SecretFile(id="npm", path="a"),)},
+        {"ssh": ("default",)},
+        {"annotations": ("a=b",)},
+        {"add_hosts": ("a:b",)},
+        {"shm_size": "2g"},
+        {"ulimit": ("nofile=1",)},
+        {"cgroup_parent": "builds"},
+        {"allow": ("network.host",)},
+        {"sbom": "true"},
+    ],
 )
-def test_attested__by_provenance(provenance: str, attested: bool) -> None:  # noqa: FBT001
-    assert make_build(provenance=provenance).attested is attested
+def test_s5_recipe__knows_what_decides_the_image(inputs: dict[str, Any]) -> None:
+    assert built(**inputs).recipe not in ("", built().recipe)
+    assert built(**inputs).recipe == built(**inputs).recipe
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"cache_from": (Cache.parse("type=gha"),)},
+        {"cache_to": (Cache.parse("type=gha"),)},
+        {"no_cache": True},
+        {"no_cache_filters": ("one",)},
+        {"pull": True},
+        {"builder": "native"},
+    ],
+)
+def test_s5_recipe__is_the_same_whatever_is_cached(inputs: dict[str, Any]) -> None:
+    assert built(**inputs).recipe == built().recipe
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"secrets": (NPM,)}, {"secrets": (replace(NPM, value="hunter4"),)}),
+        ({"secrets": (NPM,)}, {"secret_envs": (replace(NPM, variable="NPM_TOKEN"),)}),
+        (
+            {"secret_files": (SecretFile(id="npm", path="a"),)},
+            {"secret_files": (SecretFile(id="npm", path="b"),)},
+        ),
+        ({"ssh": ("a=one",)}, {"ssh": ("a=two",)}),
+    ],
+)
+def test_s5_recipe__of_a_secret_the_name_counts_and_not_the_value(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    assert built(**one).recipe == built(**other).recipe != ""
+
+
+def test_s5_recipe__secret_and_file_of_a_secret_are_two_things() -> None:
+    file = SecretFile(id="npm", path="a")
+    assert built(secrets=(NPM,)).recipe != built(secret_files=(file,)).recipe
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        "https://github.com/org/lib.git#main",
+        "git@github.com:org/lib.git",
+        "docker-image://alpine:3",
+        f"docker-image://{make_digest()}",
+        f"docker-image://r.io/base@{make_digest()}x",
+        "oci-layout://folder",
+        "target:other",
+    ],
+)
+def test_s5_recipe__none_where_a_further_context_is_not_pinned(context: str) -> None:
+    assert built(build_contexts=("lib=.", f"a={context}")).recipe == ""
+
+
+def test_local_contexts__are_paths() -> None:
+    contexts = ("a=lib", "b=../lib", "c=/srv/lib", PINNED, "d=git@host:lib", "e=a=b")
+    assert local_contexts(contexts) == ("lib", "../lib", "/srv/lib", "a=b")
+
+
+@pytest.mark.parametrize(
+    ("line", "needed"),
+    [
+        (f"{URI}:buildcache", True),
+        (f"type=registry,ref={HOST}/caches:app", True),
+        ("ghcr.io/org/app:buildcache", False),
+        (f"type=local,ref={URI}:buildcache", False),
+        ("type=gha", False),
+    ],
+)
+def test_needs_login__for_a_cache_in_the_registry(line: str, needed: bool) -> None:  # noqa: FBT001
+    cache = (Cache.parse(line),)
+    assert make_build(cache_from=cache).needs_login(HOST) is needed
+    assert make_build(cache_to=cache).needs_login(HOST) is needed
+    assert not make_build().needs_login(HOST)
+
+
+def refused_cache(line: str, state: RepositoryState | None = None, **plan: Any) -> tuple[str, ...]:
+    """What is said against a cache that is to be written."""
+    build = make_build(cache_to=(Cache.parse("type=gha"), Cache.parse(line)))
+    try:
+        refuse_caches(make_plan(source=build, **plan), state or make_state())
+    except InvalidInputs as error:
+        return error.problems
+    return ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{URI}:latest",
+        URI,
+        f"{URI}:{SHORT}",
+        f"{URI}:candidate-1-1-0",
+        f"type=registry,mode=max,ref={URI}:{SHORT}",
+        f"123456789012.dkr-ecr.eu-west-1.on.aws/{NAME}:latest",
+    ],
+)
+def test_s4_refuse_caches__never_under_a_tag_of_images(line: str) -> None:
+    (problem,) = refused_cache(line)
+    assert problem.startswith(f"cache-to: {NAME}:")
+    assert "is a tag of images" in problem
+    assert f"{NAME}:buildcache" in problem
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{URI}:buildcache",
+        f"{HOST}/caches:latest",
+        f"ghcr.io/{NAME}:latest",
+        f"999999999999.dkr.ecr.eu-west-1.amazonaws.com/{NAME}:latest",
+        f"123456789012.dkr.ecr.eu-west-2.amazonaws.com/{NAME}:latest",
+        "type=inline",
+    ],
+)
+def test_refuse_caches__not_elsewhere(line: str) -> None:
+    assert refused_cache(line) == ()
+
+
+def test_s1_refuse_caches__tags_that_are_withheld_are_not_for_caches_either() -> None:
+    plan = planned({"from_pull_request": True}, tags=("1.4.2",))
+    assert plan.release_tags == ()
+    (problem,) = refused_cache(f"{URI}:1.4.2", reserved=plan.reserved)
+    assert "1.4.2 is a tag of images" in problem
+
+
+def test_refuse_caches__tag_that_cannot_move() -> None:
+    fixed = make_state(mutability="IMMUTABLE")
+    (problem,) = refused_cache(f"{URI}:buildcache", fixed)
+    assert "buildcache cannot move, so only one run could ever write it; exclude" in problem
+    excluded = make_state(mutability="IMMUTABLE_WITH_EXCLUSION", exclusions=("buildcache*",))
+    assert refused_cache(f"{URI}:buildcache", excluded) == ()
+
+
+def test_refuse_caches__all_at_once_and_only_what_is_written() -> None:
+    caches = (Cache.parse(f"{URI}:latest"), Cache.parse(f"{URI}:{SHORT}"))
+    refuse_caches(make_plan(source=make_build(cache_from=caches)), make_state())
+    refuse_caches(make_plan(source=LocalImage(name="a")), make_state())
+    with pytest.raises(InvalidInputs) as caught:
+        refuse_caches(make_plan(source=make_build(cache_to=caches)), make_state())
+    assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize(
+    "inputs", [{"pull": True}, {"no_cache": True}, {"no_cache_filters": ("one",)}]
+)
+def test_rebuild__where_no_cache_is_wanted(inputs: dict[str, Any]) -> None:
+    assert planned(**inputs).rebuild is True
+    assert planned(**inputs, rebuild=False).rebuild is False
 
 
 @pytest.mark.parametrize(

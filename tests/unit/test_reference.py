@@ -1,6 +1,6 @@
 import pytest
 
-from ecr_publish.reference import Digest, FullTag, RegistryId, Repository, Tag
+from ecr_publish.reference import Digest, FullTag, ImageReference, RegistryId, Repository, Tag
 
 HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 HEX = "0123456789abcdef" * 4
@@ -162,3 +162,35 @@ def test_full_tag__reference(text: str, host: str, repository: str) -> None:
 def test_full_tag__refused(text: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         FullTag.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("r.io/team/app:1", ("r.io", "team/app", "1")),
+        ("r.io/app", ("r.io", "app", "latest")),
+        ("127.0.0.1:5000/app:1", ("127.0.0.1:5000", "app", "1")),
+        ("localhost/app:1", ("localhost", "app", "1")),
+        ("team/app:1", ("", "team/app", "1")),
+        ("app", ("", "app", "latest")),
+        (f"r.io/app:1@sha256:{'0' * 64}", ("r.io", "app", "1")),
+        ("", ("", "", "latest")),
+    ],
+)
+def test_image_reference__by_docker_s_rules(text: str, expected: tuple[str, str, str]) -> None:
+    found = ImageReference.parse(text)
+    assert (found.host, found.repository, found.tag) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", True),
+        ("123456789012.dkr-ecr.eu-west-1.on.aws", True),
+        ("public.ecr.aws", False),
+        ("123456789012", False),
+        ("", False),
+    ],
+)
+def test_registry_id__is_host(text: str, expected: bool) -> None:  # noqa: FBT001
+    assert RegistryId.is_host(text) is expected

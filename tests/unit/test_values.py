@@ -6,6 +6,7 @@ import pytest
 from ecr_publish import values
 from ecr_publish.inputs import Mutability, OnUnjudged, UnknownSeverity
 from ecr_publish.reference import Digest, Tag
+from ecr_publish.secret import SecretFile
 from tests.factories import make_digest
 
 Read = Callable[[str], Any]
@@ -308,3 +309,94 @@ def test_report_file__refused(line: str) -> None:
     assert said(values.report_file, line) == (
         f"{line!r} does not end in .json, .csv, .html, which is the format"
     )
+
+
+def entries(text: str) -> tuple[str, ...]:
+    return values.entries_of(str)(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\nb", ("a", "b")),
+        ("  a \r\n\r\n b", ("a", "b")),
+        ("a,b", ("a,b",)),
+        ('"a"', ("a",)),
+        ('"a"\n"b"', ("a", "b")),
+        ('"a\nb\n"\nc', ("a\nb\n", "c")),
+        ('"a ""b"" c"', ('a "b" c',)),
+        ('a={"b":"c","d":"e"}', ('a={"b":"c","d":"e"}',)),
+        ('"b":"c"', ('"b":"c"',)),
+        ('type=local,"dest=a,b"', ('type=local,"dest=a,b"',)),
+        ('""', ()),
+        ("", ()),
+    ],
+)
+def test_entries_of__as_build_push_action_reads_them(text: str, expected: tuple[str, ...]) -> None:
+    assert entries(text) == expected
+
+
+@pytest.mark.parametrize("text", ['"', '"hunter2', 'a\n"hunter2\nb', '"hunter2""'])
+def test_s3_entries_of__quote_that_is_not_closed_shows_nothing(text: str) -> None:
+    assert said(values.entries_of(str), text) == "a quote that opens a value is never closed"
+
+
+def test_entries_of__all_bad_ones_at_once() -> None:
+    found = said(values.entries_of(values.ulimit), "a\nnofile=1\nb")
+    assert found.count(" is not type=soft") == 2
+
+
+@pytest.mark.parametrize("text", ["a,b", "a\nb", " a ,\n b,", "a\r\nb"])
+def test_words_of__commas_or_lines(text: str) -> None:
+    assert values.words_of(str)(text) == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("read", "taken", "refused"),
+    [
+        (values.annotation, ["a=b", "index,manifest:a=b", "a="], ["a", "=b", "a b=c"]),
+        (values.build_context, ["a=.", "a=docker-image://b"], ["a", "a=", "=b", "a b=c"]),
+        (values.host, ["a:10.0.0.1", "a=10.0.0.1", "a:::1", "a:host-gateway"], ["a", ":1", "a:"]),
+        (values.size, ["64", "64m", "2g", "2GB", "1.5 GiB"], ["", "g", "2x", "-1"]),
+        (
+            values.ulimit,
+            ["nofile=1", "nofile=1:2", "core=-1:-1"],
+            ["nofile", "nofile=a", "1=1:2:3"],
+        ),
+        (values.sbom, ["true", "false", "generator=a/b:1"], ["yes", "generator=", "mode=max"]),
+    ],
+)
+def test_build_inputs__taken_or_refused(read: Read, taken: list[str], refused: list[str]) -> None:
+    assert [read(text) for text in taken] == taken
+    for text in refused:
+        assert said(read, text).startswith(f"{text!r} is not ")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("npm=a=b", ("npm", "a=b")),
+        ("npm= a ", ("npm", " a ")),
+        ("my.key-1=a\nb\n", ("my.key-1", "a\nb\n")),
+    ],
+)
+def test_secret__taken(text: str, expected: tuple[str, str]) -> None:
+    assert values.secret(text) == expected
+
+
+@pytest.mark.parametrize("text", ["npm", "npm=", "npm==", "a b=c", "a,b=c", 'a"b=c', "=c", ""])
+def test_s3_secret__refused_and_not_shown(text: str) -> None:
+    assert said(values.secret, text).startswith("an entry is not id=value, or has no value (is")
+
+
+@pytest.mark.parametrize("text", ["a", "a=", "a=1B", "a=B-C", "=B", "a,b=C"])
+def test_s3_secret_env__refused_and_not_shown(text: str) -> None:
+    expected = "an entry is not id=VARIABLE, the name of a variable of the job"
+    assert said(values.secret_env, text) == expected
+    assert values.secret_env("npm=NPM_TOKEN2") == ("npm", "NPM_TOKEN2")
+
+
+@pytest.mark.parametrize("text", ["a", "a=", "=b", "a,b=c"])
+def test_s3_secret_file__refused_and_not_shown(text: str) -> None:
+    assert said(values.secret_file, text) == "an entry is not id=path (one per line)"
+    assert values.secret_file("a=b,c d") == SecretFile(id="a", path="b,c d")

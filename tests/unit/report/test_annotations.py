@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from ecr_publish.build import Remark
 from ecr_publish.errors import BuildFailed, PublishError
 from ecr_publish.findings import Layer
 from ecr_publish.gate import Decision, Ground
@@ -61,6 +62,32 @@ def test_annotated__refusal_and_its_finding() -> None:
             file="Dockerfile",
         ),
     )
+
+
+REMARK = Remark(text="Mixed case (https://docs.example/rule)", file="Dockerfile", line=3)
+
+
+@pytest.mark.parametrize(
+    ("build", "file", "line"),
+    [
+        ({}, "Dockerfile", 3),
+        ({"context": "app"}, "app/Dockerfile", 3),
+        ({"file": "docker/Dockerfile"}, "docker/Dockerfile", 3),
+        ({"file": "other.Dockerfile"}, "", 1),
+        ({"context": "https://r.io/org/app.git"}, "", 1),
+    ],
+)
+def test_annotated__remark_on_the_dockerfile(build: dict[str, Any], file: str, line: int) -> None:
+    outcome = make_outcome(remarks=(REMARK,), plan=make_plan(source=make_build(**build)))
+    expected = Annotation(message=REMARK.text, title="Dockerfile", file=file, line=line)
+    assert annotated(outcome) == (expected,)
+
+
+def test_annotated__remarks_come_after_what_the_verdict_says() -> None:
+    outcome = refused(2, remarks=(REMARK,) * MOST)
+    titles = [item.title for item in annotated(outcome)]
+    assert titles[3:] == ["Dockerfile"] * (MOST - 3)
+    assert [item.error for item in annotated(outcome)[3:]] == [False] * (MOST - 3)
 
 
 def test_annotated__no_verdict() -> None:

@@ -1,0 +1,2 @@
+FROM tiny-base:local
+RUN echo work that takes long | tee /work
