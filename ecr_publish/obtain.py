@@ -21,6 +21,12 @@ def obtained(site: Site) -> Obtained:
 
     Raises TagTaken as soon as it is certain that a release tag, which cannot move, is on another.
     """
+    before = made_before(site)
+    return arrived(site, _there(site, before) if before else _from_source(site))
+
+
+def made_before(site: Site) -> Digest | None:
+    """The image, if an earlier run has made it; raises TagTaken as `obtained` does."""
     source = site.plan.source
     before = None
     if isinstance(source, (Build, Merge)):
@@ -29,7 +35,11 @@ def obtained(site: Site) -> Obtained:
     site.outcome.worn = tuple(
         tag for tag, holder in site.standing.items() if holder.digest == before
     )
-    manifest = _there(site, before) if before else _from_source(site)
+    return before
+
+
+def arrived(site: Site, manifest: Manifest) -> Obtained:
+    """The image that the run is about, now that it is there; raises TagTaken."""
     site.outcome.digest = manifest.digest
     refuse_taken(site.state, site.standing, manifest.digest)
     return Obtained(manifest=manifest, origin=_origin(site, manifest))
@@ -86,9 +96,9 @@ def _merged(site: Site, source: Merge) -> Manifest:
     with site.room("merge"):
         index = merged([_part(site, digest) for digest in source.digests])
         refuse_taken(site.state, site.standing, index.digest)
-        with _candidate_may_be_there(site):
+        with candidate_may_be_there(site):
             site.registry.put(index, site.plan.candidate)
-            _note(site, index.digest)
+            note(site, index.digest)
     return index
 
 
@@ -115,13 +125,13 @@ def _built(site: Site, build: Build) -> Digest:
         site.say(f"The image is to be {how.value}")
         login = site.registry.login() if how is Way.BUILDER else None
         # Without a login the image gets no further than the engine.
-        pushes = _candidate_may_be_there(site) if login else nullcontext()
+        pushes = candidate_may_be_there(site) if login else nullcontext()
         with pushes, site.edges.workflow.untrusted() as write:
             pushed = engine.build(
                 build, site.state, candidate, workspace=site.workspace, login=login, write=write
             )
         if pushed:
-            _note(site, pushed)
+            note(site, pushed)
     return pushed or _pushed(site)
 
 
@@ -137,25 +147,30 @@ def _pushed(site: Site) -> Digest:
         # The token is fetched after the build, however long that took, so that it is fresh.
         login = site.registry.login()
         candidate = site.plan.candidate
-        with _candidate_may_be_there(site):
+        with candidate_may_be_there(site):
             digest = site.edges.engine.push(site.state, candidate, login, site.say)
-            _note(site, digest)
+            note(site, digest)
     return digest
 
 
 @contextmanager
-def _candidate_may_be_there(site: Site) -> Iterator[None]:
+def candidate_may_be_there(site: Site) -> Iterator[None]:
     """A cancel in the middle of a push does not tell whether ECR has taken the image."""
     try:
         yield
     except KeyboardInterrupt:
-        site.outcome.notes.append(
-            f"The push was under way; ECR may have taken the candidate {site.plan.candidate}."
-        )
+        may_be_there(site)
         raise
 
 
-def _note(site: Site, digest: Digest) -> None:
+def may_be_there(site: Site) -> None:
+    """Note that a push was under way when the run was cancelled."""
+    site.outcome.notes.append(
+        f"The push was under way; ECR may have taken the candidate {site.plan.candidate}."
+    )
+
+
+def note(site: Site, digest: Digest) -> None:
     """From now on the candidate is there, however the run ends."""
     site.outcome.digest, site.outcome.candidate = digest, site.plan.candidate
     site.say(f"{site.state.uri}:{site.plan.candidate} is {digest}")

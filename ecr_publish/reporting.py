@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from ecr_publish.edges.ports import Edges
-from ecr_publish.outcome import Outcome
+from ecr_publish.outcome import Batch, Outcome
 from ecr_publish.plan import Plan, Reports
 from ecr_publish.promote import SIGNALS
+from ecr_publish.reference import Repository
 from ecr_publish.report.annotations import Annotation, annotated
 from ecr_publish.report.check import check, name
 from ecr_publish.report.comment import comment
@@ -58,16 +59,48 @@ def ignore_signals() -> None:
 
 
 def _reports(outcome: Outcome) -> Iterator[Report]:
+    # A batch that ended before its images were known has nothing but its error to tell.
+    if isinstance(outcome, Batch) and outcome.images:
+        yield from _of_batch(outcome)
+        return
+    plan = outcome.plan
+    yield from _files(outcome)
+    yield from (_set_outputs, _write_log, _write_summary, _annotate)
+    if plan and outcome.check is not None:
+        yield partial(_complete_check, number=outcome.check, reports=plan.reports)
+    if plan:
+        yield from _comment(plan, plan.repository, partial(comment, outcome))
+
+
+def _of_batch(batch: Batch) -> Iterator[Report]:
+    images = batch.images.values()
+    yield from (_about(image, write) for image in images for write in _files(image))
+    from ecr_publish.report import batch as told  # noqa: PLC0415 - few runs need it
+
+    yield partial(_set_outputs, render=lambda _: told.outputs(batch))
+    yield partial(_write_log, render=lambda _: told.lines(batch))
+    yield partial(_write_summary, render=lambda _: told.summary(batch))
+    yield partial(_annotate, render=lambda _: told.annotated(batch))
+    for image in images:
+        if image.plan and image.check is not None:
+            write = partial(_complete_check, number=image.check, reports=image.plan.reports)
+            yield _about(image, write)
+    plan = next(iter(images)).plan
+    if plan and batch.template:
+        yield from _comment(plan, batch.template, partial(told.comment, batch))
+
+
+def _about(image: Outcome, write: Report) -> Report:
+    """The report of one image, whatever the run as a whole is."""
+    return lambda edges, _: write(edges, image)
+
+
+def _files(outcome: Outcome) -> Iterator[Report]:
     plan = outcome.plan
     if plan:
         yield from (partial(_write_file, path=path) for path in plan.reports.files)
         if plan.reports.sarif:
             yield partial(_write_sarif, path=plan.reports.sarif)
-    yield from (_set_outputs, _write_log, _write_summary, _annotate)
-    if plan and outcome.check is not None:
-        yield partial(_complete_check, number=outcome.check, reports=plan.reports)
-    if plan and plan.reports.comment_on is not None:
-        yield partial(_write_comment, issue=plan.reports.comment_on, plan=plan)
 
 
 def _page(outcome: Outcome) -> str:
@@ -93,23 +126,34 @@ def _write_sarif(edges: Edges, outcome: Outcome, *, path: str) -> None:
     outcome.sarif_file = path
 
 
-def _set_outputs(edges: Edges, outcome: Outcome) -> None:
-    for output, value in outputs(outcome).items():
+def _set_outputs(
+    edges: Edges, outcome: Outcome, *, render: Callable[[Outcome], dict[str, str]] = outputs
+) -> None:
+    for output, value in render(outcome).items():
         edges.workflow.output(output, value)
 
 
-def _write_log(edges: Edges, outcome: Outcome) -> None:
-    for text in lines(outcome):
+def _write_log(
+    edges: Edges, outcome: Outcome, *, render: Callable[[Outcome], Iterator[str]] = lines
+) -> None:
+    for text in render(outcome):
         edges.workflow.say(text)
 
 
-def _write_summary(edges: Edges, outcome: Outcome) -> None:
-    edges.workflow.summary(summary(outcome))
+def _write_summary(
+    edges: Edges, outcome: Outcome, *, render: Callable[[Outcome], str] = summary
+) -> None:
+    edges.workflow.summary(render(outcome))
 
 
-def _annotate(edges: Edges, outcome: Outcome) -> None:
+def _annotate(
+    edges: Edges,
+    outcome: Outcome,
+    *,
+    render: Callable[[Outcome], tuple[Annotation, ...]] = annotated,
+) -> None:
     # What failed comes first there, and last in the log.
-    for annotation in reversed(annotated(outcome)):
+    for annotation in reversed(render(outcome)):
         edges.workflow.annotate(annotation)
 
 
@@ -117,6 +161,8 @@ def _complete_check(edges: Edges, outcome: Outcome, *, number: int, reports: Rep
     edges.github(reports.token).complete_check(number, check(outcome))
 
 
-def _write_comment(edges: Edges, outcome: Outcome, *, issue: int, plan: Plan) -> None:
-    body = comment(outcome, repository=plan.repository, run_url=plan.reports.run_url)
-    edges.github(plan.reports.token).upsert_comment(issue, body)
+def _comment(plan: Plan, repository: Repository, render: Callable[..., str]) -> Iterator[Report]:
+    issue, reports = plan.reports.comment_on, plan.reports
+    if issue is not None:
+        body = partial(render, repository=repository, run_url=reports.run_url)
+        yield lambda edges, _: edges.github(reports.token).upsert_comment(issue, body())

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TypeVar
 
-from ecr_publish.reference import Digest, Tag
+from ecr_publish.reference import Digest, Repository, Tag
 
-PLACEHOLDERS = ("sha", "short-sha", "branch")
+PLACEHOLDERS = ("sha", "short-sha", "branch", "target")
 SHORTEST_SCAN_TIMEOUT, LONGEST_SCAN_TIMEOUT = 10, 6 * 3600
 SHORTEST_SESSION, LONGEST_SESSION = 900, 43_200
 SHORTEST_SCAN_AGE = 300
@@ -23,6 +23,7 @@ _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _PLATFORM = re.compile(r"linux/[a-z0-9_]+(/[a-z0-9]+)?")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_BAKE_TARGET = re.compile(r"[A-Za-z0-9_-]+")
 _PROVENANCE = ("false", "true", "mode=min", "mode=max")
 
 T = TypeVar("T")
@@ -130,6 +131,21 @@ def provenance(text: str) -> str:
     if text not in _PROVENANCE:
         raise ValueError(f"{text!r} is not one of: {', '.join(_PROVENANCE)}")
     return text
+
+
+def repository(text: str) -> Repository:
+    """A repository's name; of many images `{target}` in it is the name of each."""
+    Repository.parse(text.replace("{target}", "target"))
+    return Repository(text)
+
+
+def bake_targets(text: str) -> tuple[str, ...]:
+    """Targets and groups of a bake file, separated by commas, blanks or lines, each once."""
+    names = tuple(dict.fromkeys(filter(None, re.split(r"[,\s]+", text))))
+    wrong = [name for name in names if not _BAKE_TARGET.fullmatch(name)]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is not a target of a bake file (A-Z a-z 0-9 _ -)")
+    return names
 
 
 def build_arg(line: str) -> str:

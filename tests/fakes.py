@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
+from ecr_publish.bake import Bake
 from ecr_publish.build import Builder
 from ecr_publish.edges.ports import Edges, Login
 from ecr_publish.errors import CallFailed, ImageNotThere
@@ -123,6 +124,9 @@ class FakeEngine:
     failure: BaseException | None = None
     calls: list[str] = field(default_factory=list)
     built: Build | None = None
+    printed: str = ""
+    baked: Bake | None = None
+    digests: dict[str, Digest] = field(default_factory=dict)
 
     def builder(self, name: str | None) -> Builder:
         self._called("builder", name or "the current one")
@@ -144,6 +148,24 @@ class FakeEngine:
         write(b"#1 building\n")
         return self.digest if login else None
 
+    def definition(self, files: Sequence[str], targets: Sequence[str], workspace: str) -> str:
+        self._called("definition", *files, *targets, workspace)
+        return self.printed
+
+    def bake(
+        self,
+        bake: Bake,
+        *,
+        workspace: str,
+        login: Login | None,
+        write: Callable[[bytes], None],
+    ) -> Mapping[str, Digest]:
+        self.baked = bake
+        names = [image.target for image in bake.images]
+        self._called("bake", *names, workspace, *(("and push",) if login else ()))
+        write(b"#1 baking\n")
+        return {name: self.digests[name] for name in names} if login else {}
+
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
         self._called("tag", image, f"{state.uri}:{tag}")
 
@@ -151,7 +173,7 @@ class FakeEngine:
         self, state: RepositoryState, tag: Tag, login: Login, say: Callable[[str], None]
     ) -> Digest:
         self._called("push", f"{state.uri}:{tag}", login.username)
-        return self.digest
+        return self.digests.get(state.name, self.digest)
 
     def forget(self, reference: str) -> None:
         self._called("forget", reference)

@@ -7,7 +7,7 @@ local ECR share a clock that jumps, so that a wait of 15 minutes takes none.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -18,6 +18,7 @@ import boto3
 import pytest
 import requests
 
+from ecr_publish.bake import Bake
 from ecr_publish.build import Builder
 from ecr_publish.edges.credentials import Aws
 from ecr_publish.edges.ports import Edges, Login
@@ -91,6 +92,19 @@ class Pusher:
     ) -> Digest | None:
         self.built.append(build)
         return None
+
+    def definition(self, files: Sequence[str], targets: Sequence[str], workspace: str) -> str:
+        raise AssertionError(files)
+
+    def bake(
+        self,
+        bake: Bake,
+        *,
+        workspace: str,
+        login: Login | None,
+        write: Callable[[bytes], None],
+    ) -> dict[str, Digest]:
+        raise AssertionError(bake)
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
         raise AssertionError(image)

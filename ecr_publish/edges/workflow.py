@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 from actions_toolkit import core
 from actions_toolkit.command import issue_command
@@ -22,17 +23,20 @@ from ecr_publish.report.escape import log_line, printable
 class GitHubWorkflow:
     """Writes to the runner through standard output and the files that it names.
 
-    A mask must be out before a child process can print the secret, so every write is flushed.
+    A mask must be out before a child process can print the secret, so every write is flushed. Lines
+    and masks may come from several threads, and no other line may come into one.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         """Args: environ: The environment of the step, for the paths of the runner's files."""
         self._environ = environ
+        self._one_line = Lock()
 
     def say(self, line: str) -> None:
         """Write a line to the log; what looks like a command in it is made harmless."""
-        core.info(log_line(line))
-        sys.stdout.flush()
+        with self._one_line:
+            core.info(log_line(line))
+            sys.stdout.flush()
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
@@ -69,9 +73,10 @@ class GitHubWorkflow:
 
     def mask(self, secret: str) -> None:
         """Hide a secret in the log from now on; each line of it, as the runner masks by line."""
-        for line in filter(None, secret.splitlines()):
-            core.set_secret(line)
-        sys.stdout.flush()
+        with self._one_line:
+            for line in filter(None, secret.splitlines()):
+                core.set_secret(line)
+            sys.stdout.flush()
 
     def annotate(self, annotation: Annotation) -> None:
         """Show an annotation above the log, and beside the code where it names a file."""

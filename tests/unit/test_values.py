@@ -5,7 +5,7 @@ import pytest
 
 from ecr_publish import values
 from ecr_publish.inputs import Mutability, OnUnjudged, UnknownSeverity
-from ecr_publish.reference import Digest, Tag
+from ecr_publish.reference import Repository, Digest, Tag
 from tests.factories import make_digest
 
 Read = Callable[[str], Any]
@@ -268,7 +268,7 @@ def test_tag_template__unknown_placeholder(name: str) -> None:
     line = f"x-{{sha}}-{{{name}}}"
     assert said(values.tag_template, line) == (
         f"{line!r} has the unknown placeholder {{{name}}}; "
-        "known: {sha}, {short-sha}, {branch}"
+        "known: {sha}, {short-sha}, {branch}, {target}"
     )
 
 
@@ -308,3 +308,28 @@ def test_report_file__refused(line: str) -> None:
     assert said(values.report_file, line) == (
         f"{line!r} does not end in .json, .csv, .html, which is the format"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("web", ("web",)),
+        ("web,api", ("web", "api")),
+        (" web\n api , web ", ("web", "api")),
+        ("A_1-b", ("A_1-b",)),
+    ],
+)
+def test_bake_targets__taken(text: str, names: tuple[str, ...]) -> None:
+    assert values.bake_targets(text) == names
+
+
+@pytest.mark.parametrize("name", ["web*", "a.b", "a/b", "--push=1", "w\u00e9b"])
+def test_bake_targets__refused(name: str) -> None:
+    assert said(values.bake_targets, f"web,{name}") == (
+        f"{name!r} is not a target of a bake file (A-Z a-z 0-9 _ -)"
+    )
+
+
+def test_repository__with_a_target() -> None:
+    assert values.repository("team/{target}") == Repository("team/{target}")
+    assert "not a repository name" in said(values.repository, "team/{other}")
