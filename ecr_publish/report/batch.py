@@ -5,9 +5,9 @@ Limits: those of summary.py, comment.py and annotations.py, for all images toget
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, zip_longest
+from itertools import accumulate, chain, zip_longest
 
 from ecr_publish.findings import Severity
 from ecr_publish.outcome import Batch, Outcome
@@ -26,8 +26,11 @@ MOST_COMMENT = 65_000
 """Bytes of the whole comment."""
 MOST_ROWS = 10
 """Findings of one image in the comment."""
-MOST_IMAGES = 300
-"""Rows of the table of images, in the comment too."""
+MOST_TABLE = 30_000
+"""Bytes of the table of images; a row takes some 200."""
+
+Image = tuple[str, Outcome]
+"""The target, and its outcome."""
 
 _LONGEST_REASON, _LONGEST_NAME = 150, 100
 _SUMS = (*(severity.value.lower() for severity in Severity), "total", "ignored", "new")
@@ -62,12 +65,8 @@ def summary(batch: Batch) -> str:
     """The step summary: the table, then each image's own, as many as there is room for."""
     head = [f"## {one.mark(batch)} {_headline(batch)}", *_table(batch), one.time_line(batch)]
     room = MOST_SUMMARY - len("\n\n".join(head).encode())
-    shown, hidden = [], []
-    for name, outcome in _worst_first(batch):
-        text = one.summary(outcome, name)
-        room -= len(text.encode()) + 1
-        shown.append(text) if room > 0 else hidden.append(name)
-    return "\n\n".join(head) + "\n\n" + "\n".join((*shown, *_unshown(hidden)))
+    own = _fitting(_worst_first(batch), room, lambda item, _: one.summary(item[1], item[0]))
+    return "\n\n".join(head) + "\n\n" + "\n".join(own)
 
 
 def annotated(batch: Batch) -> tuple[Annotation, ...]:
@@ -96,35 +95,56 @@ def comment(batch: Batch, *, repository: Repository, run_url: str) -> str:
     ]
     after = [link("The whole report", run_url)]
     room = MOST_COMMENT - len("\n\n".join((*before, *after)).encode()) - 1000
-    shown, hidden = [], []
-    for name, outcome in _worst_first(batch):
-        if outcome.exit_code:
-            text = "\n\n".join(_section(name, outcome, room))
-            room -= len(text.encode()) + 2
-            shown.append(text) if room > 0 else hidden.append(name)
-    return "\n\n".join((*before, *shown, *_unshown(hidden), *after)) + "\n"
+    failed = [item for item in _worst_first(batch) if item[1].exit_code]
+    sections = _fitting(failed, room, _section)
+    return "\n\n".join((*before, *sections, *after)) + "\n"
 
 
-def _section(name: str, outcome: Outcome, room: int) -> Iterator[str]:
-    yield f"#### {one.mark(outcome)} {code(name)}: {sentence(headline(outcome), 1000)}"
-    yield from statement(outcome)
-    yield from table(outcome, rows=MOST_ROWS, room=room)
-    yield from to_do(outcome)
+def _fitting(
+    images: Sequence[Image], room: int, write: Callable[[Image, int], str]
+) -> Iterator[str]:
+    """What is written of each image, and the names of those for which there is no room.
+
+    `write` is told how many bytes are left. Nothing is written once there are none.
+    """
+    for number, image in enumerate(images):
+        text = write(image, room)
+        room -= len(text.encode()) + 2
+        if room < 0:
+            names = ", ".join(name for name, _ in images[number:])
+            yield f"There is no room for {len(images) - number} more: {cell(names, 1000)}."
+            return
+        yield text
+
+
+def _section(image: Image, room: int) -> str:
+    name, outcome = image
+    parts = (
+        f"#### {one.mark(outcome)} {code(name)}: {sentence(headline(outcome), 1000)}",
+        *statement(outcome),
+        *table(outcome, rows=MOST_ROWS, room=room),
+        *to_do(outcome),
+    )
+    return "\n\n".join(parts)
 
 
 def _headline(batch: Batch) -> str:
     return sentence(headline(batch), 1000)
 
 
-def _worst_first(batch: Batch) -> list[tuple[str, Outcome]]:
+def _worst_first(batch: Batch) -> list[Image]:
     """What needs somebody's attention must not be what there is no room for."""
     return sorted(batch.images.items(), key=lambda item: not item[1].exit_code)
 
 
 def _table(batch: Batch) -> Iterator[str]:
-    rows = [_row(name, outcome) for name, outcome in _worst_first(batch)[:MOST_IMAGES]]
+    rows = [_row(name, outcome) for name, outcome in _worst_first(batch)]
+    sizes = accumulate(len(row.encode()) + 1 for row in rows)
+    shown = [row for row, size in zip(rows, sizes, strict=True) if size <= MOST_TABLE]
     head = "| | Image | Critical | High | Why | Release tags | Digest |"
-    yield "\n".join((head, "|---|---|---:|---:|---|---|---|", *rows))
+    yield "\n".join((head, "|---|---|---:|---:|---|---|---|", *shown))
+    if len(shown) < len(rows):
+        yield f"Showing {len(shown)} of {len(rows)} images."
 
 
 def _row(name: str, outcome: Outcome) -> str:
@@ -140,11 +160,6 @@ def _row(name: str, outcome: Outcome) -> str:
         code(found["digest"]),
     )
     return f"| {' | '.join(columns)} |"
-
-
-def _unshown(names: list[str]) -> Iterator[str]:
-    if names:
-        yield f"There is no room for {len(names)} more: {cell(', '.join(names), 1000)}."
 
 
 def _given(images: Mapping[str, Mapping[str, str]], name: str) -> Iterable[str]:

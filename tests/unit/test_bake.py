@@ -46,7 +46,7 @@ def printed(groups: Mapping[str, list[str]], *targets: str) -> str:
     return json.dumps(
         {
             "group": {name: {"targets": inside} for name, inside in groups.items()},
-            "target": {name: WEB for name in targets},
+            "target": dict.fromkeys(targets, WEB),
         }
     )
 
@@ -350,7 +350,7 @@ BEFORE = ["docker", "buildx", "bake", "--progress", "plain", "--metadata-file", 
 
 def settings(bake: Bake, way: Way = Way.ENGINE) -> list[str]:
     words = command(bake, way, "/tmp/m")
-    return [value for name, value in zip(words, words[1:], strict=False) if name == "--set"]
+    return [words[number + 1] for number, word in enumerate(words) if word == "--set"]
 
 
 def test_command__one_image() -> None:

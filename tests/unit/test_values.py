@@ -5,7 +5,7 @@ import pytest
 
 from ecr_publish import values
 from ecr_publish.inputs import Mutability, OnUnjudged, UnknownSeverity
-from ecr_publish.reference import Repository, Digest, Tag
+from ecr_publish.reference import Digest, Repository, Tag
 from tests.factories import make_digest
 
 Read = Callable[[str], Any]
