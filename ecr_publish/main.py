@@ -34,15 +34,15 @@ def main(environ: Mapping[str, str]) -> int:
 def connect(environ: Mapping[str, str]) -> Edges:
     """Build every real client of the world; the only place that does."""
     from ecr_publish.edges.clock import SystemClock  # noqa: PLC0415 - keeps boto3 out of `run`
-    from ecr_publish.edges.credentials import Aws  # noqa: PLC0415
+    from ecr_publish.edges.credentials import OIDC, Aws  # noqa: PLC0415
     from ecr_publish.edges.engine import DockerEngine  # noqa: PLC0415
     from ecr_publish.edges.git import GitCheckout  # noqa: PLC0415
     from ecr_publish.edges.workflow import GitHubWorkflow  # noqa: PLC0415
 
     clock, workflow = SystemClock(), GitHubWorkflow(environ)
-    # No other process needs to know the token.
-    token_of = variable("github-token")
-    inherited = {name: value for name, value in environ.items() if name != token_of}
+    # No other process needs to know them, and a bake file may read the environment of buildx.
+    own = (variable("github-token"), *OIDC)
+    inherited = {name: value for name, value in environ.items() if name not in own}
 
     def github(token: str) -> GitHub:
         from ecr_publish.edges.github import GitHubApi  # noqa: PLC0415 - few runs need it

@@ -23,6 +23,9 @@ from ecr_publish.edges.web import retrying
 from ecr_publish.errors import NoCredentials, OidcFailed, OidcUnavailable, RoleRefused, StsFailed
 from ecr_publish.plan import Plan, Role
 
+OIDC = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+"""The variables by which a job with `id-token: write` gets a token."""
+
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 20, 5
 """Pinned, so that a new SDK's defaults change nothing here."""
 
@@ -55,8 +58,7 @@ class Aws:
         return EcrRegistry(Clients(session, _CONFIG), plan, self._mask)
 
     def _oidc_token(self, audience: str, *, from_fork: bool) -> str:
-        url = self._environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")
-        bearer = self._environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+        url, bearer = (self._environ.get(name) for name in OIDC)
         if not url or not bearer:
             raise OidcUnavailable(from_fork=from_fork)
         try:
