@@ -8,7 +8,7 @@ from functools import partial
 
 from ecr_publish.edges.ports import Edges
 from ecr_publish.outcome import Batch, Outcome
-from ecr_publish.plan import Plan, Reports
+from ecr_publish.plan import Reports
 from ecr_publish.promote import SIGNALS
 from ecr_publish.reference import Repository
 from ecr_publish.report.annotations import Annotation, annotated
@@ -63,31 +63,35 @@ def _reports(outcome: Outcome) -> Iterator[Report]:
     if isinstance(outcome, Batch) and outcome.images:
         yield from _of_batch(outcome)
         return
-    plan = outcome.plan
     yield from _files(outcome)
-    yield from (_set_outputs, _write_log, _write_summary, _annotate)
-    if plan and outcome.check is not None:
-        yield partial(_complete_check, number=outcome.check, reports=plan.reports)
-    if plan:
-        yield from _comment(plan, plan.repository, partial(comment, outcome))
+    yield from _in_the_job(
+        partial(outputs, outcome),
+        partial(lines, outcome),
+        partial(summary, outcome),
+        partial(annotated, outcome),
+    )
+    yield from _check(outcome)
+    if outcome.plan:
+        plan, render = outcome.plan, partial(comment, outcome)
+        yield from _comment(plan.reports, plan.repository, render)
 
 
 def _of_batch(batch: Batch) -> Iterator[Report]:
-    images = batch.images.values()
-    yield from (_about(image, write) for image in images for write in _files(image))
     from ecr_publish.report import batch as told  # noqa: PLC0415 - few runs need it
 
-    yield partial(_set_outputs, render=lambda _: told.outputs(batch))
-    yield partial(_write_log, render=lambda _: told.lines(batch))
-    yield partial(_write_summary, render=lambda _: told.summary(batch))
-    yield partial(_annotate, render=lambda _: told.annotated(batch))
-    for image in images:
-        if image.plan and image.check is not None:
-            write = partial(_complete_check, number=image.check, reports=image.plan.reports)
-            yield _about(image, write)
-    plan = next(iter(images)).plan
-    if plan and batch.template:
-        yield from _comment(plan, batch.template, partial(told.comment, batch))
+    images = batch.images.values()
+    yield from (_about(image, write) for image in images for write in _files(image))
+    yield from _in_the_job(
+        partial(told.outputs, batch),
+        partial(told.lines, batch),
+        partial(told.summary, batch),
+        partial(told.annotated, batch),
+    )
+    yield from (_about(image, write) for image in images for write in _check(image))
+    plans = [image.plan for image in images if image.plan]
+    for plan in plans[:1]:
+        render = partial(told.comment, batch)
+        yield from _comment(plan.reports, batch.template or plan.repository, render)
 
 
 def _about(image: Outcome, write: Report) -> Report:
@@ -126,43 +130,42 @@ def _write_sarif(edges: Edges, outcome: Outcome, *, path: str) -> None:
     outcome.sarif_file = path
 
 
-def _set_outputs(
-    edges: Edges, outcome: Outcome, *, render: Callable[[Outcome], dict[str, str]] = outputs
-) -> None:
-    for output, value in render(outcome).items():
-        edges.workflow.output(output, value)
+def _in_the_job(
+    found: Callable[[], dict[str, str]],
+    log: Callable[[], Iterator[str]],
+    markdown: Callable[[], str],
+    annotations: Callable[[], tuple[Annotation, ...]],
+) -> Iterator[Report]:
+    """The outputs, the log, the summary and the annotations."""
+
+    def set_outputs(edges: Edges, _: Outcome) -> None:
+        for output, value in found().items():
+            edges.workflow.output(output, value)
+
+    def write_log(edges: Edges, _: Outcome) -> None:
+        for text in log():
+            edges.workflow.say(text)
+
+    def annotate(edges: Edges, _: Outcome) -> None:
+        # What failed comes first there, and last in the log.
+        for annotation in reversed(annotations()):
+            edges.workflow.annotate(annotation)
+
+    yield from (set_outputs, write_log)
+    yield lambda edges, _: edges.workflow.summary(markdown())
+    yield annotate
 
 
-def _write_log(
-    edges: Edges, outcome: Outcome, *, render: Callable[[Outcome], Iterator[str]] = lines
-) -> None:
-    for text in render(outcome):
-        edges.workflow.say(text)
+def _check(outcome: Outcome) -> Iterator[Report]:
+    if outcome.plan and outcome.check is not None:
+        reports, number = outcome.plan.reports, outcome.check
+        yield lambda edges, _: edges.github(reports.token).complete_check(number, check(outcome))
 
 
-def _write_summary(
-    edges: Edges, outcome: Outcome, *, render: Callable[[Outcome], str] = summary
-) -> None:
-    edges.workflow.summary(render(outcome))
-
-
-def _annotate(
-    edges: Edges,
-    outcome: Outcome,
-    *,
-    render: Callable[[Outcome], tuple[Annotation, ...]] = annotated,
-) -> None:
-    # What failed comes first there, and last in the log.
-    for annotation in reversed(render(outcome)):
-        edges.workflow.annotate(annotation)
-
-
-def _complete_check(edges: Edges, outcome: Outcome, *, number: int, reports: Reports) -> None:
-    edges.github(reports.token).complete_check(number, check(outcome))
-
-
-def _comment(plan: Plan, repository: Repository, render: Callable[..., str]) -> Iterator[Report]:
-    issue, reports = plan.reports.comment_on, plan.reports
+def _comment(
+    reports: Reports, repository: Repository, render: Callable[..., str]
+) -> Iterator[Report]:
+    issue = reports.comment_on
     if issue is not None:
         body = partial(render, repository=repository, run_url=reports.run_url)
         yield lambda edges, _: edges.github(reports.token).upsert_comment(issue, body())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -26,7 +26,8 @@ from ecr_publish.origin import COMMITTED, Commit, Origin
 from ecr_publish.plan import RepositoryState
 from ecr_publish.reference import Digest, Tag
 from ecr_publish.report.check import Conclusion
-from ecr_publish.scan import NoScan
+from ecr_publish.scan import Coverage, NoScan
+from ecr_publish.scanning import ScanType
 from tests.factories import (
     COMPLETED_AT,
     HOST,
@@ -34,6 +35,7 @@ from tests.factories import (
     make_finding,
     make_manifest,
     make_page,
+    make_scanning,
     make_state,
 )
 from tests.fakes import (
@@ -290,6 +292,16 @@ def test_line__nothing_that_this_engine_can_build() -> None:
     assert not [call for call in world.engine.calls if call.startswith(("bake", "push"))]
 
 
+def test_line__failed_build_leaves_what_failed_before_its_own_error() -> None:
+    world = World(targets={"api": {"context": "api", "attest": ["type=sbom"]}})
+    world.engine.made_by = Builder(driver="docker")
+    world.engine.fails, world.engine.failure = "bake", BuildFailed(1)
+    assert world.run() == ExitCode.BUILD
+    reasons = [world.images[name]["reason"] for name in NAMES]
+    assert reasons[0] == reasons[2] == "docker buildx build exited with 1"
+    assert reasons[1].endswith("cannot be built in this Docker Engine")
+
+
 @pytest.mark.parametrize(
     ("fails", "error"), [("bake", BuildFailed(1)), ("builder", BuilderMissing("native", "gone"))]
 )
@@ -528,3 +540,16 @@ def test_line__all_scans_are_waited_for_at_the_same_time() -> None:
     assert world.run() == ExitCode.PASSED
     assert [len(registry.asked) for registry in world.registries.values()] == [3, 3, 3]
     assert world.clock.time < 6
+
+
+def test_s1_line__enhanced_scans_settle_and_inspector_has_to_agree() -> None:
+    world = World()
+    for registry in world.registries.values():
+        enhanced = make_scanning(engine=ScanType.ENHANCED)
+        registry.state = replace(registry.state, scanning=enhanced)
+        registry.answers = (make_page(status="ACTIVE", completed_at=COMPLETED_AT, enhanced=True),)
+        registry.covered = Coverage(reason="SUCCESSFUL", scanned=True)
+    world.registries["api"].covered = Coverage(reason="PENDING_INITIAL_SCAN")
+    assert world.run() == ExitCode.SCAN
+    assert world.released == ["web", "job"]
+    assert world.clock.time >= 60
