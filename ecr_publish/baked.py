@@ -42,7 +42,12 @@ def baked(run: Run, batch: Batch, order: Order, sites: Sites) -> dict[str, Diges
         return {}
     finally:
         for site in sites.values():
-            run.edges.engine.forget(f"{site.state.uri}:{site.plan.candidate}")
+            _forget(site)
+
+
+def _forget(site: Site) -> None:
+    """Let the image wear the candidate's name in the engine no longer."""
+    site.edges.engine.forget(f"{site.state.uri}:{site.plan.candidate}")
 
 
 def _made(run: Run, batch: Batch, order: Order, sites: Sites) -> dict[str, Digest]:
@@ -115,6 +120,8 @@ def _pushed(batch: Batch, sites: Sites, login: Login) -> dict[str, Digest]:
         begun.append(site)
         digest = site.edges.engine.push(site.state, site.plan.candidate, login, site.say)
         note(site, digest)
+        # The engine takes its time for that, so it is done while others are pushed.
+        _forget(site)
         return digest
 
     try:

@@ -201,6 +201,7 @@ class DockerEngine:
         # one would be removed.
         if reference not in self._given:
             return
+        self._given.remove(reference)
         with suppress(EngineMissing), self._connected() as api:
             api.remove_image(reference, noprune=True)
 

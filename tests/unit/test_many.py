@@ -164,7 +164,9 @@ def test_line__one_build_then_all_pushes_then_all_scans() -> None:
     assert world.run() == ExitCode.PASSED
     assert world.released == [*NAMES]
     calls = [call.partition(" ")[0] for call in world.engine.calls]
-    assert calls == ["definition", "builder", "bake", *["push"] * 3, *["forget"] * 3]
+    assert calls[:3] == ["definition", "builder", "bake"]
+    assert calls.count("push") == 3
+    assert calls[-3:] == ["forget"] * 3
     assert world.engine.calls[2] == "bake web api job /workspace"
     assert world.log("[") == [
         *("[Plan]", "[Credentials]", "[Repository]", "[Build]", "[Push]", "[Find]"),
