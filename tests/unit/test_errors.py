@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from ecr_publish.errors import (
+    BakeInvalid,
     BaselineMissing,
     Bug,
     BuilderMissing,
@@ -46,6 +47,7 @@ ARN = "arn:aws:ecr:eu-west-1:123456789012:repository/app"
 
 EXAMPLES = [
     (InvalidInputs(["a: is bad"]), ExitCode.INPUT),
+    (BakeInvalid("it defines no target"), ExitCode.INPUT),
     (InvalidPolicy(["p.yml, line 1: a: is bad"]), ExitCode.INPUT),
     (NoWorkflowRun(["GITHUB_SHA"]), ExitCode.INPUT),
     (OidcUnavailable(from_fork=True), ExitCode.CREDENTIALS),
