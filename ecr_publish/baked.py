@@ -128,6 +128,6 @@ def _pushed(batch: Batch, sites: Sites, login: Login) -> dict[str, Digest]:
         return at_once(batch, sites, push)
     except KeyboardInterrupt:
         for site in begun:
-            if site.outcome.candidate is None and site.outcome.error is None:
+            if site.outcome.candidate is None:
                 may_be_there(site)
         raise

@@ -15,7 +15,7 @@ from ecr_publish.errors import InvalidInputs, PublishError
 from ecr_publish.evidence import Scans, watched
 from ecr_publish.findings import Page
 from ecr_publish.inputs import Inputs, parse
-from ecr_publish.manifest import Manifest, Target
+from ecr_publish.manifest import Target
 from ecr_publish.obtain import arrived, images, made_before
 from ecr_publish.outcome import Batch, Outcome
 from ecr_publish.plan import Build, Plan
@@ -104,14 +104,10 @@ def _obtained(run: Run, batch: Batch, sites: Sites, order: Order) -> dict[str, O
     before = each(batch, sites, lambda name: made_before(sites[name]))
     fresh = {name: sites[name] for name in before if before[name] is None}
     digests = baked(run, batch, order, fresh) if fresh else {}
-
-    def there(name: str) -> Manifest:
-        registry, known = sites[name].registry, before[name]
-        return registry.find(known) if known else registry.manifest(digests[name])
-
+    digests |= {name: known for name, known in before.items() if known}
     with run.room("find"):
-        names = [name for name, known in before.items() if known or name in digests]
-        found = at_once(batch, names, there)
+        names = [name for name in sites if name in digests]
+        found = at_once(batch, names, lambda name: sites[name].registry.manifest(digests[name]))
         made = each(batch, found, lambda name: arrived(sites[name], found[name]))
         for name in made:
             sites[name].say(f"{sites[name].state.uri}@{found[name].digest}")

@@ -166,6 +166,8 @@ def test_line__one_build_then_all_pushes_then_all_scans() -> None:
     calls = [call.partition(" ")[0] for call in world.engine.calls]
     assert calls[:3] == ["definition", "builder", "bake"]
     assert calls.count("push") == 3
+    # Each right after its push, while others are pushed, and in the end whatever is left.
+    assert calls.count("forget") == 6
     assert calls[-3:] == ["forget"] * 3
     assert world.engine.calls[2] == "bake web api job /workspace"
     assert world.log("[") == [
@@ -259,6 +261,14 @@ def test_line__failed_image_takes_no_further_part_and_the_others_go_on(
     assert error.what in world.images["api"]["reason"]
     assert world.outputs["reason"].startswith("1 of 3 images did not pass: api: ")
     assert world.workflow.annotations[-1][:2] == ("error", "ecr-publish")
+
+
+def test_s2_line__scan_that_may_not_be_asked_for_is_no_scan_that_failed() -> None:
+    world = World()
+    world.registries["api"].refused["scan"] = denied("DescribeImageScanFindings")
+    assert world.run(on_scan_error="warn") == ExitCode.SCAN
+    assert world.released == ["web", "job"]
+    assert "ecr:DescribeImageScanFindings failed" in world.images["api"]["reason"]
 
 
 def test_line__failed_push_of_one() -> None:
