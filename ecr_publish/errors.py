@@ -103,6 +103,20 @@ class InvalidPolicy(PublishError):
         self.problems = tuple(problems)
 
 
+class BakeInvalid(PublishError):
+    """buildx cannot resolve the bake file and the targets, or what they say cannot be used."""
+
+    exit_code = ExitCode.INPUT
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"the bake file cannot be used: {problem}",
+            why="Nothing was built or pushed.",
+            fix="Correct `bake-file` and `targets`, or the file. On your own machine the same is "
+            "said by\n    docker buildx bake --file docker-bake.hcl --print",
+        )
+
+
 class NoWorkflowRun(PublishError):
     """The environment is not the one of a GitHub Actions step."""
 

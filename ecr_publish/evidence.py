@@ -53,14 +53,19 @@ def look_for_baseline(registry: Registry, plan: Plan) -> Baseline | Gap | None:
 
 def scanned(site: Site, watch: Watch, images: Sequence[Target]) -> Scans:
     """Wait for the scans of the image and of the baseline at the same time."""
+    found = for_scans(watch, (), watched(site, watch, images))
+    return Scans(own=found[: len(images)], baseline=found[len(images) :])
+
+
+def watched(site: Site, watch: Watch, images: Sequence[Target]) -> tuple[tuple[Watch, Target], ...]:
+    """What is waited for, and how: the images first, then those of the baseline."""
     before = site.baseline
     also: list[tuple[Watch, Target]] = []
     if isinstance(before, Baseline):
         # Nobody expects of an earlier image that its scan is a recent one, or is still to come.
         theirs = replace(watch, scans=before.registry, max_age=None, asks=False)
         also = [(theirs, target) for target in before.targets]
-    found = for_scans(watch, images, also)
-    return Scans(own=found[: len(images)], baseline=found[len(images) :])
+    return (*((watch, target) for target in images), *also)
 
 
 def gathered(site: Site, manifest: Manifest, scans: Scans) -> Evidence:

@@ -20,6 +20,8 @@ from ecr_publish.secret import Secret, SecretFile
 from ecr_publish.values import boolean, entries_of, lines_of, one_of, words_of
 
 PREFIX = "ECR_PUBLISH_"
+OIDC = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+"""The variables by which a job with `id-token: write` gets a token."""
 
 T = TypeVar("T")
 
@@ -101,7 +103,10 @@ class AwsInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageInputs:
-    """Where the image comes from: a build, the engine (`image`), or the repository itself."""
+    """Where the image comes from: a build, the engine (`image`), or the repository itself.
+
+    Or there are many, from a bake file.
+    """
 
     context: str | None
     build_contexts: tuple[str, ...]
@@ -131,6 +136,8 @@ class ImageInputs:
     builder: str | None
     rebuild: bool | None
     image: str | None
+    bake_file: tuple[str, ...]
+    targets: tuple[str, ...]
     reference: Tag | Digest | None
     digests: tuple[Digest, ...]
 
@@ -193,7 +200,7 @@ def parse(environ: Mapping[str, str]) -> Inputs:
     bad = {problem.partition(":")[0] for problem in reader.problems}
     conflicts = [
         item
-        for item in (*_missing(inputs), *_conflicts(inputs))
+        for item in (*_missing(inputs), *_conflicts(inputs), *_bake_conflicts(inputs))
         if item.partition(":")[0] not in bad
     ]
     problems = [*reader.problems, *conflicts]
@@ -212,13 +219,16 @@ def hidden(inputs: Inputs, environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
-    """What child processes may know: neither the inputs nor what secret-envs names."""
+    """What child processes may know: no input, nothing that secret-envs names, no way to a token.
+
+    A bake file may read the environment of buildx.
+    """
     try:
         pairs = words_of(values.secret_env)(environ.get(variable("secret-envs"), ""))
     except ValueError:
         # The run ends before it starts any process.
         pairs = ()
-    secret = {name for _, name in pairs}
+    secret = {*(name for _, name in pairs), *OIDC}
     return {
         name: value
         for name, value in environ.items()
@@ -285,7 +295,7 @@ def _aws(reader: _Reader) -> AwsInputs:
         role_duration_seconds=reader.given("role-duration-seconds", values.session_seconds, 3600),
         audience=reader.optional("audience", str),
         registry=reader.optional("registry", RegistryId.parse),
-        repository=reader.required("repository", Repository.parse, Repository("unknown")),
+        repository=reader.required("repository", values.repository, Repository("unknown")),
         create_repository=reader.given("create-repository", boolean, default=False),
         image_tag_mutability=reader.optional("image-tag-mutability", one_of(Mutability)),
     )
@@ -321,6 +331,8 @@ def _image(reader: _Reader) -> ImageInputs:
         builder=reader.optional("builder", str),
         rebuild=reader.optional("rebuild", boolean),
         image=reader.optional("image", str),
+        bake_file=reader.given("bake-file", lines_of(str), ()),
+        targets=reader.given("targets", values.bake_targets, ()),
         reference=reader.optional("reference", values.reference),
         digests=reader.given("digests", lines_of(Digest.parse), ()),
     )
@@ -428,3 +440,23 @@ def _conflicts(inputs: Inputs) -> Iterator[str]:
             f"registry: is in {host_region}, but aws-region is {inputs.aws_region}; "
             "a token of one region is refused in another"
         )
+
+
+def _bake_conflicts(inputs: Inputs) -> Iterator[str]:
+    """What a bake file excludes, and what there is only with one."""
+    if inputs.bake_file:
+        # Which builder it is, and whether to build again, no bake file can say.
+        own = [name for name in (*_OF_A_BUILD, "image") if name not in ("builder", "rebuild")]
+        named = [name.replace("_", "-") for name in own if getattr(inputs, name)]
+        named += ["provenance"] if inputs.provenance != "false" else []
+        if named:
+            yield (
+                f"bake-file: says itself what is built and how, so {', '.join(named)} would have "
+                "no effect; say it in the bake file, or remove bake-file"
+            )
+        return
+    if inputs.targets:
+        yield "targets: names targets of a bake file; set bake-file, or remove it (target: a stage)"
+    for name, texts in (("repository", [inputs.repository.name]), ("tags", inputs.tags)):
+        if any("{target}" in text for text in texts):
+            yield f"{name}: holds {{target}}, which is known only with bake-file"

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import secrets
 import signal
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, timezone
-from functools import partial
 
 from ecr_publish.ahead import look_ahead
 from ecr_publish.context import read
-from ecr_publish.edges.ports import Clock, Edges, GitHub, Registry
+from ecr_publish.edges.ports import Clock, Edges, GitHub
 from ecr_publish.errors import Bug, Cancelled, PublishError
-from ecr_publish.evidence import gathered, look_for_baseline, scanned
-from ecr_publish.gate import judge
-from ecr_publish.inputs import Inputs, hidden, inherited, parse
+from ecr_publish.evidence import scanned
+from ecr_publish.inputs import inherited, variable
 from ecr_publish.obtain import images, obtained
-from ecr_publish.origin import Commit
-from ecr_publish.outcome import Outcome
-from ecr_publish.plan import (
-    Plan,
-    local_contexts,
-    make,
-    refuse_caches,
-    refuse_unscanned,
-    release_tags,
-)
-from ecr_publish.policy_file import effective
-from ecr_publish.promote import leave, look, promote
+from ecr_publish.outcome import Batch, Outcome
 from ecr_publish.reporting import begin, report
-from ecr_publish.run import Run, Site
+from ecr_publish.run import Run
 from ecr_publish.scan import Evidence
 from ecr_publish.signals import SIGNALS, ignore_signals
-from ecr_publish.wait import Watch
+from ecr_publish.steps import asked, commit_of, judged, planned, released, ruled, sited, watch
 
 STARTED = "ECR_PUBLISH_STARTED"
 """When the step began, seconds since the epoch; start.sh sets it, for the durations alone."""
@@ -101,22 +86,31 @@ def _started_since(environ: Mapping[str, str], clock: Clock) -> float:
 
 def run(environ: Mapping[str, str], edges: Edges) -> int:
     """Walk the line and report its end, whatever that is (S6)."""
-    outcome = Outcome()
+    outcome = Batch() if environ.get(variable("bake-file"), "").strip() else Outcome()
     if environ.get(STARTED):
         outcome.seconds["start"] = _started_since(environ, edges.clock)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        line(environ, Run(edges=edges, outcome=outcome))
+        _walk(environ, Run(edges=edges, outcome=outcome))
     except PublishError as error:
-        outcome.error = error
+        outcome.stop(error)
     except KeyboardInterrupt:
-        outcome.error = Cancelled()
+        outcome.stop(Cancelled())
     except Exception as error:  # noqa: BLE001 - the one place; whatever it is, it is reported
-        outcome.error = Bug(error)
+        outcome.stop(Bug(error))
         with edges.workflow.untrusted() as write:
             write(traceback.format_exc().encode())
     report(edges, outcome)
     return int(outcome.exit_code)
+
+
+def _walk(environ: Mapping[str, str], run: Run) -> None:
+    if isinstance(run.outcome, Batch):
+        from ecr_publish import many  # noqa: PLC0415 - few runs need it
+
+        many.line(environ, run, run.outcome)
+    else:
+        line(environ, run)
 
 
 def line(environ: Mapping[str, str], run: Run) -> None:
@@ -124,91 +118,28 @@ def line(environ: Mapping[str, str], run: Run) -> None:
     outcome = run.outcome
     with run.room("plan"):
         context = read(environ, run.edges.workflow.read_text)
-        inputs = _asked(environ, run)
-        commit = _commit(run, context.workspace, inputs)
-        fetch = partial(run.edges.checkout.read, context.workspace)
-        rules = effective(inputs, fetch, _today(run.edges))
-        run.say(f"The policy: {', '.join(rules.files) or 'no file, so the inputs alone'}")
-        plan = outcome.plan = make(inputs, context, commit, rules=rules, nonce=secrets.token_hex(4))
-        run.say(f"{plan.repository} in {plan.region}, candidate tag {plan.candidate}")
-        run.edges.workflow.mask(plan.reports.token)
+        inputs = asked(environ, run)
+        commit = commit_of(run, context.workspace, inputs)
+        rules = ruled(run, inputs, context)
+        plan = outcome.plan = planned(run, inputs, context, commit, rules=rules)
         begin(run)
     with run.room("credentials"):
         registry = run.edges.cloud.connect(plan, from_fork=context.from_fork)
         run.say(plan.role.arn if plan.role else "The job's own AWS credentials")
     with run.room("repository"):
-        site = _site(run, plan, registry, context.workspace)
+        ahead = look_ahead(run.edges.engine, registry, plan.source)
+        site = sited(run, plan, registry, workspace=context.workspace, ahead=ahead)
     image = obtained(site)
     with run.room("scan"):
-        scans = scanned(site, _watch(site), images(site, image.manifest))
+        scans = scanned(site, watch(site), images(site, image.manifest))
         outcome.evidence = Evidence(results=scans.own)
     with run.room("gate"):
-        evidence = outcome.evidence = gathered(site, image.manifest, scans)
-        verdict = outcome.verdict = judge(evidence, plan.policy, _today(run.edges))
-        run.say(verdict.reason)
+        judged(site, image, scans)
     with run.room("promote"):
-        if verdict.may_promote:
-            promote(site, image)
-        leave(site, passed=verdict.may_promote)
-
-
-def _asked(environ: Mapping[str, str], run: Run) -> Inputs:
-    """The inputs, once nothing that they hide can be shown any more."""
-    inputs = parse(environ)
-    for secret in hidden(inputs, environ):
-        run.edges.workflow.mask(secret)
-    return inputs
-
-
-def _commit(run: Run, workspace: str, inputs: Inputs) -> Commit | None:
-    """What is checked out in the build's context; unclean where another context is of another."""
-    contexts = (inputs.context or ".", *local_contexts(inputs.build_contexts))
-    first, *others = (run.edges.checkout.commit(workspace, path) for path in contexts)
-    if first and any(other != first for other in others):
-        return replace(first, clean=False)
-    return first
+        released(site, image)
 
 
 def _cancel(*_: object) -> None:
     """Cancel at the first signal; a second one must not tear what then ends in good order."""
     ignore_signals()
     raise KeyboardInterrupt
-
-
-def _today(edges: Edges) -> date:
-    return edges.clock.today().astimezone(timezone.utc).date()
-
-
-def _site(run: Run, plan: Plan, registry: Registry, workspace: str) -> Site:
-    ahead = look_ahead(run.edges.engine, registry, plan.source)
-    state = run.outcome.state = registry.repository()
-    tags = release_tags(plan, state)
-    refuse_caches(plan, state)
-    refuse_unscanned(plan, state)
-    run.say(f"{state.uri} {'was created' if state.created else 'exists'}")
-    return Site(
-        edges=run.edges,
-        outcome=run.outcome,
-        plan=plan,
-        registry=registry,
-        ahead=ahead,
-        state=state,
-        tags=tags,
-        standing=look(registry, tags),
-        baseline=look_for_baseline(registry, plan),
-        workspace=workspace,
-        # ECR tells times in whole seconds.
-        began=run.edges.clock.today().replace(microsecond=0),
-    )
-
-
-def _watch(site: Site) -> Watch:
-    clock = site.edges.clock
-    return Watch(
-        scans=site.registry,
-        clock=clock,
-        scanning=site.state.scanning,
-        deadline=clock.now() + site.plan.scan_timeout,
-        max_age=site.plan.max_scan_age,
-        say=site.say,
-    )

@@ -22,6 +22,12 @@ def obtained(site: Site) -> Obtained:
 
     Raises TagTaken as soon as it is certain that a release tag, which cannot move, is on another.
     """
+    before = made_before(site)
+    return arrived(site, _there(site, before) if before else _from_source(site))
+
+
+def made_before(site: Site) -> Digest | None:
+    """The image, if an earlier run has made it; raises TagTaken as `obtained` does."""
     source = site.plan.source
     before = None
     if isinstance(source, (Build, Merge)):
@@ -30,7 +36,11 @@ def obtained(site: Site) -> Obtained:
     site.outcome.worn = tuple(
         tag for tag, holder in site.standing.items() if holder.digest == before
     )
-    manifest = _there(site, before) if before else _from_source(site)
+    return before
+
+
+def arrived(site: Site, manifest: Manifest) -> Obtained:
+    """The image that the run is about, now that it is there; raises TagTaken."""
     site.outcome.digest = manifest.digest
     refuse_taken(site.state, site.standing, manifest.digest)
     return Obtained(manifest=manifest, origin=_origin(site, manifest))
@@ -87,9 +97,9 @@ def _merged(site: Site, source: Merge) -> Manifest:
     with site.room("merge"):
         index = merged([_part(site, digest) for digest in source.digests])
         refuse_taken(site.state, site.standing, index.digest)
-        with _candidate_may_be_there(site):
+        with candidate_may_be_there(site):
             site.registry.put(index, site.plan.candidate)
-            _note(site, index.digest)
+            note(site, index.digest)
     return index
 
 
@@ -118,7 +128,7 @@ def _built(site: Site, build: Build) -> Digest:
         site.say(f"The image is to be {how.value}")
         pushes = how is Way.BUILDER
         login = token if pushes or build.needs_login(site.state.host) else None
-        noted = _candidate_may_be_there(site) if pushes else nullcontext()
+        noted = candidate_may_be_there(site) if pushes else nullcontext()
         with noted, site.edges.workflow.untrusted() as write:
             built = engine.build(
                 *(build, site.state, candidate),
@@ -128,7 +138,7 @@ def _built(site: Site, build: Build) -> Digest:
             )
         site.outcome.remarks = built.remarks
         if built.digest:
-            _note(site, built.digest)
+            note(site, built.digest)
     return built.digest or _pushed(site, token)
 
 
@@ -142,25 +152,30 @@ def _taken(site: Site, source: LocalImage) -> Digest:
 def _pushed(site: Site, login: Login) -> Digest:
     with site.room("push"):
         candidate = site.plan.candidate
-        with _candidate_may_be_there(site):
+        with candidate_may_be_there(site):
             digest = site.edges.engine.push(site.state, candidate, login, site.say)
-            _note(site, digest)
+            note(site, digest)
     return digest
 
 
 @contextmanager
-def _candidate_may_be_there(site: Site) -> Iterator[None]:
+def candidate_may_be_there(site: Site) -> Iterator[None]:
     """A cancel in the middle of a push does not tell whether ECR has taken the image."""
     try:
         yield
     except KeyboardInterrupt:
-        site.outcome.notes.append(
-            f"The push was under way; ECR may have taken the candidate {site.plan.candidate}."
-        )
+        may_be_there(site)
         raise
 
 
-def _note(site: Site, digest: Digest) -> None:
+def may_be_there(site: Site) -> None:
+    """Note that a push was under way when the run was cancelled."""
+    site.outcome.notes.append(
+        f"The push was under way; ECR may have taken the candidate {site.plan.candidate}."
+    )
+
+
+def note(site: Site, digest: Digest) -> None:
     """From now on the candidate is there, however the run ends."""
     site.outcome.digest, site.outcome.candidate = digest, site.plan.candidate
     site.say(f"{site.state.uri}:{site.plan.candidate} is {digest}")

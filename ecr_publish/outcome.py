@@ -8,7 +8,7 @@ from ecr_publish.build import Remark
 from ecr_publish.errors import ExitCode, PublishError
 from ecr_publish.gate import Decision, Verdict
 from ecr_publish.plan import Plan, RepositoryState
-from ecr_publish.reference import Digest, Tag
+from ecr_publish.reference import Digest, Repository, Tag
 from ecr_publish.scan import Evidence
 from ecr_publish.scanning import ScanType
 
@@ -49,6 +49,10 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     error: PublishError | None = None
+
+    def stop(self, error: PublishError) -> None:
+        """End the run here."""
+        self.error = error
 
     @property
     def decision(self) -> Decision:
@@ -104,3 +108,58 @@ class Outcome:
         """The run's time less what engine and ECR needed: the build, the push and the scan."""
         theirs = ("build", "push", "scan")
         return sum(spent for room, spent in self.seconds.items() if room not in theirs)
+
+
+@dataclass(kw_only=True)
+class Batch(Outcome):
+    """What is known of a run with many images; `images` has the outcome of each, by its target.
+
+    `template` is their repositories' name, before the target is filled in. What the run shares,
+    such as its durations, is its own; `error` is what ended it for all images that were not `over`.
+    """
+
+    template: Repository | None = None
+    images: dict[str, Outcome] = field(default_factory=dict)
+    over: set[str] = field(default_factory=set)
+
+    def stop(self, error: PublishError) -> None:
+        """End all images that are still under way, and nothing that is over."""
+        self.error = error
+        for name, outcome in self.images.items():
+            if name not in self.over and outcome.error is None:
+                outcome.error = error
+
+    @property
+    def decision(self) -> Decision:
+        """Refused if any image is, passed only if all are."""
+        found = {outcome.decision for outcome in self.images.values()}
+        if Decision.REFUSED in found:
+            return Decision.REFUSED
+        return Decision.PASSED if found == {Decision.PASSED} else Decision.UNKNOWN
+
+    @property
+    def reason(self) -> str:
+        """How each image ended that has not passed, in one line."""
+        if self.error:
+            return self.error.what
+        ends = {
+            name: it.reason
+            for name, it in self.images.items()
+            if it.exit_code or it.decision is not Decision.PASSED
+        }
+        told = "; ".join(f"{name}: {reason}" for name, reason in ends.items())
+        number = len(self.images)
+        if not ends:
+            return f"all {number} images passed"
+        return f"{len(ends)} of {number} images did not pass: {told}"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What ended the run; else refused, if an image was; else the first image's that failed."""
+        if self.error:
+            return self.error.exit_code
+        codes = [outcome.exit_code for outcome in self.images.values()]
+        if ExitCode.REFUSED in codes:
+            return ExitCode.REFUSED
+        failed = [code for code in codes if code]
+        return next(iter(failed), ExitCode.PASSED if codes else ExitCode.BUG)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 
 from ecr_publish.edges.ports import Edges
-from ecr_publish.outcome import Outcome
-from ecr_publish.plan import Plan, Reports
+from ecr_publish.outcome import Batch, Outcome
+from ecr_publish.plan import Reports
+from ecr_publish.reference import Repository
 from ecr_publish.report.annotations import Annotation, annotated
 from ecr_publish.report.check import check, name
 from ecr_publish.report.comment import comment
@@ -42,7 +44,7 @@ def report(edges: Edges, outcome: Outcome) -> None:
     the exit code. What GitHub may keep waiting comes last.
     """
     ignore_signals()
-    for write in _reports(outcome):
+    for write in chain(_reports(outcome), [_write_times]):
         try:
             write(edges, outcome)
         except Exception as error:  # noqa: BLE001 - whatever it is, the others still count
@@ -51,17 +53,52 @@ def report(edges: Edges, outcome: Outcome) -> None:
 
 
 def _reports(outcome: Outcome) -> Iterator[Report]:
+    # A batch that ended before its images were known has nothing but its error to tell.
+    if isinstance(outcome, Batch) and outcome.images:
+        yield from _of_batch(outcome)
+        return
+    yield from _files(outcome)
+    yield from _in_the_job(
+        partial(outputs, outcome),
+        partial(lines, outcome),
+        partial(summary, outcome),
+        partial(annotated, outcome),
+    )
+    yield from _check(outcome)
+    if outcome.plan:
+        plan, render = outcome.plan, partial(comment, outcome)
+        yield from _comment(plan.reports, plan.repository, render)
+
+
+def _of_batch(batch: Batch) -> Iterator[Report]:
+    from ecr_publish.report import batch as told  # noqa: PLC0415 - few runs need it
+
+    images = batch.images.values()
+    yield from (_about(image, write) for image in images for write in _files(image))
+    yield from _in_the_job(
+        partial(told.outputs, batch),
+        partial(told.lines, batch),
+        partial(told.summary, batch),
+        partial(told.annotated, batch),
+    )
+    yield from (_about(image, write) for image in images for write in _check(image))
+    plans = [image.plan for image in images if image.plan]
+    for plan in plans[:1]:
+        render = partial(told.comment, batch)
+        yield from _comment(plan.reports, batch.template or plan.repository, render)
+
+
+def _about(image: Outcome, write: Report) -> Report:
+    """The report of one image, whatever the run as a whole is."""
+    return lambda edges, _: write(edges, image)
+
+
+def _files(outcome: Outcome) -> Iterator[Report]:
     plan = outcome.plan
     if plan:
         yield from (partial(_write_file, path=path) for path in plan.reports.files)
         if plan.reports.sarif:
             yield partial(_write_sarif, path=plan.reports.sarif)
-    yield from (_set_outputs, _write_log, _write_summary, _annotate)
-    if plan and outcome.check is not None:
-        yield partial(_complete_check, number=outcome.check, reports=plan.reports)
-    if plan and plan.reports.comment_on is not None:
-        yield partial(_write_comment, issue=plan.reports.comment_on, plan=plan)
-    yield _write_times
 
 
 def _page(outcome: Outcome) -> str:
@@ -87,14 +124,45 @@ def _write_sarif(edges: Edges, outcome: Outcome, *, path: str) -> None:
     outcome.sarif_file = path
 
 
-def _set_outputs(edges: Edges, outcome: Outcome) -> None:
-    for output, value in outputs(outcome).items():
-        edges.workflow.output(output, value)
+def _in_the_job(
+    found: Callable[[], dict[str, str]],
+    log: Callable[[], Iterator[str]],
+    markdown: Callable[[], str],
+    annotations: Callable[[], tuple[Annotation, ...]],
+) -> Iterator[Report]:
+    """The outputs, the log, the summary and the annotations."""
+
+    def set_outputs(edges: Edges, _: Outcome) -> None:
+        for output, value in found().items():
+            edges.workflow.output(output, value)
+
+    def write_log(edges: Edges, _: Outcome) -> None:
+        for text in log():
+            edges.workflow.say(text)
+
+    def annotate(edges: Edges, _: Outcome) -> None:
+        # What failed comes first there, and last in the log.
+        for annotation in reversed(annotations()):
+            edges.workflow.annotate(annotation)
+
+    yield from (set_outputs, write_log)
+    yield lambda edges, _: edges.workflow.summary(markdown())
+    yield annotate
 
 
-def _write_log(edges: Edges, outcome: Outcome) -> None:
-    for text in lines(outcome):
-        edges.workflow.say(text)
+def _check(outcome: Outcome) -> Iterator[Report]:
+    if outcome.plan and outcome.check is not None:
+        reports, number = outcome.plan.reports, outcome.check
+        yield lambda edges, _: edges.github(reports.token).complete_check(number, check(outcome))
+
+
+def _comment(
+    reports: Reports, repository: Repository, render: Callable[..., str]
+) -> Iterator[Report]:
+    issue = reports.comment_on
+    if issue is not None:
+        body = partial(render, repository=repository, run_url=reports.run_url)
+        yield lambda edges, _: edges.github(reports.token).upsert_comment(issue, body())
 
 
 def _write_times(edges: Edges, _: Outcome) -> None:
@@ -103,22 +171,3 @@ def _write_times(edges: Edges, _: Outcome) -> None:
         with edges.workflow.group("Time line: since the step began, and how long it took"):
             for text in times:
                 edges.workflow.say(text)
-
-
-def _write_summary(edges: Edges, outcome: Outcome) -> None:
-    edges.workflow.summary(summary(outcome))
-
-
-def _annotate(edges: Edges, outcome: Outcome) -> None:
-    # What failed comes first there, and last in the log.
-    for annotation in reversed(annotated(outcome)):
-        edges.workflow.annotate(annotation)
-
-
-def _complete_check(edges: Edges, outcome: Outcome, *, number: int, reports: Reports) -> None:
-    edges.github(reports.token).complete_check(number, check(outcome))
-
-
-def _write_comment(edges: Edges, outcome: Outcome, *, issue: int, plan: Plan) -> None:
-    body = comment(outcome, repository=plan.repository, run_url=plan.reports.run_url)
-    edges.github(plan.reports.token).upsert_comment(issue, body)

@@ -20,14 +20,18 @@ from ecr_publish.standing import Standing
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run before there is a plan: it can be logged and timed."""
+    """One run before there is a plan: it can be logged and timed.
+
+    `name` tells it from others that share its log, and stands before each of its lines.
+    """
 
     edges: Edges
     outcome: Outcome
+    name: str = ""
 
     def say(self, line: str) -> None:
         """Write a line to the log."""
-        self.edges.workflow.say(line)
+        self.edges.workflow.say(f"{self.name}: {line}" if self.name else line)
 
     @contextmanager
     def room(self, name: str) -> Iterator[None]:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import TypeVar
 
-from ecr_publish.reference import Digest, Tag
+from ecr_publish.reference import Digest, Repository, Tag
 from ecr_publish.secret import SecretFile
 
-PLACEHOLDERS = ("sha", "short-sha", "branch")
+PLACEHOLDERS = ("sha", "short-sha", "branch", "target")
 SHORTEST_SCAN_TIMEOUT, LONGEST_SCAN_TIMEOUT = 10, 6 * 3600
 SHORTEST_SESSION, LONGEST_SESSION = 900, 43_200
 SHORTEST_SCAN_AGE = 300
@@ -28,6 +28,7 @@ _SECRET = re.compile(r'[^\s=,"]+')
 _GENERATOR = re.compile(r"generator=[^\s,]+")
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"(?=\n|$)')
 _UNCLOSED = re.compile(r'"(?:[^"]|"")*$')
+_BAKE_TARGET = re.compile(r"[A-Za-z0-9_-]+")
 _PROVENANCE = ("false", "true", "mode=min", "mode=max")
 
 T = TypeVar("T")
@@ -144,6 +145,21 @@ def sbom(text: str) -> str:
     if text not in ("false", "true") and not _GENERATOR.fullmatch(text):
         raise ValueError(f"{text!r} is not one of: false, true, generator=<image>")
     return text
+
+
+def repository(text: str) -> Repository:
+    """A repository's name; of many images `{target}` in it is the name of each."""
+    Repository.parse(text.replace("{target}", "target"))
+    return Repository(text)
+
+
+def bake_targets(text: str) -> tuple[str, ...]:
+    """Targets and groups of a bake file, separated by commas, blanks or lines, each once."""
+    names = tuple(dict.fromkeys(filter(None, re.split(r"[,\s]+", text))))
+    wrong = [name for name in names if not _BAKE_TARGET.fullmatch(name)]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is not a target of a bake file (A-Z a-z 0-9 _ -)")
+    return names
 
 
 def build_arg(line: str) -> str:

@@ -85,6 +85,8 @@ def make_inputs(**over: Any) -> Inputs:
         builder=None,
         rebuild=None,
         image=None,
+        bake_file=(),
+        targets=(),
         reference=None,
         digests=(),
         tags=(),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from ecr_publish.ahead import Ahead
+from ecr_publish.bake import Bake
 from ecr_publish.build import Builder, Built, Remark, Way
 from ecr_publish.edges.ports import Delivery, Edges, Login, Registry
 from ecr_publish.errors import CallFailed, ImageNotThere
@@ -128,6 +129,9 @@ class FakeEngine:
     built: Build | None = None
     login: Login | None = None
     remarks: tuple[Remark, ...] = ()
+    printed: str = ""
+    baked: Bake | None = None
+    digests: dict[str, Digest] = field(default_factory=dict)
 
     def builder(self, name: str | None) -> Builder:
         # Not one of the calls: it changes nothing, and comes whenever its thread does.
@@ -154,6 +158,24 @@ class FakeEngine:
         digest = self.digest if by.way is Way.BUILDER else None
         return Built(digest=digest, remarks=self.remarks)
 
+    def definition(self, files: Sequence[str], targets: Sequence[str], workspace: str) -> str:
+        self._called("definition", *files, *targets, workspace)
+        return self.printed
+
+    def bake(
+        self,
+        bake: Bake,
+        *,
+        workspace: str,
+        login: Login | None,
+        write: Callable[[bytes], None],
+    ) -> Mapping[str, Digest]:
+        self.baked = bake
+        names = [image.target for image in bake.images]
+        self._called("bake", *names, workspace, *(("and push",) if login else ()))
+        write(b"#1 baking\n")
+        return {name: self.digests[name] for name in names} if login else {}
+
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
         self._called("tag", image, f"{state.uri}:{tag}")
 
@@ -161,7 +183,7 @@ class FakeEngine:
         self, state: RepositoryState, tag: Tag, login: Login, say: Callable[[str], None]
     ) -> Digest:
         self._called("push", f"{state.uri}:{tag}", login.username)
-        return self.digest
+        return self.digests.get(state.name, self.digest)
 
     def forget(self, reference: str) -> None:
         self._called("forget", reference)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -20,6 +20,7 @@ import pytest
 import requests
 
 from ecr_publish.ahead import THREAD
+from ecr_publish.bake import Bake
 from ecr_publish.build import Builder, Built
 from ecr_publish.edges.credentials import Aws
 from ecr_publish.edges.ports import Delivery, Edges, Login
@@ -93,6 +94,19 @@ class Pusher:
     ) -> Built:
         self.built.append(build)
         return Built()
+
+    def definition(self, files: Sequence[str], targets: Sequence[str], workspace: str) -> str:
+        raise AssertionError(files)
+
+    def bake(
+        self,
+        bake: Bake,
+        *,
+        workspace: str,
+        login: Login | None,
+        write: Callable[[bytes], None],
+    ) -> dict[str, Digest]:
+        raise AssertionError(bake)
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
         raise AssertionError(image)

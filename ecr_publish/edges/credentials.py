@@ -21,6 +21,7 @@ from urllib3.util import Retry
 from ecr_publish.edges.registry import TRANSIENT, Clients, EcrRegistry
 from ecr_publish.edges.web import retrying
 from ecr_publish.errors import NoCredentials, OidcFailed, OidcUnavailable, RoleRefused, StsFailed
+from ecr_publish.inputs import OIDC
 from ecr_publish.plan import Plan, Role
 
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 20, 5
@@ -68,8 +69,7 @@ class Aws:
         return EcrRegistry(Clients(session, _CONFIG), plan, self._mask)
 
     def _oidc_token(self, audience: str, *, from_fork: bool) -> str:
-        url = self._environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")
-        bearer = self._environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+        url, bearer = (self._environ.get(name) for name in OIDC)
         if not url or not bearer:
             raise OidcUnavailable(from_fork=from_fork)
         try:

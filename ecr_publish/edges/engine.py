@@ -18,6 +18,8 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound, StreamParseError
 from urllib3.exceptions import HTTPError
 
+from ecr_publish import bake as baking
+from ecr_publish.bake import Bake
 from ecr_publish.build import (
     IN_THE_ENGINE,
     Builder,
@@ -35,6 +37,7 @@ from ecr_publish.build import (
 from ecr_publish.edges.docker_config import private_config
 from ecr_publish.edges.ports import Clock, Delivery, Login
 from ecr_publish.errors import (
+    BakeInvalid,
     BuilderMissing,
     BuildFailed,
     EngineMissing,
@@ -51,6 +54,9 @@ _STREAM_TIMEOUT = 900
 _END_SECONDS = 5
 """How long a cancelled build may take to end; GitHub's runner kills 10 s after it cancelled."""
 _CHUNK = 65536
+_NO_DOCKER = "there is no docker command on PATH"
+_NO_ATTESTATION = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+"""Bake adds none that the file does not ask for, as `--provenance=false` is for one image."""
 _CONTAINERD = "io.containerd.snapshotter.v1"
 _TAIL = 4096
 _BROKEN_OFF = (requests.RequestException, HTTPError, StreamParseError)
@@ -103,6 +109,58 @@ class DockerEngine:
             raise failure(said, state.arn)
         raise BuildFailed(status, said=said)
 
+    def definition(self, files: Sequence[str], targets: Sequence[str], workspace: str) -> str:
+        """What buildx makes of bake files (JSON); raises BakeInvalid with what buildx says."""
+        try:
+            answer = subprocess.run(
+                baking.printing(files, targets),
+                cwd=workspace,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise EngineMissing(_NO_DOCKER) from None
+        if answer.returncode:
+            said = stated_error(answer.stderr) or answer.stderr.decode(errors="replace").strip()
+            raise BakeInvalid(said or "buildx does not say why")
+        return answer.stdout.decode(errors="replace")
+
+    def bake(
+        self,
+        bake: Bake,
+        *,
+        workspace: str,
+        login: Login | None,
+        write: Callable[[bytes], None],
+    ) -> dict[str, Digest]:
+        """Build many images into the engine, or have BuildKit push them where there is a login.
+
+        Raises BuildFailed or PushFailed.
+        """
+        way, targets = Way.BUILDER if login else Way.ENGINE, [it.target for it in bake.images]
+        names = {*bake.scaffold.values(), *(it.reference for it in bake.images)}
+        self._given |= set() if login else names
+        host = bake.images[0].state.host
+        configured = (
+            private_config(self._environ, host, login) if login else nullcontext(self._environ)
+        )
+        with configured as environ, TemporaryDirectory() as private:
+            metadata = Path(private, "metadata.json")
+            words = baking.command(bake, way, str(metadata))
+            try:
+                status, tail = _run(words, {**environ, **_NO_ATTESTATION}, workspace, write)
+            finally:
+                for name in bake.scaffold.values():
+                    self.forget(name)
+            if not status:
+                return baking.digests(metadata.read_text("utf-8"), targets) if login else {}
+        said = stated_error(tail)
+        if login and push_error(said):
+            raise failure(said, baking.blamed(bake, said).state.arn)
+        raise BuildFailed(status, said=said)
+
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
         """Give a local image a name in the repository; raises ImageMissing or InvalidInputs."""
         with self._connected() as api:
@@ -142,6 +200,7 @@ class DockerEngine:
         # one would be removed.
         if reference not in self._given:
             return
+        self._given.remove(reference)
         with suppress(EngineMissing), self._connected() as api:
             api.remove_image(reference, noprune=True)
 
@@ -173,7 +232,7 @@ class DockerEngine:
                 check=False,
             )
         except FileNotFoundError:
-            raise EngineMissing("there is no docker command on PATH") from None
+            raise EngineMissing(_NO_DOCKER) from None
         # buildx is content without an engine: it then succeeds, names no driver and an error.
         if answer.returncode or not stated_driver(answer.stdout):
             said = answer.stderr.strip() or stated_problem(answer.stdout)

@@ -19,13 +19,24 @@ class GitCheckout:
     def __init__(self, environ: Mapping[str, str]) -> None:
         """Args: environ: The environment of git's process."""
         self._environ = dict(environ)
+        self._known: dict[Path, Commit | None] = {}
 
     def commit(self, workspace: str, context: str) -> Commit | None:
         """The commit that is checked out in a build's context.
 
-        None where it is a URL or no checkout, or where there is no git.
+        None where it is a URL or no checkout, or where there is no git. Of many contexts in one
+        checkout git is asked once, since it looks at all files each time.
         """
-        directory = Path(workspace, context)
+        directory = Path(workspace, context).resolve()
+        if not directory.is_dir():
+            return None
+        around = (directory, *directory.parents)
+        root = next((it for it in around if (it / ".git").exists()), directory)
+        if root not in self._known:
+            self._known[root] = self._commit(directory)
+        return self._known[root]
+
+    def _commit(self, directory: Path) -> Commit | None:
         try:
             head = self._git(directory, "show", "--no-patch", "--format=%H %ct", "HEAD")
             changed = self._git(directory, "status", "--porcelain", "--untracked-files=no")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from ecr_publish.bake import Bake
 from ecr_publish.build import Builder, Built, Way
 from ecr_publish.exploits import Exploit
 from ecr_publish.manifest import Manifest
@@ -133,6 +134,27 @@ class Engine(Protocol):
         """
         ...
 
+    def definition(self, files: Sequence[str], targets: Sequence[str], workspace: str) -> str:
+        """What buildx makes of bake files (JSON); builds nothing; raises BakeInvalid."""
+        ...
+
+    def bake(
+        self,
+        bake: Bake,
+        *,
+        workspace: str,
+        login: Login | None,
+        write: Callable[[bytes], None],
+    ) -> Mapping[str, Digest]:
+        """Build many images with one call, each under its candidate tag.
+
+        With a login BuildKit pushes them itself, and their digests are given by target; without
+        one they are loaded into the engine, and no digest is given.
+
+        Raises BuildFailed, PushFailed.
+        """
+        ...
+
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
         """Give a local image a name in the repository; raises ImageMissing or InvalidInputs."""
         ...
@@ -168,7 +190,7 @@ class Registry(Scans, Protocol):
     """Amazon ECR, with the run's credentials."""
 
     def elsewhere(self, repository: Repository) -> Registry:
-        """Another repository of the same registry, for reading."""
+        """Another repository of the same registry, by the same plan."""
         ...
 
     def exploits(self, arns: Sequence[str]) -> Mapping[str, Exploit]:

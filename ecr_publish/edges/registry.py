@@ -130,7 +130,7 @@ class EcrRegistry:
         """Another repository of the same registry."""
         other = EcrRegistry(self._clients, replace(self._plan, repository=repository), self._mask)
         before, separator, _ = self._arn.partition(":repository/")
-        other._arn = f"{before}{separator}{repository}"
+        other._arn = f"{before}{separator}{repository}" if separator else "*"
         return other
 
     def repository(self) -> RepositoryState:

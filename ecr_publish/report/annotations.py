@@ -7,7 +7,7 @@ GitHub shows ten errors and ten warnings of a step, and all steps of a composite
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -43,13 +43,19 @@ class Annotation:
 
 def annotated(outcome: Outcome) -> tuple[Annotation, ...]:
     """What failed first, then what lets the image through, then the findings that refuse it."""
+    return most(remarkable(outcome))
+
+
+def most(found: Iterable[Annotation]) -> tuple[Annotation, ...]:
+    """The first of them, as long as GitHub shows them."""
     return tuple(
         replace(item, message=item.message[:_LONGEST], title=item.title[:_LONGEST_TITLE])
-        for item in islice(_all(outcome), MOST)
+        for item in islice(found, MOST)
     )
 
 
-def _all(outcome: Outcome) -> Iterator[Annotation]:
+def remarkable(outcome: Outcome) -> Iterator[Annotation]:
+    """All that is worth one, the most important first."""
     if outcome.exit_code:
         yield Annotation(message=headline(outcome), error=True)
     if waiver(outcome):

@@ -42,8 +42,10 @@ def marker(repository: Repository) -> str:
     """The hidden first line of the comment, by which a later run finds it.
 
     The name is parsed again, because `>` in it would end the marker; none that ECR takes has one.
+    Of many images it holds `{target}`.
     """
-    return f"<!-- ecr-publish: {Repository.parse(repository.name)} -->"
+    Repository.parse(repository.name.replace("{target}", "target"))
+    return f"<!-- ecr-publish: {repository} -->"
 
 
 def comment(outcome: Outcome, *, repository: Repository, run_url: str) -> str:

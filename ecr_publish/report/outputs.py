@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
 from ecr_publish.findings import Severity
 from ecr_publish.gate import Ground, Verdict
 from ecr_publish.outcome import Outcome
@@ -9,6 +12,17 @@ from ecr_publish.outcome import Outcome
 
 def outputs(outcome: Outcome) -> dict[str, str]:
     """Every output by name; empty where the run did not get that far."""
+    found = of_image(outcome)
+    return {**found, "images": listed({"": found})}
+
+
+def listed(images: Mapping[str, Mapping[str, str]]) -> str:
+    """The outputs of each image, with its target, as JSON."""
+    return json.dumps([{"target": target, **found} for target, found in images.items()])
+
+
+def of_image(outcome: Outcome) -> dict[str, str]:
+    """The outputs of one image."""
     verdict, state = outcome.verdict, outcome.state
     uri = state.uri if state else ""
     digest = str(outcome.digest) if outcome.digest else ""

@@ -47,14 +47,22 @@ Column = tuple[Callable[[Finding], str], Callable[[Finding], bool]]
 _MARKS = {Decision.PASSED: "✅", Decision.REFUSED: "❌", Decision.UNKNOWN: "⚠️"}
 
 
-def summary(outcome: Outcome) -> str:
-    """The whole summary: the verdict first, then what decided it, then what to do."""
-    return "\n\n".join(_parts(outcome)) + "\n"
+def summary(outcome: Outcome, name: str = "") -> str:
+    """The whole summary: the verdict first, then what decided it, then what to do.
+
+    `name` is the image's, where the run has several.
+    """
+    return "\n\n".join(_parts(outcome, name)) + "\n"
 
 
-def _parts(outcome: Outcome) -> Iterator[str]:
-    mark = "❌" if outcome.error else _MARKS[outcome.decision]
-    yield f"## {mark} {cell(headline(outcome), _LONGEST_SENTENCE)}"
+def mark(outcome: Outcome) -> str:
+    """The verdict as a sign."""
+    return "❌" if outcome.error else _MARKS[outcome.decision]
+
+
+def _parts(outcome: Outcome, name: str) -> Iterator[str]:
+    named = f"{code(name)}: " if name else ""
+    yield f"## {mark(outcome)} {named}{cell(headline(outcome), _LONGEST_SENTENCE)}"
     if waiver(outcome):
         yield f"> [!WARNING]\n> **{cell(waiver(outcome), _LONGEST_SENTENCE)}**"
     yield from (f"> [!WARNING]\n> {cell(text, _LONGEST_SENTENCE)}" for text in outcome.warnings)
@@ -73,7 +81,7 @@ def _parts(outcome: Outcome) -> Iterator[str]:
         yield "\n\n".join(("### What to do next", *_steps(outcome), advice(outcome)))
     yield from (f"> [!NOTE]\n> {cell(note, _LONGEST_SENTENCE)}" for note in notes(outcome))
     if durations(outcome):
-        yield _time_line(outcome)
+        yield time_line(outcome)
 
 
 def _steps(outcome: Outcome) -> Iterator[str]:
@@ -83,7 +91,7 @@ def _steps(outcome: Outcome) -> Iterator[str]:
         yield "\n".join(steps)
 
 
-def _time_line(outcome: Outcome) -> str:
+def time_line(outcome: Outcome) -> str:
     """What happened when, as a chart (GitHub: "Creating diagrams", Mermaid)."""
     spent = outcome.seconds.items()
     ends = accumulate(seconds for _, seconds in spent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 
@@ -56,6 +57,7 @@ def test_passes__a_later_step_sees_every_output(published: Played) -> None:
         **dict.fromkeys(("informational", "undefined", "total", "ignored"), "0"),
         **dict.fromkeys(("new", "report-file", "sarif-file"), ""),
     }
+    expected["images"] = json.dumps([{"target": "", **expected}])
 
     assert set(expected) == set(ACTION["outputs"])
     assert job.seen == {f"SEEN_{_shell(name)}": value for name, value in expected.items()}

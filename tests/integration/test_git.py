@@ -240,3 +240,34 @@ def test_s1_read__file_that_vanishes_while_it_is_read_is_an_error(
     monkeypatch.setattr(Path, "is_file", lambda _: True)
     with pytest.raises(FileNotFoundError):
         GitCheckout(environ).read(str(tmp_path), "missing")
+
+
+def test_commit__of_many_contexts_in_one_checkout_git_is_asked_once(
+    workspace: Path, environ: dict[str, str]
+) -> None:
+    checkout = GitCheckout(environ)
+    found = checkout.commit(str(workspace), "app")
+    assert found
+    (workspace / "app" / "Dockerfile").write_text("FROM scratch\nCOPY a /\n")
+    assert checkout.commit(str(workspace), ".") == found
+    assert GitCheckout(environ).commit(str(workspace), ".") != found
+
+
+def test_commit__checkout_inside_of_another_is_one_of_its_own(
+    workspace: Path, environ: dict[str, str]
+) -> None:
+    inner = workspace / "inner"
+    inner.mkdir()
+    git(inner, environ, "init", "--quiet", "--initial-branch=main")
+    commit(inner, {**environ, "GIT_AUTHOR_DATE": f"{TIME} +0000"})
+    assert git(inner, environ, "rev-parse", "HEAD") != git(workspace, environ, "rev-parse", "HEAD")
+    checkout = GitCheckout(environ)
+    outer = checkout.commit(str(workspace), ".")
+    assert outer
+    inside = checkout.commit(str(workspace), "inner")
+    assert inside
+    assert inside.sha != outer.sha
+
+
+def test_commit__url_is_in_no_checkout(workspace: Path, environ: dict[str, str]) -> None:
+    assert GitCheckout(environ).commit(str(workspace), "https://example.org/app.git") is None

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from ecr_publish.errors import (
+    BakeInvalid,
     BaselineMissing,
     Bug,
     BuilderMissing,
@@ -50,6 +51,7 @@ EXAMPLES = [
     (InvalidInputs(["a: is bad"]), ExitCode.INPUT),
     (GitHubCacheClosed(), ExitCode.INPUT),
     (CacheNotExported("gha"), ExitCode.BUILD),
+    (BakeInvalid("it defines no target"), ExitCode.INPUT),
     (InvalidPolicy(["p.yml, line 1: a: is bad"]), ExitCode.INPUT),
     (NoWorkflowRun(["GITHUB_SHA"]), ExitCode.INPUT),
     (OidcUnavailable(from_fork=True), ExitCode.CREDENTIALS),

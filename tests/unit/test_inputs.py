@@ -178,6 +178,8 @@ def test_parse__everything() -> None:
         builder="native",
         rebuild=True,
         image=None,
+        bake_file=(),
+        targets=(),
         reference=None,
         digests=(),
         tags=("1.4.2", "{short-sha}"),
@@ -686,3 +688,55 @@ def test_conflict__registry_of_the_same_region() -> None:
 def test_conflict__no_region_to_compare() -> None:
     host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
     assert problem(registry=host, aws_region="").startswith("aws-region: is not set")
+
+
+# Many images ------------------------------------------------------------------------------------
+
+
+def test_parse__bake() -> None:
+    given = {"repository": "team/{target}", "tags": "v1-{target}", "builder": "native"}
+    assert parsed(
+        **given, bake_file="docker-bake.hcl\nci/meta.json", targets="web, api\njob", rebuild="true"
+    ) == make_inputs(
+        repository=Repository("team/{target}"),
+        tags=("v1-{target}",),
+        builder="native",
+        rebuild=True,
+        bake_file=("docker-bake.hcl", "ci/meta.json"),
+        targets=("web", "api", "job"),
+    )
+
+
+def test_parse__bake_file_excludes_what_it_says_itself() -> None:
+    given = {"context": ".", "file": "F", "target": "t", "network": "none"}
+    given |= {"platforms": "linux/arm64", "build_args": "A=1", "labels": "a=1"}
+    assert problem(bake_file="docker-bake.hcl", provenance="true", **given) == (
+        "bake-file: says itself what is built and how, so context, file, target, platforms, "
+        "build-args, labels, network, provenance would have no effect; say it in the bake "
+        "file, or remove bake-file"
+    )
+
+
+def test_parse__image_and_bake_file_are_told_once() -> None:
+    assert problem(bake_file="docker-bake.hcl", image="app:test").startswith(
+        "bake-file: says itself what is built and how, so image would have no effect"
+    )
+
+
+def test_parse__targets_without_a_bake_file() -> None:
+    said = "targets: names targets of a bake file; set bake-file, or remove it (target: a stage)"
+    assert problem(targets="web") == said
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("repository", "team/{target}"), ("tags", "1.0\nv-{target}")]
+)
+def test_parse__target_is_known_only_with_a_bake_file(name: str, text: str) -> None:
+    assert (
+        problem(**{name: text}) == f"{name}: holds {{target}}, which is known only with bake-file"
+    )
+
+
+def test_parse__repository_with_a_target_is_a_repository_all_the_same() -> None:
+    (said,) = problems(repository="Team/{target}", bake_file="b.hcl")
+    assert said.startswith("repository: 'Team/target' is not a repository name")

@@ -12,6 +12,7 @@ import pytest
 
 from ecr_publish import reporting
 from ecr_publish.errors import BuildFailed, Cancelled, ExitCode
+from ecr_publish.inputs import OIDC
 from ecr_publish.main import STARTED, connect, main, run
 from ecr_publish.origin import Commit
 from ecr_publish.outcome import Outcome
@@ -331,6 +332,14 @@ def test_connect__builds_every_real_edge_and_asks_the_world_nothing() -> None:
         f"ecr_publish.edges.{name}"
         for name in ("clock", "credentials", "engine", "git", "github", "workflow")
     }
+
+
+def test_s3_connect__no_other_process_gets_the_job_s_tokens() -> None:
+    tokens = {"ECR_PUBLISH_GITHUB_TOKEN": "a", **dict.fromkeys(OIDC, "b")}
+    real = connect({**tokens, "HOME": "/root"})
+    for edge in (real.engine, real.checkout):
+        assert vars(edge)["_environ"] == {"HOME": "/root"}
+    assert set(OIDC) <= set(vars(real.cloud)["_environ"])
 
 
 @pytest.mark.parametrize("ago", [0.0, 5.0, -5.0])

@@ -5,7 +5,7 @@ import pytest
 
 from ecr_publish import values
 from ecr_publish.inputs import Mutability, OnUnjudged, UnknownSeverity
-from ecr_publish.reference import Digest, Tag
+from ecr_publish.reference import Digest, Repository, Tag
 from ecr_publish.secret import SecretFile
 from tests.factories import make_digest
 
@@ -269,7 +269,7 @@ def test_tag_template__unknown_placeholder(name: str) -> None:
     line = f"x-{{sha}}-{{{name}}}"
     assert said(values.tag_template, line) == (
         f"{line!r} has the unknown placeholder {{{name}}}; "
-        "known: {sha}, {short-sha}, {branch}"
+        "known: {sha}, {short-sha}, {branch}, {target}"
     )
 
 
@@ -400,3 +400,28 @@ def test_s3_secret_env__refused_and_not_shown(text: str) -> None:
 def test_s3_secret_file__refused_and_not_shown(text: str) -> None:
     assert said(values.secret_file, text) == "an entry is not id=path (one per line)"
     assert values.secret_file("a=b,c d") == SecretFile(id="a", path="b,c d")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("web", ("web",)),
+        ("web,api", ("web", "api")),
+        (" web\n api , web ", ("web", "api")),
+        ("A_1-b", ("A_1-b",)),
+    ],
+)
+def test_bake_targets__taken(text: str, names: tuple[str, ...]) -> None:
+    assert values.bake_targets(text) == names
+
+
+@pytest.mark.parametrize("name", ["web*", "a.b", "a/b", "--push=1", "w\u00e9b"])
+def test_bake_targets__refused(name: str) -> None:
+    assert said(values.bake_targets, f"web,{name}") == (
+        f"{name!r} is not a target of a bake file (A-Z a-z 0-9 _ -)"
+    )
+
+
+def test_repository__with_a_target() -> None:
+    assert values.repository("team/{target}") == Repository("team/{target}")
+    assert "not a repository name" in said(values.repository, "team/{other}")

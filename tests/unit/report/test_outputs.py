@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from ecr_publish.errors import BuildFailed, PublishError
@@ -6,7 +8,7 @@ from ecr_publish.outcome import Outcome, Promotion
 from ecr_publish.plan import Reports
 from ecr_publish.policy import Rules
 from ecr_publish.reference import ImageName, Tag
-from ecr_publish.report.outputs import outputs
+from ecr_publish.report.outputs import listed, of_image, outputs
 from ecr_publish.scanning import ScanType
 from tests.factories import (
     CANDIDATE,
@@ -45,13 +47,13 @@ EMPTY = {
 
 
 def test_outputs__nothing_happened() -> None:
-    assert outputs(Outcome()) == EMPTY
+    assert outputs(Outcome()) == {**EMPTY, "images": listed({"": EMPTY})}
 
 
 def test_outputs__passed() -> None:
     outcome = make_outcome()
     assert outcome.digest
-    assert outputs(outcome) == {
+    assert of_image(outcome) == {
         "image": f"{URI}@{outcome.digest}",
         "digest": str(outcome.digest),
         "image-digest": str(outcome.digest),
@@ -69,6 +71,13 @@ def test_outputs__passed() -> None:
         "report-file": "",
         "sarif-file": "",
     }
+
+
+def test_outputs__one_image_is_listed_as_one_of_many_would_be() -> None:
+    outcome = make_outcome()
+    (only,) = json.loads(outputs(outcome)["images"])
+    assert only == {"target": "", **of_image(outcome)}
+    assert {**of_image(outcome), "images": listed({"": of_image(outcome)})} == outputs(outcome)
 
 
 def test_outputs__counts() -> None:
@@ -109,7 +118,7 @@ def test_outputs__unknown() -> None:
 
 def test_outputs__failed_before_the_push() -> None:
     outcome = Outcome(plan=make_plan(), state=make_state(), error=BuildFailed(1))
-    assert outputs(outcome) == EMPTY | {
+    assert of_image(outcome) == EMPTY | {
         "registry": HOST,
         "reason": "docker buildx build exited with 1",
     }

@@ -1,0 +1,338 @@
+"""A bake file, as buildx resolves it -> one plan per target, and the one call that builds them all.
+
+A bake file names tags and outputs of its own. All of them are replaced, by `--set`, so that the
+file never says what is pushed where (S1, S4). Docker's reference: "docker buildx bake", "Bake file
+reference". What `--print` writes: strings where buildx is older than 0.20, objects later.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ecr_publish.build import Way
+from ecr_publish.context import Context
+from ecr_publish.errors import BakeInvalid, BuildFailed
+from ecr_publish.inputs import Inputs
+from ecr_publish.origin import REVISION, Commit, labels, recipe
+from ecr_publish.plan import CREATED, Build, RepositoryState
+from ecr_publish.reference import Digest, Repository, Tag
+
+TARGET = "{target}"
+EPOCH = "SOURCE_DATE_EPOCH"
+_LINK, _IMAGE, _HERE = "target:", "docker-image://", "cwd://"
+_NOT_BUILT = ("tags", "output", "cache-from", "cache-to")
+"""What a target says beside how its image is made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """What is asked for, in order, and the resolved content of each target.
+
+    Of those too that another one only builds upon.
+    """
+
+    asked: tuple[str, ...]
+    targets: Mapping[str, Mapping[str, Any]] = field(repr=False)
+
+    def links(self, name: str) -> tuple[str, ...]:
+        """The targets that a target builds upon, whatever lies between."""
+        found: dict[str, None] = {}
+        waiting = [name]
+        while waiting:
+            contexts = self.targets[waiting.pop()].get("contexts", {}).values()
+            ahead = [at.removeprefix(_LINK) for at in contexts if at.startswith(_LINK)]
+            waiting += [it for it in ahead if it not in found]
+            found |= dict.fromkeys(ahead)
+        return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """One target that is to be built, and the name that its image gets."""
+
+    target: str
+    build: Build
+    state: RepositoryState
+    candidate: Tag
+
+    @property
+    def reference(self) -> str:
+        """The candidate, as docker names it."""
+        return f"{self.state.uri}:{self.candidate}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bake:
+    """One call of `docker buildx bake`; there is at least one image."""
+
+    files: tuple[str, ...]
+    builder: str | None
+    images: tuple[Image, ...]
+    definition: Definition
+
+    @property
+    def linked(self) -> dict[str, Image]:
+        """The targets that are built for others alone, each with one that builds upon it."""
+        own = {image.target for image in self.images}
+        return {
+            name: image
+            for image in reversed(self.images)
+            for name in self.definition.links(image.target)
+            if name not in own
+        }
+
+    @property
+    def scaffold(self) -> dict[str, str]:
+        """The name that each of them gets, since older versions of buildx load them too."""
+        tag = self.images[0].candidate
+        return {
+            name: f"ecr-publish/linked-{number}:{tag}" for number, name in enumerate(self.linked)
+        }
+
+
+def definition(text: str) -> Definition:
+    """What `docker buildx bake --print` (JSON) says; raises BakeInvalid where it names no target.
+
+    Its group `default` is what was asked for; a group may name others, and also itself.
+    """
+    printed = json.loads(text)
+    groups, targets = printed.get("group", {}), printed.get("target", {})
+    asked: dict[str, None] = {}
+    seen: set[str] = set()
+    waiting = ["default"]
+    while waiting:
+        name = waiting.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        inside = groups.get(name, {}).get("targets", [])
+        # Where a group is called as a target is, the target is none of its own members.
+        waiting = [*(item for item in inside if item != name), *waiting]
+        if name in targets and (name not in groups or name in inside):
+            asked[name] = None
+    if not asked:
+        raise BakeInvalid("it defines no target that could be built")
+    return Definition(asked=tuple(asked), targets=targets)
+
+
+def problems(inputs: Inputs, asked: Sequence[str]) -> Iterator[str]:
+    """What of the inputs these targets make impossible."""
+    for name in asked:
+        try:
+            Repository.parse(inputs.repository.name.replace(TARGET, name))
+        except ValueError as error:
+            yield f"targets: {name!r} cannot be a part of the repository's name: {error}"
+    if len(asked) == 1:
+        return
+    paths = {"sarif-file": [inputs.sarif_file or TARGET], "report-file": inputs.report_file}
+    for setting, texts in {"repository": [inputs.repository.name], **paths}.items():
+        if not all(TARGET in text for text in texts):
+            yield (
+                f"{setting}: has to hold {TARGET}, because there are {len(asked)} targets "
+                f"({', '.join(asked[:10])}{', …' if len(asked) > 10 else ''}), "  # noqa: PLR2004
+                "and each has its own"
+            )
+
+
+def for_target(inputs: Inputs, name: str) -> Inputs:
+    """The inputs as they are for one target."""
+    return replace(
+        inputs,
+        repository=Repository.parse(inputs.repository.name.replace(TARGET, name)),
+        tags=tuple(tag.replace(TARGET, name) for tag in inputs.tags),
+        sarif_file=inputs.sarif_file and inputs.sarif_file.replace(TARGET, name),
+        report_file=tuple(path.replace(TARGET, name) for path in inputs.report_file),
+    )
+
+
+def places(definition: Definition, name: str) -> tuple[str, ...]:
+    """Where the files of a target come from, its own context first; each once."""
+    found: list[str] = []
+    for target in (name, *definition.links(name)):
+        content = definition.targets[target]
+        found += [content.get("context", "."), *content.get("contexts", {}).values()]
+    plain = (place.removeprefix(_HERE) or "." for place in found)
+    return tuple(dict.fromkeys(it for it in plain if not it.startswith((_LINK, _IMAGE))))
+
+
+def source(
+    definition: Definition,
+    name: str,
+    commits: Mapping[str, Commit | None],
+    context: Context,
+) -> Build:
+    """A target as a build, with labels that say what it is made of.
+
+    Args:
+        definition: The bake file.
+        name: The target.
+        commits: What is checked out in each of its places.
+        context: The run.
+    """
+    content = definition.targets[name]
+    build = Build(
+        context=_context(content),
+        file=_file(content),
+        target=content.get("target"),
+        platforms=tuple(content.get("platforms", ())),
+        build_args=tuple(
+            f"{key}={value}" for key, value in content.get("args", {}).items() if value is not None
+        ),
+        labels=(),
+        network=content.get("network"),
+        provenance="true" if _attested(content) else "false",
+    )
+    commit = commits[places(definition, name)[0]]
+    if commit is None:
+        return build
+    made_of = _recipe(definition, name, commits, context)
+    own = labels(commit, made_of, ())
+    stated = content.get("labels", {})
+    return replace(
+        build,
+        labels=tuple(
+            it for it in own if not it.startswith(f"{REVISION}=") or REVISION not in stated
+        ),
+        recipe=made_of,
+        epoch=commit.time,
+    )
+
+
+def command(bake: Bake, way: Way, metadata: str) -> list[str]:
+    """The `docker buildx bake` that makes all images, and pushes them where the way is so.
+
+    Args:
+        bake: What is to be built.
+        way: How the images get to ECR.
+        metadata: The path of the file where buildx states the digests.
+    """
+    return [
+        *("docker", "buildx", "bake", "--progress", "plain", "--metadata-file", metadata),
+        *(("--builder", bake.builder) if bake.builder else ()),
+        *(word for file in bake.files for word in ("--file", file)),
+        *(word for setting in _settings(bake, way) for word in ("--set", setting)),
+        "--",
+        *(image.target for image in bake.images),
+    ]
+
+
+def printing(files: Sequence[str], targets: Sequence[str]) -> list[str]:
+    """The `docker buildx bake` that resolves the files, and builds nothing."""
+    named = (word for file in files for word in ("--file", file))
+    return ["docker", "buildx", "bake", "--print", *named, "--", *targets]
+
+
+def digests(metadata: str, targets: Sequence[str]) -> dict[str, Digest]:
+    """The digests that BuildKit has pushed, of buildx's metadata file (JSON).
+
+    Raises BuildFailed where one is not stated, as when a target only checks its Dockerfile.
+    """
+    stated = json.loads(metadata)
+    try:
+        return {name: Digest.parse(stated[name]["containerimage.digest"]) for name in targets}
+    except LookupError as error:
+        raise BuildFailed(0, said=f"no image of the target {error}") from error
+
+
+def blamed(bake: Bake, said: str) -> Image:
+    """The image whose push has failed by what BuildKit says; the first where it names none."""
+    return next((it for it in bake.images if it.state.uri in said), bake.images[0])
+
+
+def refuse_caches(definition: Definition, states: Sequence[RepositoryState]) -> None:
+    """Raise BakeInvalid where a cache would be pushed into a repository that gets an image.
+
+    There it would take a tag of that repository, without any gate (S1).
+    """
+    own = {state.uri for state in states}
+    for name, content in definition.targets.items():
+        for cache in content.get("cache-to", ()):
+            reference = _attributes(cache).get("ref", "")
+            uri = reference.partition("@")[0]
+            before, colon, after = uri.rpartition(":")
+            uri = before if colon and "/" not in after else uri
+            if uri.lower() in own:
+                raise BakeInvalid(
+                    f"the target {name} exports its cache to {reference}, a repository that this "
+                    "step publishes to; name another one for the cache"
+                )
+
+
+def _settings(bake: Bake, way: Way) -> Iterator[str]:
+    output = "type=docker" if way is Way.ENGINE else "type=registry"
+    for image in bake.images:
+        yield f"{image.target}.tags={image.reference}"
+        yield f"{image.target}.output={output}"
+        yield from (f"{image.target}.labels.{label}" for label in image.build.labels)
+        yield from _time(bake, image.target, image.build)
+    for name, image in bake.linked.items():
+        yield f"{name}.tags={bake.scaffold[name]}"
+        yield f"{name}.output=type=cacheonly"
+        yield from _time(bake, name, image.build)
+
+
+def _time(bake: Bake, name: str, build: Build) -> Iterator[str]:
+    """What makes an image state its commit's time as its own, unless the user has set another."""
+    if build.epoch is not None and EPOCH not in bake.definition.targets[name].get("args", {}):
+        yield f"{name}.args.{EPOCH}={build.epoch}"
+
+
+def _file(content: Mapping[str, Any]) -> str:
+    """The Dockerfile's path from the workspace; `-` where it stands in the bake file itself."""
+    if "dockerfile-inline" in content:
+        return "-"
+    path: str = content.get("dockerfile", "Dockerfile")
+    if path.startswith(_HERE):
+        return path.removeprefix(_HERE)
+    return posixpath.normpath(posixpath.join(_context(content), path))
+
+
+def _context(content: Mapping[str, Any]) -> str:
+    return str(content.get("context", ".")).removeprefix(_HERE) or "."
+
+
+def _recipe(
+    definition: Definition,
+    name: str,
+    commits: Mapping[str, Commit | None],
+    context: Context,
+) -> str:
+    """One word for the build; empty where nothing here could tell whether another is the same."""
+    found = [commits[place] for place in places(definition, name)]
+    known = [commit for commit in found if commit and commit.clean]
+    if len(known) < len(found):
+        return ""
+    made = [_made(definition.targets[target]) for target in (name, *definition.links(name))]
+    return recipe(
+        known[0], "bake", [commit.sha for commit in known], context.sha, context.architecture, made
+    )
+
+
+def _made(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a target decides what its image is."""
+    stated = {name: value for name, value in content.get("labels", {}).items() if name != CREATED}
+    return {
+        name: stated if name == "labels" else value
+        for name, value in sorted(content.items())
+        if name not in _NOT_BUILT
+    }
+
+
+def _attested(content: Mapping[str, Any]) -> bool:
+    attributes = (_attributes(item) for item in content.get("attest", ()))
+    return any(str(item.get("disabled", "")).lower() != "true" for item in attributes)
+
+
+def _attributes(item: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """One entry of a list such as `attest`; a cache's without a type is a reference alone."""
+    if not isinstance(item, str):
+        return item
+    (fields,) = csv.reader([item])
+    if len(fields) == 1 and "=" not in item:
+        return {"ref": item}
+    return {name.strip().lower(): value for name, _, value in (it.partition("=") for it in fields)}

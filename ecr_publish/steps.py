@@ -1,0 +1,122 @@
+"""The steps of the corridor that one image and many images take alike."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timezone
+from functools import partial
+
+from ecr_publish.ahead import Ahead
+from ecr_publish.context import Context
+from ecr_publish.edges.ports import Edges, Registry
+from ecr_publish.evidence import Scans, gathered, look_for_baseline
+from ecr_publish.gate import judge
+from ecr_publish.inputs import Inputs, hidden, parse
+from ecr_publish.origin import Commit
+from ecr_publish.plan import (
+    Plan,
+    local_contexts,
+    make,
+    refuse_caches,
+    refuse_unscanned,
+    release_tags,
+)
+from ecr_publish.policy import Rules
+from ecr_publish.policy_file import effective
+from ecr_publish.promote import leave, look, promote
+from ecr_publish.run import Obtained, Run, Site
+from ecr_publish.wait import Watch
+
+
+def asked(environ: Mapping[str, str], run: Run) -> Inputs:
+    """The inputs, once nothing that they hide can be shown any more."""
+    inputs = parse(environ)
+    for secret in hidden(inputs, environ):
+        run.edges.workflow.mask(secret)
+    return inputs
+
+
+def commit_of(run: Run, workspace: str, inputs: Inputs) -> Commit | None:
+    """What is checked out in the build's context; unclean where another context is of another."""
+    contexts = (inputs.context or ".", *local_contexts(inputs.build_contexts))
+    first, *others = (run.edges.checkout.commit(workspace, path) for path in contexts)
+    if first and any(other != first for other in others):
+        return replace(first, clean=False)
+    return first
+
+
+def ruled(run: Run, inputs: Inputs, context: Context) -> Rules:
+    """What refuses an image: the policy's files, and the inputs."""
+    fetch = partial(run.edges.checkout.read, context.workspace)
+    rules = effective(inputs, fetch, today(run.edges))
+    run.say(f"The policy: {', '.join(rules.files) or 'no file, so the inputs alone'}")
+    return rules
+
+
+def planned(
+    run: Run, inputs: Inputs, context: Context, commit: Commit | None, *, rules: Rules
+) -> Plan:
+    """The plan; raises InvalidInputs."""
+    plan = make(inputs, context, commit, rules=rules, nonce=secrets.token_hex(4))
+    run.say(f"{plan.repository} in {plan.region}, candidate tag {plan.candidate}")
+    run.edges.workflow.mask(plan.reports.token)
+    return plan
+
+
+def sited(run: Run, plan: Plan, registry: Registry, *, workspace: str, ahead: Ahead) -> Site:
+    """The repository, what is there already, and what that forbids."""
+    state = run.outcome.state = registry.repository()
+    tags = release_tags(plan, state)
+    refuse_caches(plan, state)
+    refuse_unscanned(plan, state)
+    run.say(f"{state.uri} {'was created' if state.created else 'exists'}")
+    return Site(
+        edges=run.edges,
+        outcome=run.outcome,
+        name=run.name,
+        plan=plan,
+        registry=registry,
+        ahead=ahead,
+        state=state,
+        tags=tags,
+        standing=look(registry, tags),
+        baseline=look_for_baseline(registry, plan),
+        workspace=workspace,
+        # ECR tells times in whole seconds.
+        began=run.edges.clock.today().replace(microsecond=0),
+    )
+
+
+def watch(site: Site) -> Watch:
+    """How the scan is waited for, from now on."""
+    clock = site.edges.clock
+    return Watch(
+        scans=site.registry,
+        clock=clock,
+        scanning=site.state.scanning,
+        deadline=clock.now() + site.plan.scan_timeout,
+        max_age=site.plan.max_scan_age,
+        say=site.say,
+    )
+
+
+def judged(site: Site, image: Obtained, scans: Scans) -> None:
+    """The verdict."""
+    evidence = site.outcome.evidence = gathered(site, image.manifest, scans)
+    verdict = site.outcome.verdict = judge(evidence, site.plan.policy, today(site.edges))
+    site.say(verdict.reason)
+
+
+def released(site: Site, image: Obtained) -> None:
+    """The release tags, if the image may have them, and what becomes of the candidate's."""
+    passed = site.outcome.verdict is not None and site.outcome.verdict.may_promote
+    if passed:
+        promote(site, image)
+    leave(site, passed=passed)
+
+
+def today(edges: Edges) -> date:
+    """The day, as the policy counts days."""
+    return edges.clock.today().astimezone(timezone.utc).date()
