@@ -169,7 +169,7 @@ def test_line__one_build_then_all_pushes_then_all_scans() -> None:
     # Each right after its push, while others are pushed, and in the end whatever is left.
     assert calls.count("forget") == 6
     assert calls[-3:] == ["forget"] * 3
-    assert world.engine.calls[2] == "bake web api job /workspace"
+    assert world.engine.calls[1] == "bake web api job /workspace"
     assert world.log("[") == [
         *("[Plan]", "[Credentials]", "[Repository]", "[Build]", "[Push]", "[Find]"),
         *("[Scan]", "[Gate]", "[Promote]"),
