@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from bench import decision, findings, push, reports, rooms, step, verdict
+from bench import decision, findings, images, push, reports, rooms, step, verdict
 from bench.measure import CHECKOUT, Table, facts, write
 
 PARTS: dict[str, Callable[[], Iterable[Table]]] = {
@@ -16,6 +16,7 @@ PARTS: dict[str, Callable[[], Iterable[Table]]] = {
     "findings": findings.tables,
     "decision": decision.tables,
     "reports": reports.tables,
+    "images": images.tables,
     "push": push.tables,
 }
 
