@@ -215,7 +215,7 @@ def test_s6__main_is_cancelled_by_the_first_signal_alone(
         return 0
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ecr_publish.main.parse", cancelled)
+        patch.setattr("ecr_publish.steps.parse", cancelled)
         assert main(environ) == 130
 
 
