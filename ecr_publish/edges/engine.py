@@ -7,16 +7,12 @@ docker-py's own build is the classic builder, without secrets, cache mounts and 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
-from http import HTTPStatus
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import docker
-import requests
-from docker.errors import APIError, DockerException, ImageNotFound, StreamParseError
-from urllib3.exceptions import HTTPError
+from typing import TYPE_CHECKING
 
 from ecr_publish import bake as baking
 from ecr_publish.bake import Bake
@@ -41,26 +37,21 @@ from ecr_publish.errors import (
     BuilderMissing,
     BuildFailed,
     EngineMissing,
-    ImageMissing,
-    InvalidInputs,
 )
 from ecr_publish.plan import Build, RepositoryState
-from ecr_publish.push import Progress, failure, follow
+from ecr_publish.push import failure
 from ecr_publish.reference import Digest, Tag
 
-_SAY_EVERY = 3.0
-_STREAM_TIMEOUT = 900
-"""Seconds without any event of a push before it counts as dead."""
+if TYPE_CHECKING:
+    from ecr_publish.edges.docker_api import DockerApi
+
 _END_SECONDS = 5
 """How long a cancelled build may take to end; GitHub's runner kills 10 s after it cancelled."""
 _CHUNK = 65536
 _NO_DOCKER = "there is no docker command on PATH"
 _NO_ATTESTATION = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 """Bake adds none that the file does not ask for, as `--provenance=false` is for one image."""
-_CONTAINERD = "io.containerd.snapshotter.v1"
 _TAIL = 4096
-_BROKEN_OFF = (requests.RequestException, HTTPError, StreamParseError)
-"""What docker-py lets through when an engine refuses a push or dies in the middle of one."""
 
 
 class DockerEngine:
@@ -77,9 +68,7 @@ class DockerEngine:
         driver = stated_driver(self._inspect(name))
         if driver != IN_THE_ENGINE:
             return Builder(driver=driver)
-        with self._connected() as api:
-            status = api.info().get("DriverStatus") or []
-        return Builder(driver=driver, containerd=["driver-type", _CONTAINERD] in status)
+        return Builder(driver=driver, containerd=self._api.has_containerd())
 
     def build(
         self,
@@ -163,36 +152,15 @@ class DockerEngine:
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
         """Give a local image a name in the repository; raises ImageMissing or InvalidInputs."""
-        with self._connected() as api:
-            try:
-                if api.inspect_image(image).get("RepoTags"):  # type: ignore[no-untyped-call]
-                    self._given.add(f"{state.uri}:{tag}")
-                api.tag(image, state.uri, str(tag))
-            except ImageNotFound:
-                raise ImageMissing(image) from None
-            except APIError as error:
-                if error.status_code != HTTPStatus.BAD_REQUEST:
-                    raise
-                problem = f"image: {image!r} is neither an image's name nor its id"
-                raise InvalidInputs([problem]) from error
+        if self._api.has_name(image):
+            self._given.add(f"{state.uri}:{tag}")
+        self._api.tag(image, state, tag)
 
     def push(
         self, state: RepositoryState, tag: Tag, login: Login, say: Callable[[str], None]
     ) -> Digest:
         """Push and give the digest that the registry took; raises PushFailed."""
-        auth = {"username": login.username, "password": login.password}
-        with self._connected() as api:
-            try:
-                events = api.push(
-                    state.uri, tag=str(tag), stream=True, decode=True, auth_config=auth
-                )
-                progress = self._follow(events, say)
-            except _BROKEN_OFF as error:
-                raise failure(str(error), state.arn) from error
-        if progress.error or progress.digest is None:
-            raise failure(progress.error or "the engine stated no digest", state.arn)
-        say(str(progress))
-        return progress.digest
+        return self._api.push(state, tag, login, say)
 
     def forget(self, reference: str) -> None:
         """Remove a local name again, but no image that the user brought; never fails."""
@@ -201,26 +169,14 @@ class DockerEngine:
         if reference not in self._given:
             return
         self._given.remove(reference)
-        with suppress(EngineMissing), self._connected() as api:
-            api.remove_image(reference, noprune=True)
+        with suppress(EngineMissing):
+            self._api.remove(reference)
 
-    @contextmanager
-    def _connected(self) -> Iterator[docker.APIClient]:
-        try:
-            client = docker.from_env(environment=self._environ, timeout=_STREAM_TIMEOUT)
-            with closing(client.api) as api:
-                yield api
-        except (DockerException, requests.RequestException) as error:
-            raise EngineMissing(str(error)) from error
+    @cached_property
+    def _api(self) -> DockerApi:
+        from ecr_publish.edges.docker_api import DockerApi  # noqa: PLC0415 - a gate needs none
 
-    def _follow(self, events: Iterator[dict[str, object]], say: Callable[[str], None]) -> Progress:
-        progress, said = Progress(), self._clock.now()
-        for event in events:
-            progress = follow(progress, event)
-            if self._clock.now() - said >= _SAY_EVERY:
-                said = self._clock.now()
-                say(str(progress))
-        return progress
+        return DockerApi(self._environ, self._clock)
 
     def _inspect(self, name: str | None) -> str:
         try:
