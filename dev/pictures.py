@@ -54,7 +54,7 @@ def reports() -> dict[str, str]:
     return {
         "summary": summary(outcome),
         "comment": comment(outcome, repository=Repository(NAME), run_url=RUN_URL),
-        "page": page(outcome),
+        "page": "".join(page(outcome)),
     }
 
 

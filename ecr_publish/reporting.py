@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
 
@@ -101,13 +101,17 @@ def _files(outcome: Outcome) -> Iterator[Report]:
             yield partial(_write_sarif, path=plan.reports.sarif)
 
 
-def _page(outcome: Outcome) -> str:
+def _page(outcome: Outcome) -> Iterable[str]:
     from ecr_publish.report.page import page  # noqa: PLC0415 - reads files, and few runs need it
 
     return page(outcome)
 
 
-_FORMATS: dict[str, Callable[[Outcome], str]] = {".json": document, ".csv": table, ".html": _page}
+_FORMATS: dict[str, Callable[[Outcome], Iterable[str]]] = {
+    ".json": document,
+    ".csv": table,
+    ".html": _page,
+}
 
 
 def _write_file(edges: Edges, outcome: Outcome, *, path: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -91,8 +91,8 @@ class FakeWorkflow:
     def summary(self, markdown: str) -> None:
         self.markdown += markdown
 
-    def write_file(self, path: str, text: str) -> None:
-        self.written[path] = text
+    def write_file(self, path: str, pieces: Iterable[str]) -> None:
+        self.written[path] = "".join(pieces)
 
     def read_text(self, path: str) -> str:
         return self._files[path]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -87,8 +87,11 @@ class Workflow(Protocol):
         """Append to the step's summary."""
         ...
 
-    def write_file(self, path: str, text: str) -> None:
-        """Write a file that the user named, from the workspace where the path is relative."""
+    def write_file(self, path: str, pieces: Iterable[str]) -> None:
+        """Write a file that the user named, from the workspace where the path is relative.
+
+        Where a piece cannot be made or written, what stood there before stays.
+        """
         ...
 
     def read_text(self, path: str) -> str:

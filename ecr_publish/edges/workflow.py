@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -98,11 +98,22 @@ class GitHubWorkflow:
             with Path(path).open("a", encoding="utf-8") as file:
                 file.write(markdown)
 
-    def write_file(self, path: str, text: str) -> None:
-        """Write a file that the user named, from the workspace where the path is relative."""
-        file = Path(self._environ.get("GITHUB_WORKSPACE", "."), path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8", errors="replace")
+    def write_file(self, path: str, pieces: Iterable[str]) -> None:
+        """Write a file that the user named, from the workspace where the path is relative.
+
+        It has that name only once all of it is written, so nobody finds a part of it.
+        """
+        named = Path(self._environ.get("GITHUB_WORKSPACE", "."), path)
+        named.parent.mkdir(parents=True, exist_ok=True)
+        # A link stays one, and what it leads to is written.
+        file = named.resolve()
+        unfinished = file.with_name(f".ecr-publish-{secrets.token_hex(8)}")
+        try:
+            with unfinished.open("x", encoding="utf-8", errors="replace") as opened:
+                opened.writelines(pieces)
+            unfinished.replace(file)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     def read_text(self, path: str) -> str:
         """Read a file that the runner made."""

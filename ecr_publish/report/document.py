@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -16,41 +17,56 @@ from ecr_publish.report.wording import stated
 from ecr_publish.scan import Gap, Result
 
 
-def document(outcome: Outcome) -> str:
-    """The report as JSON, a line for each part of it, and the same for the same outcome."""
-    members = (f"  {_text(name)}: {_lines(value)}" for name, value in _document(outcome).items())
-    return "{\n" + ",\n".join(members) + "\n}\n"
+def document(outcome: Outcome) -> Iterator[str]:
+    """The report as JSON, a line for each part of it, and the same for the same outcome.
+
+    It comes in pieces, a finding each, as there may be many.
+    """
+    separator = "{\n"
+    for name, pieces in _document(outcome).items():
+        yield f"{separator}  {_text(name)}: "
+        yield from pieces
+        separator = ",\n"
+    yield "\n}\n"
 
 
-def _lines(value: Any) -> str:  # noqa: ANN401 - JSON
-    """A list with a line for each item; indenting all would take Python's own slow encoder."""
-    if isinstance(value, list) and value:
-        return "[\n    " + ",\n    ".join(map(_text, value)) + "\n  ]"
-    return _text(value)
-
-
-def _text(value: Any) -> str:  # noqa: ANN401 - JSON
-    return json.dumps(value, default=_plain)
-
-
-def _document(outcome: Outcome) -> dict[str, Any]:
+def _document(outcome: Outcome) -> dict[str, Iterable[str]]:
     verdict = outcome.verdict
     return {
-        "version": VERSION,
-        "image": outcome.image,
-        "digest": outcome.digest,
-        "tags": outcome.promotion.tags,
-        "verdict": outcome.decision,
-        "reason": outcome.reason,
-        "waived_by": verdict.waived_by if verdict else (),
-        "policy": _policy(verdict) if verdict else [],
-        "judgements": [_judgement(item) for item in verdict.judgements] if verdict else [],
-        "expired": [_ignore(item) for item in verdict.expired] if verdict else [],
-        "stale": [_ignore(item) for item in verdict.stale] if verdict else [],
-        "baseline": verdict.rules.baseline if verdict else None,
-        "gaps": outcome.evidence.gaps,
-        "scans": [_scan(result) for result in outcome.evidence.results],
+        "version": _value(VERSION),
+        "image": _value(outcome.image),
+        "digest": _value(outcome.digest),
+        "tags": _value(outcome.promotion.tags),
+        "verdict": _value(outcome.decision),
+        "reason": _value(outcome.reason),
+        "waived_by": _value(verdict.waived_by if verdict else ()),
+        "policy": _lines(map(_value, _policy(verdict) if verdict else ())),
+        "judgements": _lines(map(_judgement, verdict.judgements if verdict else ())),
+        "expired": _lines(map(_value, map(_ignore, verdict.expired if verdict else ()))),
+        "stale": _lines(map(_value, map(_ignore, verdict.stale if verdict else ()))),
+        "baseline": _value(verdict.rules.baseline if verdict else None),
+        "gaps": _value(outcome.evidence.gaps),
+        "scans": _lines(map(_scan, outcome.evidence.results)),
     }
+
+
+def _value(value: Any) -> tuple[str]:  # noqa: ANN401 - JSON
+    """A value as one piece."""
+    return (_text(value),)
+
+
+def _lines(items: Iterable[Iterable[str]]) -> Iterator[str]:
+    """A list with a line for each item; indenting all would take Python's own slow encoder."""
+    return _list(items, "[\n    ", ",\n    ", "\n  ]")
+
+
+def _list(items: Iterable[Iterable[str]], start: str, between: str, end: str) -> Iterator[str]:
+    separator = start
+    for pieces in items:
+        yield separator
+        yield from pieces
+        separator = between
+    yield end if separator is between else "[]"
 
 
 def _policy(verdict: Verdict) -> list[dict[str, str]]:
@@ -60,8 +76,8 @@ def _policy(verdict: Verdict) -> list[dict[str, str]]:
     ]
 
 
-def _judgement(item: Judgement) -> dict[str, Any]:
-    return {
+def _judgement(item: Judgement) -> tuple[str]:
+    stated = {
         "name": item.finding.name,
         "severity": item.finding.stated_severity,
         "packages": [package.name for package in item.finding.packages],
@@ -72,6 +88,7 @@ def _judgement(item: Judgement) -> dict[str, Any]:
         "until": item.until,
         "ignored_by": [_ignore(ignore) for ignore in item.ignores],
     }
+    return _value(stated)
 
 
 def _ignore(ignore: Ignore) -> dict[str, Any]:
@@ -85,8 +102,8 @@ def _ignore(ignore: Ignore) -> dict[str, Any]:
     }
 
 
-def _scan(result: Result) -> dict[str, Any]:
-    return {
+def _scan(result: Result) -> Iterator[str]:
+    stated = {
         "digest": result.target.digest,
         "platform": result.target.platform,
         "engine": result.engine,
@@ -96,8 +113,10 @@ def _scan(result: Result) -> dict[str, Any]:
         "unjudged": result.unjudged,
         "reason": result.reason,
         "counted": dict(result.counted),
-        "findings": result.findings,
     }
+    yield f'{_text(stated).removesuffix("}")}, "findings": '
+    yield from _list(map(_value, result.findings), "[", ", ", "]")
+    yield "}"
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401 - what json.dumps asks for
@@ -108,3 +127,6 @@ def _plain(value: object) -> Any:  # noqa: ANN401 - what json.dumps asks for
     if isinstance(value, Enum):
         return value.value
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+_text = json.JSONEncoder(default=_plain).encode

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from importlib.resources import files
+from itertools import chain
 
 from ecr_publish.errors import PublishError
 from ecr_publish.findings import count
@@ -20,7 +21,16 @@ from ecr_publish.outcome import Outcome
 from ecr_publish.plan import Plan
 from ecr_publish.policy import RULES, Rules
 from ecr_publish.report.page_findings import columns_of, findings
-from ecr_publish.report.page_markup import Html, element, lines, link, short, text, void
+from ecr_publish.report.page_markup import (
+    Html,
+    element,
+    lines,
+    link,
+    short,
+    streamed,
+    text,
+    void,
+)
 from ecr_publish.report.remedies import remedies
 from ecr_publish.report.wording import (
     advice,
@@ -42,10 +52,15 @@ _SCRIPT = _HERE.joinpath("page.js").read_text(encoding="utf-8")
 _NOT_ALL = "What ECR has named so far, which is not known to be all:"
 
 
-def page(outcome: Outcome) -> str:
-    """The whole page: the verdict first, then what to do, then every finding, then the rules."""
-    body = element("body", element("main", lines(*_sections(outcome))))
-    return f"<!DOCTYPE html>\n{element('html', _head(outcome), body, lang='en')}\n"
+def page(outcome: Outcome) -> Iterator[str]:
+    """The whole page: the verdict first, then what to do, then every finding, then the rules.
+
+    It comes in pieces, a row of the findings each, as there may be many.
+    """
+    body = streamed("body", streamed("main", _sections(outcome)))
+    yield "<!DOCTYPE html>\n"
+    yield from streamed("html", chain([_head(outcome)], body), lang="en")
+    yield "\n"
 
 
 def _head(outcome: Outcome) -> Html:
@@ -86,14 +101,32 @@ def _labels(verdict: Verdict | None) -> str:
     return f"@media screen and (max-width: 56rem) {{\n{''.join(labels)}}}\n"
 
 
-def _sections(outcome: Outcome) -> Iterator[Html]:
+def _sections(outcome: Outcome) -> Iterator[str]:
+    yield lines(*_before(outcome))
+    if outcome.verdict:
+        yield from _findings(outcome.verdict)
+    yield from _below(_after(outcome))
+
+
+def _below(parts: Iterable[str]) -> Iterator[Html]:
+    """Each part on a line below what stands there already; empty ones are left out."""
+    return (Html(f"\n{text(part)}") for part in parts if part)
+
+
+def _before(outcome: Outcome) -> Iterator[Html]:
+    """What stands above the findings."""
     yield _verdict(outcome)
     yield _list("Warnings", (*outcome.warnings, *missing(outcome), *unused(outcome)))
     yield _failure(outcome.error) if outcome.error else _next(outcome)
     if outcome.state:
         yield _facts(outcome)
     if outcome.verdict:
-        yield from (_chart(outcome.verdict), _findings(outcome.verdict))
+        yield _chart(outcome.verdict)
+
+
+def _after(outcome: Outcome) -> Iterator[Html]:
+    """What stands below the findings."""
+    if outcome.verdict:
         yield _policy(outcome.verdict.rules, outcome.plan)
     if outcome.evidence.results:
         yield _scans(outcome.evidence.results)
@@ -119,11 +152,15 @@ def _optional(name: str, content: str, **attributes: str) -> Html:
 
 
 def _section(title: str, *content: str) -> Html:
+    return Html("".join(_streamed(title, _below(content))))
+
+
+def _streamed(title: str, content: Iterable[str]) -> Iterator[Html]:
+    """A section of which the content comes in pieces."""
     name = title.lower().replace(" ", "-")
     heading = element("h2", title, id=f"{name}-title")
-    return element(
-        "section", lines(heading, *content), aria_labelledby=f"{name}-title", class_=name
-    )
+    about = {"aria_labelledby": f"{name}-title", "class_": name}
+    return streamed("section", chain([heading], content), **about)
 
 
 def _list(title: str, said: Iterable[str]) -> Html:
@@ -212,9 +249,9 @@ def _bar(found: float, refusing: float) -> Html:
     return element("svg", *bars, class_="bar", aria_hidden="true")
 
 
-def _findings(verdict: Verdict) -> Html:
-    content = findings(verdict) if verdict.judgements else element("p", "None.")
-    return _section("Findings", content)
+def _findings(verdict: Verdict) -> Iterator[str]:
+    content = findings(verdict) if verdict.judgements else [element("p", "None.")]
+    return chain("\n", _streamed("Findings", chain("\n", content)))
 
 
 def _policy(rules: Rules, plan: Plan | None) -> Html:

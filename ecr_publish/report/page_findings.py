@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 
 from ecr_publish.findings import Finding, Severity
 from ecr_publish.gate import Ground, Judgement, Verdict
 from ecr_publish.ignores import Ignore
-from ecr_publish.report.page_markup import Html, element, lines, link, short, text, void
+from ecr_publish.report.page_markup import Html, element, link, short, streamed, text, void
 from ecr_publish.report.wording import NAMELESS, brought_by, end, epss, fixes, installed, title
 
 Write = Callable[[Judgement], str]
 Known = Callable[[Finding], bool]
 
 
-def findings(verdict: Verdict) -> Html:
-    """The table with its filters. They stay hidden where no script makes them work."""
-    columns = columns_of(verdict)
-    rows = [_row(item, columns.values()) for item in verdict.judgements]
-    number = "1 finding" if len(rows) == 1 else f"{len(rows)} findings"
-    return lines(
-        _filters(verdict),
-        element("p", number, id="shown", role="status"),
-        element(
-            "table",
-            element("thead", element("tr", *map(_head, columns))),
-            element("tbody", "\n", *rows),
-            id="findings",
-            aria_labelledby="findings-title",
-        ),
-    )
+def findings(verdict: Verdict) -> Iterator[Html]:
+    """The table row by row, with its filters, which stay hidden where no script runs them."""
+    columns, found = columns_of(verdict), len(verdict.judgements)
+    number = "1 finding" if found == 1 else f"{found} findings"
+    shown = element("p", number, id="shown", role="status")
+    yield Html(f"{_filters(verdict)}\n{shown}\n")
+    head = element("thead", element("tr", *map(_head, columns)))
+    rows = (_row(item, columns.values()) for item in verdict.judgements)
+    body = streamed("tbody", chain("\n", rows))
+    about = {"id": "findings", "aria_labelledby": "findings-title"}
+    yield from streamed("table", chain([head], body), **about)
 
 
 def columns_of(verdict: Verdict) -> dict[str, Write]:

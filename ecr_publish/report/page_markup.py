@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 from ecr_publish.report.escape import printable
@@ -27,6 +28,13 @@ def text(raw: str) -> Html:
 def element(name: str, /, *content: str, **attributes: str) -> Html:
     """An element with its end. An attribute `class_` is written class, `aria_label` aria-label."""
     return Html(f"{void(name, **attributes)}{''.join(map(text, content))}</{name}>")
+
+
+def streamed(name: str, content: Iterable[str], /, **attributes: str) -> Iterator[Html]:
+    """The same element in pieces, each as it is taken."""
+    yield void(name, **attributes)
+    yield from map(text, content)
+    yield Html(f"</{name}>")
 
 
 def void(name: str, /, **attributes: str) -> Html:

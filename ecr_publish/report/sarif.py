@@ -50,7 +50,6 @@ _WEB = re.compile(
 )
 _LONGEST_ADDRESS = 500
 _HASH_LENGTH = 32
-_SLICE = 1 << 20
 # A message of SARIF has placeholders, and links to other places (SARIF 2.1.0, section 3.11).
 _PLACEHOLDER = re.compile(r"\{(?=\d+\})")
 
@@ -110,30 +109,31 @@ class _View:
     titles: Mapping[Ground | None, str]
 
 
-def sarif(outcome: Outcome) -> str:
-    """The outcome as SARIF on one line, the same for the same outcome, never beyond the limits."""
+def sarif(outcome: Outcome) -> Iterator[str]:
+    """The outcome as SARIF on one line, the same for the same outcome, never beyond the limits.
+
+    How large it is shows only at its end, so until then it is kept packed.
+    """
     alerts = _alerts(outcome)
     kept = min(len(alerts), MOST_RESULTS)
-    text = _text(outcome, alerts, kept)
-    while kept and (size := _packed(text)) > MOST_BYTES:
+    packed = _packed(_pieces(outcome, alerts, kept))
+    while kept and (size := sum(map(len, packed))) > MOST_BYTES:
         kept = int(0.95 * kept * MOST_BYTES / size)
-        text = _text(outcome, alerts, kept)
-    return text
+        packed = _packed(_pieces(outcome, alerts, kept))
+    unpacker = zlib.decompressobj()
+    yield from (unpacker.decompress(part).decode() for part in packed)
 
 
-def _packed(text: str) -> int:
-    """At most this many bytes after gzip; exact only where it could matter."""
-    if len(text) <= MOST_BYTES:
-        return len(text)
+def _packed(pieces: Iterable[str]) -> list[bytes]:
+    """The same text packed as gzip packs it, in pieces; ASCII alone, as all JSON here is."""
     packer = zlib.compressobj(1)
-    slices = (text[start : start + _SLICE] for start in range(0, len(text), _SLICE))
-    return sum(len(packer.compress(part.encode())) for part in slices) + len(packer.flush())
+    return [*(packer.compress(piece.encode("ascii")) for piece in pieces), packer.flush()]
 
 
-def _text(outcome: Outcome, alerts: Sequence[_Alert], kept: int) -> str:
+def _pieces(outcome: Outcome, alerts: Sequence[_Alert], kept: int) -> Iterator[str]:
     run = _run(outcome, alerts[:kept], alerts[kept:])
     log = {"$schema": _value(_SCHEMA), "version": _value("2.1.0"), "runs": chain("[", run, "]")}
-    return "".join(chain(_object(log), "\n"))
+    return chain(_object(log), "\n")
 
 
 def _run(outcome: Outcome, kept: Sequence[_Alert], dropped: Sequence[_Alert]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from io import StringIO
+from itertools import chain
 
 from ecr_publish.findings import Finding, Package
 from ecr_publish.gate import Judgement
@@ -24,14 +24,19 @@ COLUMNS = (
 _FORMULA = re.compile(r"""((?:^|;)[\s"']*)(?=[=+\-@＝＋－＠])""")  # noqa: RUF001 - East Asian ones run too
 
 
-def table(outcome: Outcome) -> str:
-    """The table with its head; only the head where nothing was found or judged."""
+class _Line:
+    """A file of which each write is given back, as csv's writerow does too."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def table(outcome: Outcome) -> Iterator[str]:
+    """The table, line by line with its head; only the head where nothing was found or judged."""
     judgements = outcome.verdict.judgements if outcome.verdict else ()
-    written = StringIO()
-    writer = csv.writer(written, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(_row(*pair) for item in judgements for pair in _pairs(item))
-    return written.getvalue()
+    writer = csv.writer(_Line(), lineterminator="\r\n")
+    rows = (_row(*pair) for item in judgements for pair in _pairs(item))
+    yield from map(writer.writerow, chain([COLUMNS], rows))
 
 
 def _pairs(item: Judgement) -> Iterator[tuple[Judgement, Package]]:

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from dev.act import CHECKOUT
 from ecr_publish.findings import Layer
 from ecr_publish.outcome import Outcome
-from ecr_publish.report.document import document
+from ecr_publish.report.document import document as pieces
 from ecr_publish.report.document_schema import schema
 from tests.factories import (
     COMPLETED_AT,
@@ -41,6 +41,11 @@ EVERYTHING = make_finding(
     score=9.8,
     fixable=True,
 )
+
+
+def document(outcome: Outcome) -> str:
+    """The whole report."""
+    return "".join(pieces(outcome))
 
 
 def judged(**policy: Any) -> Outcome:

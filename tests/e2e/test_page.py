@@ -160,7 +160,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
 
     def opens(outcome: Outcome, **over: Any) -> Tab:
         path = tmp_path / f"{len(tabs)}.html"
-        path.write_text(page(outcome), encoding="utf-8")
+        path.write_text("".join(page(outcome)), encoding="utf-8")
         tabs.append(Tab(browser, path.as_uri(), **over))
         return tabs[-1]
 
@@ -357,7 +357,8 @@ def test_policy__runs_no_script_and_loads_nothing_that_is_not_the_pages_own(
     path = tmp_path / "broken.html"
     script = "<script>document.title = 'hacked'</script>"
     tags = f"{script}<img src='https://e.example/x' onerror='alert(1)'>"
-    path.write_text(page(judged()).replace("<main>", f"<main>{tags}"), encoding="utf-8")
+    text = "".join(page(judged()))
+    path.write_text(text.replace("<main>", f"<main>{tags}"), encoding="utf-8")
     tab = Tab(browser, path.as_uri())
     assert tab.run("document.title").startswith("Passed: ")
     assert len(tab.complaints) >= 2

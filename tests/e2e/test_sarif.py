@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ecr_publish.report.sarif import sarif
-from tests.unit.report.test_sarif import CASES, mixed
+from tests.unit.report.test_sarif import CASES, mixed, sarif
 
 PROGRAM = "SARIF_MULTITOOL"
 pytestmark = pytest.mark.skipif(

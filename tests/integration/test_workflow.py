@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
@@ -299,10 +299,80 @@ def test_s6_write_file__text_that_is_no_unicode_is_written_all_the_same(
     assert (tmp_path / "scan.json").read_text() == "a?b"
 
 
+def test_write_file__has_its_name_once_all_of_it_is_written(
+    workflow: GitHubWorkflow, tmp_path: Path
+) -> None:
+    path = tmp_path / "scan.csv"
+    path.write_bytes(b"before")
+
+    def pieces() -> Iterator[str]:
+        for line in ("head\r\n", "row\r\n"):
+            assert path.read_bytes() == b"before"
+            yield line
+
+    workflow.write_file(str(path), pieces())
+
+    assert path.read_bytes() == b"head\r\nrow\r\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("failure", [ValueError("no text"), KeyboardInterrupt()])
+@pytest.mark.parametrize("before", [None, b"before"])
+def test_s6_write_file__that_fails_midway_leaves_what_was_there(
+    workflow: GitHubWorkflow, tmp_path: Path, before: bytes | None, failure: BaseException
+) -> None:
+    path = tmp_path / "scan.json"
+    if before:
+        path.write_bytes(before)
+
+    def pieces() -> Iterator[str]:
+        yield "{" * 100_000
+        raise failure
+
+    with pytest.raises(type(failure)):
+        workflow.write_file(str(path), pieces())
+
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == ([before] if before else [])
+
+
+def test_write_file__of_a_link_is_what_it_leads_to(
+    workflow: GitHubWorkflow, tmp_path: Path
+) -> None:
+    path, link = tmp_path / "a" / "scan.json", tmp_path / "scan.json"
+    path.parent.mkdir()
+    link.symlink_to(path)
+
+    workflow.write_file(str(link), ["{", "}"])
+
+    assert link.is_symlink()
+    assert path.read_text() == "{}"
+
+
+def test_write_file__may_be_read_by_whom_the_umask_lets(
+    workflow: GitHubWorkflow, tmp_path: Path
+) -> None:
+    path, other = tmp_path / "scan.json", tmp_path / "other"
+    other.touch()
+
+    workflow.write_file(str(path), "{}")
+
+    assert path.stat().st_mode == other.stat().st_mode
+
+
+def test_write_file__of_the_longest_name(workflow: GitHubWorkflow, tmp_path: Path) -> None:
+    path = tmp_path / f"{'a' * 250}.json"
+
+    workflow.write_file(str(path), "{}")
+
+    assert path.read_text() == "{}"
+
+
 def test_write_file__where_none_can_be_is_an_error(
     workflow: GitHubWorkflow, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
-    for path in (tmp_path / "file" / "scan.json", tmp_path):
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "file" / "scan.json", tmp_path / "folder"):
         with pytest.raises(OSError, match=r"exists|directory"):
             workflow.write_file(str(path), "{}")
+    assert {file.name for file in tmp_path.iterdir()} == {"file", "folder"}

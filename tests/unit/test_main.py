@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -75,7 +75,7 @@ def _keep_signals() -> Iterator[None]:
 class Unwritable(FakeWorkflow):
     """A workspace in which nothing can be written."""
 
-    def write_file(self, path: str, text: str) -> None:
+    def write_file(self, path: str, pieces: Iterable[str]) -> None:
         raise PermissionError(13, "Permission denied", path)
 
 

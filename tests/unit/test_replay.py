@@ -23,7 +23,7 @@ from ecr_publish.outcome import Outcome
 from ecr_publish.policy import BaseImageFindings, Rules
 from ecr_publish.reference import ImageName
 from ecr_publish.replay import NoReport, read
-from ecr_publish.report.document import document
+from ecr_publish.report.document import document as pieces
 from ecr_publish.scan import Evidence, Gap, Result, Unjudged
 from ecr_publish.scanning import ScanType
 from tests.factories import (
@@ -44,6 +44,11 @@ from tests.unit.strategies import GAPS, NEW, OF_BASE, OWN, RESULTS, RULES, polic
 
 LATEST = ImageName.parse("latest")
 HIGH = Severity.HIGH
+
+
+def document(outcome: Outcome) -> str:
+    """The whole report."""
+    return "".join(pieces(outcome))
 
 
 def judged(evidence: Evidence, rules: Rules) -> Verdict:
@@ -191,6 +196,13 @@ def test_report__is_the_same_for_the_same_outcome_and_ends_with_a_line() -> None
     outcome = make_outcome(verdict=judged(only(make_finding()), Rules()))
     assert document(outcome) == document(deepcopy(outcome))
     assert document(outcome).endswith("\n}\n")
+
+
+def test_report__comes_finding_by_finding() -> None:
+    results = (make_result(make_finding("a"), make_finding("b")),)
+    outcome = make_outcome(results=results, verdict=make_verdict(*results[0].findings))
+    found = [piece.count('"name": "a"') + piece.count('"name": "b"') for piece in pieces(outcome)]
+    assert (max(found), sum(found)) == (1, 4)
 
 
 def test_report__says_what_the_verdict_was_and_why() -> None:

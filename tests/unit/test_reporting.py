@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -87,9 +87,9 @@ class Journal(FakeWorkflow):
         self._wrote("summary")
         super().summary(markdown)
 
-    def write_file(self, path: str, text: str) -> None:
+    def write_file(self, path: str, pieces: Iterable[str]) -> None:
         self._wrote(path)
-        super().write_file(path, text)
+        super().write_file(path, pieces)
 
 
 class Noted(FakeGitHub):
@@ -287,10 +287,10 @@ def test_files__those_that_could_not_be_written_are_no_outputs(number: int) -> N
     world = World()
     write = world.workflow.write_file
 
-    def full(path: str, text: str) -> None:
+    def full(path: str, pieces: Iterable[str]) -> None:
         if path in (FILES[number], "out/scan.sarif"):
             raise OSError(28, "No space left on device", path)
-        write(path, text)
+        write(path, pieces)
 
     world.workflow.write_file = full  # type: ignore[method-assign]
     world.report(refused())

@@ -61,7 +61,8 @@ class Terminal:
     def report(self, *findings: Any, name: str = "report.json", **over: Any) -> str:
         evidence = Evidence(results=(make_result(*findings, **over),))
         verdict = make_verdict(rules=Rules())
-        return self.write(name, document(make_outcome(evidence=evidence, verdict=verdict)))
+        outcome = make_outcome(evidence=evidence, verdict=verdict)
+        return self.write(name, "".join(document(outcome)))
 
     def check(self, *arguments: str) -> Ran:
         code = main(["check-policy", *arguments])
@@ -430,7 +431,8 @@ def test_report_of_a_run__is_judged_as_in_the_run(terminal: Terminal) -> None:
     terminal.write(".ecr-publish.yml", POLICY)
     evidence = Evidence(results=(make_result(HIGH, LOW),))
     verdict = make_verdict()
-    terminal.write("report.json", document(make_outcome(evidence=evidence, verdict=verdict)))
+    outcome = make_outcome(evidence=evidence, verdict=verdict)
+    terminal.write("report.json", "".join(document(outcome)))
     assert terminal.check("--findings", "report.json").code == ExitCode.REFUSED
     loose = terminal.check("--findings", "report.json", "--severity-threshold", "critical")
     assert loose.code == ExitCode.PASSED

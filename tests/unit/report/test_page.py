@@ -17,7 +17,7 @@ from ecr_publish.inputs import OnUnjudged
 from ecr_publish.outcome import Outcome
 from ecr_publish.policy import Rules
 from ecr_publish.reference import ImageName
-from ecr_publish.report.page import page
+from ecr_publish.report.page import page as pieces
 from ecr_publish.report.summary import summary
 from ecr_publish.scan import Evidence, Gap, Unjudged
 from tests.factories import (
@@ -48,6 +48,12 @@ from tests.unit.report.test_summary import (
     timeout,
     waived_by_report_only,
 )
+
+
+def page(outcome: Outcome) -> str:
+    """The whole page."""
+    return "".join(pieces(outcome))
+
 
 CASES: dict[str, Callable[[], Outcome]] = {
     "page-every-ground.html": every_ground,
@@ -553,3 +559,9 @@ def test_page__many_findings_are_all_there() -> None:
 
 def test_golden__no_file_is_left_over() -> None:
     assert {path.name for path in GOLDEN.glob("page-*")} == set(CASES)
+
+
+def test_page__comes_row_by_row() -> None:
+    outcome = of(*map(make_judgement, make_findings(high=9)))
+    rows = [piece.count('<tr data-severity="HIGH" data-ground=') for piece in pieces(outcome)]
+    assert (max(rows), sum(rows)) == (1, 9)

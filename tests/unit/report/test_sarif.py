@@ -23,7 +23,7 @@ from ecr_publish.plan import Existing
 from ecr_publish.policy import BaseImageFindings, Rules
 from ecr_publish.reference import ImageName, Tag
 from ecr_publish.report import sarif as module
-from ecr_publish.report.sarif import sarif
+from ecr_publish.report.sarif import sarif as pieces
 from ecr_publish.scan import Gap, Result, Unjudged
 from tests.factories import (
     NAME,
@@ -46,6 +46,12 @@ from tests.factories import (
     verdict_over,
 )
 from tests.golden import GOLDEN
+
+
+def sarif(outcome: Outcome) -> str:
+    """The whole file."""
+    return "".join(pieces(outcome))
+
 
 TEXT = {"type": "string", "minLength": 1, "maxLength": 1024}
 MESSAGE = {

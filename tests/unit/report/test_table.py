@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from ecr_publish.findings import Finding, Layer, Package
 from ecr_publish.gate import Ground, Judgement
 from ecr_publish.outcome import Outcome
-from ecr_publish.report.table import COLUMNS, table
+from ecr_publish.report.table import COLUMNS
+from ecr_publish.report.table import table as pieces
 from tests.factories import (
     make_finding,
     make_ignore,
@@ -24,6 +25,12 @@ from tests.factories import (
 from tests.golden import GOLDEN
 from tests.unit.report.test_escape import TEXT
 from tests.unit.report.test_summary import every_ground, hostile, several_platforms
+
+
+def table(outcome: Outcome) -> str:
+    """The whole table."""
+    return "".join(pieces(outcome))
+
 
 CASES: dict[str, Callable[[], Outcome]] = {
     "table-every-ground.csv": every_ground,
@@ -62,6 +69,11 @@ def row(finding: Finding, **over: object) -> dict[str, str]:
 @pytest.mark.parametrize("outcome", [Outcome(), make_outcome()])
 def test_table__without_findings_is_the_head_alone(outcome: Outcome) -> None:
     assert table(outcome) == ",".join(COLUMNS) + "\r\n"
+
+
+def test_table__comes_line_by_line() -> None:
+    outcome = make_outcome(verdict=make_verdict(make_finding("a"), make_finding("b")))
+    assert [line.count("\r\n") for line in pieces(outcome)] == [1, 1, 1]
 
 
 def test_table__one_row_for_each_package() -> None:
