@@ -232,8 +232,9 @@ class Stage:
         self.docker("builder", "prune", "--all", "--force")
 
     def images(self) -> list[str]:
-        """The names of all images in the engine."""
-        return self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
+        """The names of all images in the engine, in an order of our own."""
+        listed = self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+        return sorted(listed.splitlines())
 
     def act(
         self,

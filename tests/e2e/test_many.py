@@ -136,7 +136,7 @@ def test_s6_monorepo__cancelled_in_the_pushes_says_of_each_what_may_be_there(
 def test_s6_monorepo__cancelled_in_the_wait_names_every_candidate(here: Stage) -> None:
     here.ecr.set_scenario("never-finishes")
     with here.start(**GIVEN) as step:
-        step.wait_for("worker: 0 s: the scan is running\n")
+        step.wait_for("web: 0 s: the scan is running\n")
         seconds = step.end(signal.SIGINT)
 
         assert (step.process.returncode, seconds < SOON) == (130, True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -524,7 +524,7 @@ def test_line__files_of_each() -> None:
 def test_line__report_that_cannot_be_written_keeps_no_other_from_being_written() -> None:
     world = World()
 
-    def broken(path: str, text: str) -> None:
+    def broken(path: str, pieces: Iterable[str]) -> None:
         raise PermissionError(13, "Permission denied", path)
 
     world.workflow.write_file = broken  # type: ignore[method-assign]
