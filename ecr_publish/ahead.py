@@ -1,4 +1,4 @@
-"""What build and push are going to need, asked for while the repository is looked at."""
+"""What build and push are going to need, asked for while others are asked for something else."""
 
 from __future__ import annotations
 
@@ -29,13 +29,15 @@ class Ahead:
     login: Callable[[], Login]
 
 
-def look_ahead(engine: Engine, registry: Registry, source: Source) -> Ahead:
-    """Ask the engine for its builder and ECR for a token, where the source needs them."""
+def look_for_builder(engine: Engine, source: Source) -> Callable[[], Builder]:
+    """Ask the engine for its builder, where the source needs one."""
     name = source.builder if isinstance(source, Build) else None
-    return Ahead(
-        builder=beside(lambda: engine.builder(name), now=isinstance(source, Build)),
-        login=beside(registry.login, now=isinstance(source, (Build, LocalImage))),
-    )
+    return beside(lambda: engine.builder(name), now=isinstance(source, Build))
+
+
+def look_for_login(registry: Registry, source: Source) -> Callable[[], Login]:
+    """Ask ECR for a token, where the source is going to be pushed."""
+    return beside(registry.login, now=isinstance(source, (Build, LocalImage)))
 
 
 def beside(work: Callable[[], T], *, now: bool = True) -> Callable[[], T]:

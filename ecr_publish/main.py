@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ecr_publish.ahead import look_ahead
+from ecr_publish.ahead import Ahead, look_for_builder, look_for_login
 from ecr_publish.context import read
 from ecr_publish.edges.ports import Clock, Edges, GitHub
 from ecr_publish.errors import Bug, Cancelled, PublishError
@@ -122,12 +122,13 @@ def line(environ: Mapping[str, str], run: Run) -> None:
         commit = commit_of(run, context.workspace, inputs)
         rules = ruled(run, inputs, context)
         plan = outcome.plan = planned(run, inputs, context, commit, rules=rules)
+        builder = look_for_builder(run.edges.engine, plan.source)
         begin(run)
     with run.room("credentials"):
         registry = run.edges.cloud.connect(plan, from_fork=context.from_fork)
         run.say(plan.role.arn if plan.role else "The job's own AWS credentials")
     with run.room("repository"):
-        ahead = look_ahead(run.edges.engine, registry, plan.source)
+        ahead = Ahead(builder=builder, login=look_for_login(registry, plan.source))
         site = sited(run, plan, registry, workspace=context.workspace, ahead=ahead)
     image = obtained(site)
     with run.room("scan"):

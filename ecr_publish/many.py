@@ -8,7 +8,7 @@ from functools import partial
 from itertools import islice
 
 from ecr_publish import bake
-from ecr_publish.ahead import look_ahead
+from ecr_publish.ahead import Ahead, look_for_builder, look_for_login
 from ecr_publish.baked import Order, Sites, baked
 from ecr_publish.context import Context, read
 from ecr_publish.edges.ports import Scans as Asked
@@ -39,13 +39,14 @@ def line(environ: Mapping[str, str], run: Run, batch: Batch) -> None:
         plans = _plans(run, inputs, context, definition)
         batch.images = {name: Outcome(plan=plan) for name, plan in plans.items()}
         runs = {name: replace(run, name=name, outcome=it) for name, it in batch.images.items()}
+        first = next(iter(plans.values()))
+        builder = look_for_builder(run.edges.engine, first.source)
         at_once(batch, runs, lambda name: begin(runs[name]))
     with run.room("credentials"):
-        first = next(iter(plans.values()))
         own = run.edges.cloud.connect(first, from_fork=context.from_fork)
         run.say(first.role.arn if first.role else "The job's own AWS credentials")
     with run.room("repository"):
-        ahead = look_ahead(run.edges.engine, own, first.source)
+        ahead = Ahead(builder=builder, login=look_for_login(own, first.source))
 
         def site(name: str) -> Site:
             registry = own.elsewhere(plans[name].repository)

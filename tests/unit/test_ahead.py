@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from ecr_publish.ahead import beside, look_ahead
+from ecr_publish.ahead import beside, look_for_builder, look_for_login
 from ecr_publish.edges.ports import Login
 from ecr_publish.plan import Existing, LocalImage, Merge, Source
 from ecr_publish.reference import Tag
@@ -70,16 +70,16 @@ class Counting(FakeRegistry):
         (Merge(digests=(make_digest(),)), [], 0),
     ],
 )
-def test_look_ahead__asks_for_what_the_source_needs_and_nothing_else(
+def test_look_for__asks_for_what_the_source_needs_and_nothing_else(
     source: Source, builders: list[str], logins: int
 ) -> None:
     engine = FakeEngine(make_digest())
     registry = Counting(state=make_state(), pushed=make_manifest())
     begun = set(threading.enumerate())
-    ahead = look_ahead(engine, registry, source)
+    builder, login = look_for_builder(engine, source), look_for_login(registry, source)
     for thread in set(threading.enumerate()) - begun:
         thread.join()
 
     assert (engine.asked, registry.logins) == (builders, logins)
-    assert ahead.login().username == "AWS"
-    assert ahead.builder() == engine.made_by
+    assert login().username == "AWS"
+    assert builder() == engine.made_by
