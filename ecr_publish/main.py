@@ -15,6 +15,7 @@ from ecr_publish.evidence import scanned
 from ecr_publish.inputs import inherited, variable
 from ecr_publish.obtain import images, obtained
 from ecr_publish.outcome import Batch, Outcome
+from ecr_publish.pace import Pace
 from ecr_publish.reporting import begin, report
 from ecr_publish.run import Run
 from ecr_publish.scan import Evidence
@@ -91,7 +92,7 @@ def run(environ: Mapping[str, str], edges: Edges) -> int:
         outcome.seconds["start"] = _started_since(environ, edges.clock)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        _walk(environ, Run(edges=edges, outcome=outcome))
+        _walk(environ, Run(edges=edges, outcome=outcome, pace=Pace(edges.clock)))
     except PublishError as error:
         outcome.stop(error)
     except KeyboardInterrupt:

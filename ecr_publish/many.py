@@ -20,7 +20,6 @@ from ecr_publish.manifest import Target
 from ecr_publish.obtain import arrived, images, made_before
 from ecr_publish.outcome import Batch, Outcome
 from ecr_publish.plan import Build, Plan
-from ecr_publish.promote import SECONDS_A_PUT
 from ecr_publish.reference import Digest
 from ecr_publish.reporting import begin
 from ecr_publish.run import Obtained, Run, Site
@@ -165,18 +164,10 @@ class _Guarded:
 
 
 def _promoted(batch: Batch, sites: Sites, made: Mapping[str, Obtained]) -> None:
-    """One image after the other, as a cancel may not come between a tag and its note.
-
-    All of them together keep the pace that ECR allows one (promote.SECONDS_A_PUT).
-    """
-    due = 0.0
+    """One image after the other, as a cancel may not come between a tag and its note."""
 
     def promote(name: str) -> None:
-        nonlocal due
-        site, clock = sites[name], sites[name].edges.clock
-        clock.sleep(max(0.0, due - clock.now()))
-        due = clock.now() + SECONDS_A_PUT * len(site.tags)
-        released(site, made[name])
+        released(sites[name], made[name])
         batch.over.add(name)
 
     each(batch, made, promote)

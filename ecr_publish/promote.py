@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from ecr_publish.edges.ports import Clock, Registry
+from ecr_publish.edges.ports import Registry
 from ecr_publish.errors import PromotionFailed, PublishError
 from ecr_publish.manifest import Manifest
 from ecr_publish.origin import Origin
 from ecr_publish.outcome import Promotion
+from ecr_publish.pace import Pace
 from ecr_publish.reference import Digest, Tag
 from ecr_publish.run import Obtained, Site
 from ecr_publish.signals import held_back
 from ecr_publish.standing import Holder, Order, Standing, order
-
-SECONDS_A_PUT = 0.1
-"""ECR takes 10 PutImage calls per second (ECR user guide, "Service quotas")."""
 
 
 def look(registry: Registry, tags: Sequence[Tag], known: Standing | None = None) -> Standing:
@@ -47,7 +45,7 @@ def promote(site: Site, image: Obtained) -> None:
         site.outcome.warnings.append(said)
     tags = [tag for tag in site.tags if tag not in left]
     there = [tag for tag in standing if tag not in moved]
-    _take(site, promoted(site.registry, site.edges.clock, image.manifest, tags, there=there))
+    _take(site, promoted(site.registry, site.pace, image.manifest, tags, there=there))
 
 
 def leave(site: Site, *, passed: bool) -> None:
@@ -72,7 +70,7 @@ def leave(site: Site, *, passed: bool) -> None:
 
 def promoted(
     registry: Registry,
-    clock: Clock,
+    pace: Pace,
     manifest: Manifest,
     tags: Sequence[Tag],
     *,
@@ -83,12 +81,11 @@ def promoted(
     So a run that ends between two tags still knows the first. Tags that are `there` already cost no
     call. Raises PromotionFailed, which names the tags that were applied and those that were not.
     """
-    done, due = Promotion(), clock.now()
+    done = Promotion()
     for number, tag in enumerate(tags):
         changed = False
         if tag not in there:
-            clock.sleep(max(0.0, due - clock.now()))
-            due = clock.now() + SECONDS_A_PUT
+            pace.wait()
             try:
                 changed = registry.put(manifest, tag)
             except PublishError as error:

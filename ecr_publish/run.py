@@ -12,6 +12,7 @@ from ecr_publish.edges.ports import Edges, Registry
 from ecr_publish.manifest import Manifest, Target
 from ecr_publish.origin import Origin
 from ecr_publish.outcome import Outcome
+from ecr_publish.pace import Pace
 from ecr_publish.plan import Plan, RepositoryState
 from ecr_publish.reference import Tag
 from ecr_publish.scan import Gap
@@ -22,11 +23,13 @@ from ecr_publish.standing import Standing
 class Run:
     """One run before there is a plan: it can be logged and timed.
 
-    `name` tells it from others that share its log, and stands before each of its lines.
+    `name` tells it from others that share its log, and stands before each of its lines; they share
+    `pace` too.
     """
 
     edges: Edges
     outcome: Outcome
+    pace: Pace
     name: str = ""
 
     def say(self, line: str) -> None:

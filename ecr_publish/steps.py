@@ -75,6 +75,7 @@ def sited(run: Run, plan: Plan, registry: Registry, *, workspace: str, ahead: Ah
     return Site(
         edges=run.edges,
         outcome=run.outcome,
+        pace=run.pace,
         name=run.name,
         plan=plan,
         registry=registry,

@@ -19,6 +19,7 @@ from ecr_publish.inputs import FailOn, OnUnjudged
 from ecr_publish.manifest import Manifest, Target
 from ecr_publish.origin import COMMITTED
 from ecr_publish.outcome import Outcome
+from ecr_publish.pace import Pace
 from ecr_publish.plan import Existing, Plan, Source
 from ecr_publish.policy import BaseImageFindings, Rules
 from ecr_publish.reference import ImageName, Tag
@@ -111,6 +112,7 @@ def site_of(
         outcome=Outcome(),
         plan=plan_of(source, **rules),
         registry=there,
+        pace=Pace(world.clock),
         ahead=ahead(world, there),
         state=there.state,
         tags=(),

@@ -13,6 +13,7 @@ from ecr_publish.manifest import OCI_INDEX, Manifest
 from ecr_publish.obtain import images, obtained
 from ecr_publish.origin import Origin
 from ecr_publish.outcome import Outcome
+from ecr_publish.pace import Pace
 from ecr_publish.plan import Existing, LocalImage, Merge, Source
 from ecr_publish.reference import Tag
 from ecr_publish.run import Obtained, Site
@@ -76,6 +77,7 @@ class World:
             outcome=self.outcome,
             plan=make_plan(source=source, **plan),
             registry=self.registry,
+            pace=Pace(world.clock),
             ahead=ahead(world, self.registry, source),
             state=self.registry.state,
             tags=(FIXED, MOVABLE),

@@ -18,6 +18,7 @@ from ecr_publish.errors import (
 from ecr_publish.manifest import Manifest
 from ecr_publish.origin import Origin
 from ecr_publish.outcome import Promotion
+from ecr_publish.pace import Pace
 from ecr_publish.promote import leave, look, promote, promoted
 from ecr_publish.reference import Tag
 from ecr_publish.run import Obtained, Site
@@ -54,7 +55,7 @@ def registry(refused: dict[str, BaseException] | None = None, **tags: str) -> Fa
 
 
 def put_all(ecr: FakeRegistry, tags: Sequence[Tag]) -> list[Promotion]:
-    return list(promoted(ecr, FakeClock(), MANIFEST, tags))
+    return list(promoted(ecr, Pace(FakeClock()), MANIFEST, tags))
 
 
 # promoted ---------------------------------------------------------------------------------------
@@ -85,7 +86,7 @@ def test_s4_promoted__no_other_tag_is_touched() -> None:
 def test_s5_promoted__tags_that_are_known_to_be_there_cost_no_call() -> None:
     ecr = registry({"put latest": AssertionError(), "put stable": AssertionError()})
     clock, stable = FakeClock(), Tag("stable")
-    steps = list(promoted(ecr, clock, MANIFEST, [THREE, ONE, stable], there=[stable, THREE]))
+    steps = list(promoted(ecr, Pace(clock), MANIFEST, [THREE, ONE, stable], there=[stable, THREE]))
 
     assert steps == [
         Promotion(tags=(THREE,), unchanged=(THREE,)),
@@ -96,12 +97,13 @@ def test_s5_promoted__tags_that_are_known_to_be_there_cost_no_call() -> None:
     assert clock.time == 0
 
 
-def test_promoted__calls_are_spaced_over_those_that_are_there() -> None:
+def test_promoted__a_tag_that_is_there_takes_no_turn() -> None:
     clock = FakeClock()
-    ecr = SlowRegistry(state=make_state(), pushed=MANIFEST, clock=clock, takes=[0.0] * 2)
-    list(promoted(ecr, clock, MANIFEST, [ONE, THREE, TWO], there=[THREE]))
+    ecr = SlowRegistry(state=make_state(), pushed=MANIFEST, clock=clock, takes=[0.0] * 11)
+    tags = [Tag(f"v{number}") for number in range(10)]
+    list(promoted(ecr, Pace(clock), MANIFEST, [THREE, *tags], there=[THREE]))
 
-    assert ecr.began == pytest.approx([0.0, 0.1])
+    assert ecr.began == [0.0] * 10
 
 
 def test_s6_promoted__tag_that_was_there_counts_as_applied() -> None:
@@ -109,7 +111,7 @@ def test_s6_promoted__tag_that_was_there_counts_as_applied() -> None:
         list(
             promoted(
                 registry({"put 1.4.2": NoCredentials()}),
-                FakeClock(),
+                Pace(FakeClock()),
                 MANIFEST,
                 [THREE, ONE, TWO],
                 there=[THREE, TWO],
@@ -127,7 +129,7 @@ def test_promoted__no_tag_is_nothing_done() -> None:
 
 def test_s6_promoted__what_is_done_is_known_before_the_next_tag() -> None:
     ecr = registry()
-    steps = promoted(ecr, FakeClock(), MANIFEST, [ONE, TWO])
+    steps = promoted(ecr, Pace(FakeClock()), MANIFEST, [ONE, TWO])
 
     assert next(steps) == Promotion(tags=(ONE,))
     assert set(ecr.tags) == {"1.4.2"}
@@ -156,7 +158,7 @@ def test_s6_promoted__failure_names_what_was_applied_and_what_was_not(
     ecr = registry({"put 0123456": cause})
     steps: list[Promotion] = []
     with pytest.raises(PromotionFailed) as caught:
-        steps.extend(promoted(ecr, FakeClock(), MANIFEST, tags))
+        steps.extend(promoted(ecr, Pace(FakeClock()), MANIFEST, tags))
 
     assert len(steps) == len(applied)
     assert caught.value.what == f"the release tag 0123456 could not be applied: {cause.what}"
@@ -198,7 +200,7 @@ class SlowRegistry(FakeRegistry):
 def test_promoted__never_more_than_ten_begin_in_any_second(takes: Sequence[float]) -> None:
     clock = FakeClock()
     ecr = SlowRegistry(state=make_state(), pushed=MANIFEST, clock=clock, takes=takes)
-    list(promoted(ecr, clock, MANIFEST, [Tag(f"v{number}") for number in range(35)]))
+    list(promoted(ecr, Pace(clock), MANIFEST, [Tag(f"v{number}") for number in range(35)]))
 
     assert len(ecr.tags) == 35
     for number, first in enumerate(ecr.began):
@@ -208,15 +210,14 @@ def test_promoted__never_more_than_ten_begin_in_any_second(takes: Sequence[float
 
 def test_promoted__waits_no_longer_than_it_has_to() -> None:
     clock = FakeClock()
-    list(promoted(registry(), clock, MANIFEST, [Tag(f"v{number}") for number in range(11)]))
+    list(promoted(registry(), Pace(clock), MANIFEST, [Tag(f"v{number}") for number in range(11)]))
 
-    assert clock.time == pytest.approx(1.0)
-    assert max(clock.sleeps) <= 0.1 + 1e-9
+    assert clock.sleeps == pytest.approx([1.0])
 
 
 def test_promoted__one_tag_waits_for_nothing() -> None:
     clock = FakeClock()
-    list(promoted(registry(), clock, MANIFEST, [ONE]))
+    list(promoted(registry(), Pace(clock), MANIFEST, [ONE]))
 
     assert clock.time == 0
 
@@ -224,7 +225,7 @@ def test_promoted__one_tag_waits_for_nothing() -> None:
 def test_promoted__where_puts_are_slow_nothing_waits() -> None:
     clock = FakeClock()
     ecr = SlowRegistry(state=make_state(), pushed=MANIFEST, clock=clock, takes=[0.1, 0.5, 0.2, 0.1])
-    list(promoted(ecr, clock, MANIFEST, [ONE, TWO, THREE, Tag("v1")]))
+    list(promoted(ecr, Pace(clock), MANIFEST, [ONE, TWO, THREE, Tag("v1")]))
 
     assert not any(clock.sleeps)
     assert clock.time == pytest.approx(0.9)
@@ -331,6 +332,7 @@ def site(
         outcome=outcome,
         plan=plan,
         registry=ecr,
+        pace=Pace(world.clock),
         ahead=ahead(world, ecr),
         state=state or ecr.state,
         tags=tags,

@@ -13,6 +13,7 @@ from ecr_publish import reporting
 from ecr_publish.edges.ports import Edges
 from ecr_publish.errors import Bug, BuildFailed, Cancelled, GitHubFailed, PublishError
 from ecr_publish.outcome import Outcome, Promotion
+from ecr_publish.pace import Pace
 from ecr_publish.plan import Reports
 from ecr_publish.report import sarif as sarif_module
 from ecr_publish.report.annotations import MOST, Annotation
@@ -126,7 +127,7 @@ class World:
         return outcome
 
     def begin(self, outcome: Outcome) -> Outcome:
-        begin(Run(edges=self.edges, outcome=outcome))
+        begin(Run(edges=self.edges, outcome=outcome, pace=Pace(self.edges.clock)))
         return outcome
 
     @property

@@ -1,6 +1,7 @@
 import pytest
 
 from ecr_publish.outcome import Outcome
+from ecr_publish.pace import Pace
 from ecr_publish.run import Run
 from tests.factories import make_digest, make_manifest, make_state
 from tests.fakes import (
@@ -17,7 +18,7 @@ from tests.fakes import (
 def made(clock: FakeClock, workflow: FakeWorkflow) -> Run:
     cloud = FakeCloud(FakeRegistry(state=make_state(), pushed=make_manifest()))
     world = edges(cloud, FakeEngine(make_digest()), workflow, clock, FakeCheckout())
-    return Run(edges=world, outcome=Outcome())
+    return Run(edges=world, outcome=Outcome(), pace=Pace(clock))
 
 
 def test_room__is_a_group_of_the_log_with_its_duration() -> None:
