@@ -19,12 +19,12 @@ from ecr_publish.context import Context
 from ecr_publish.errors import BakeInvalid, BuildFailed
 from ecr_publish.inputs import Inputs
 from ecr_publish.origin import REVISION, Commit, labels, recipe
-from ecr_publish.plan import CREATED, Build, RepositoryState
-from ecr_publish.reference import Digest, Repository, Tag
+from ecr_publish.plan import CREATED, IMAGE_BY_DIGEST, Build, RepositoryState
+from ecr_publish.reference import Digest, ImageReference, Repository, Tag
 
 TARGET = "{target}"
 EPOCH = "SOURCE_DATE_EPOCH"
-_LINK, _IMAGE, _HERE = "target:", "docker-image://", "cwd://"
+_LINK, _HERE = "target:", "cwd://"
 _NOT_BUILT = ("tags", "output", "cache-from", "cache-to")
 """What a target says beside how its image is made."""
 
@@ -151,13 +151,25 @@ def for_target(inputs: Inputs, name: str) -> Inputs:
 
 
 def places(definition: Definition, name: str) -> tuple[str, ...]:
-    """Where the files of a target come from, its own context first; each once."""
+    """Where the files of a target come from, its own context first; each once.
+
+    Of an image that is named by its digest there is nothing more to know.
+    """
     found: list[str] = []
     for target in (name, *definition.links(name)):
         content = definition.targets[target]
         found += [content.get("context", "."), *content.get("contexts", {}).values()]
     plain = (place.removeprefix(_HERE) or "." for place in found)
-    return tuple(dict.fromkeys(it for it in plain if not it.startswith((_LINK, _IMAGE))))
+    return tuple(
+        dict.fromkeys(
+            it for it in plain if not it.startswith(_LINK) and not IMAGE_BY_DIGEST.fullmatch(it)
+        )
+    )
+
+
+def afresh(definition: Definition, name: str) -> bool:
+    """Whether a target asks for newer base images, or for a build without a cache."""
+    return any(definition.targets[name].get(it) for it in ("pull", "no-cache", "no-cache-filter"))
 
 
 def source(
@@ -249,14 +261,11 @@ def refuse_caches(definition: Definition, states: Sequence[RepositoryState]) -> 
 
     There it would take a tag of that repository, without any gate (S1).
     """
-    own = {state.uri for state in states}
     for name, content in definition.targets.items():
         for cache in content.get("cache-to", ()):
             reference = _attributes(cache).get("ref", "")
-            uri = reference.partition("@")[0]
-            before, colon, after = uri.rpartition(":")
-            uri = before if colon and "/" not in after else uri
-            if uri.lower() in own:
+            image = ImageReference.parse(reference.lower())
+            if any(state.holds(image) for state in states):
                 raise BakeInvalid(
                     f"the target {name} exports its cache to {reference}, a repository that this "
                     "step publishes to; name another one for the cache"

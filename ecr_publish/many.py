@@ -87,7 +87,11 @@ def _plans(
         own = bake.for_target(inputs, name)
         plan = planned(replace(run, name=name), own, context, None, rules=rules)
         source = bake.source(definition, name, commits, context)
-        plans[name] = replace(plan, source=replace(source, builder=inputs.builder))
+        plans[name] = replace(
+            plan,
+            source=replace(source, builder=inputs.builder),
+            rebuild=plan.rebuild or (inputs.rebuild is None and bake.afresh(definition, name)),
+        )
     return plans
 
 

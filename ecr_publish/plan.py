@@ -28,7 +28,7 @@ from ecr_publish.secret import Secret, SecretFile
 SHORT_SHA_LENGTH = 7
 LATEST = Tag("latest")
 CREATED = "org.opencontainers.image.created"
-_IMAGE_BY_DIGEST = re.compile(r"docker-image://[^@]+@sha256:[0-9a-f]{64}")
+IMAGE_BY_DIGEST = re.compile(r"docker-image://[^@]+@sha256:[0-9a-f]{64}")
 _NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -182,6 +182,15 @@ class RepositoryState:
         """The repository as docker names it, without a tag."""
         return f"{self.host}/{self.name}"
 
+    def holds(self, image: ImageReference) -> bool:
+        """Whether an image is in this repository, whose registry may have several hosts."""
+        if image.repository != self.name:
+            return False
+        if image.host == self.host or not RegistryId.is_host(image.host):
+            return image.host == self.host
+        registry = RegistryId.parse(image.host)
+        return (registry.account, registry.region) == (self.registry_id, self.arn.split(":")[3])
+
     def can_move(self, tag: Tag) -> bool:
         """Whether ECR lets this tag be moved to another image; an unknown mode does not."""
         excluded = any(matches(pattern, tag.value) for pattern in self.exclusions)
@@ -262,7 +271,7 @@ def refuse_caches(plan: Plan, state: RepositoryState) -> None:
     if not isinstance(plan.source, Build):
         return
     images = (cache.image for cache in plan.source.cache_to)
-    tags = [image.tag for image in images if image and _is_own(image, plan, state)]
+    tags = [image.tag for image in images if image and state.holds(image)]
     problems = [f"cache-to: {problem}" for tag in tags if (problem := _unfit(tag, plan, state))]
     if problems:
         raise InvalidInputs(problems)
@@ -272,16 +281,6 @@ def local_contexts(build_contexts: Sequence[str]) -> tuple[str, ...]:
     """The paths among the further build contexts."""
     given = (item.partition("=")[2] for item in build_contexts)
     return tuple(path for path in given if ":" not in path)
-
-
-def _is_own(image: ImageReference, plan: Plan, state: RepositoryState) -> bool:
-    """Whether it is in the repository of the run; its registry may have several hosts."""
-    if image.repository != state.name:
-        return False
-    if image.host == state.host or not RegistryId.is_host(image.host):
-        return image.host == state.host
-    registry = RegistryId.parse(image.host)
-    return (registry.account, registry.region) == (state.registry_id, plan.region)
 
 
 def _unfit(tag: str, plan: Plan, state: RepositoryState) -> str:
@@ -411,7 +410,7 @@ def _recipe(build: Build, context: Context, commit: Commit) -> str:
 def _pinned(build_context: str) -> bool:
     """Whether it is a path, of which the commit says enough, or an image by its digest."""
     given = build_context.partition("=")[2]
-    return ":" not in given or _IMAGE_BY_DIGEST.fullmatch(given) is not None
+    return ":" not in given or IMAGE_BY_DIGEST.fullmatch(given) is not None
 
 
 def _withheld(inputs: Inputs, context: Context) -> str:

@@ -12,6 +12,7 @@ from ecr_publish.bake import (
     Bake,
     Definition,
     Image,
+    afresh,
     blamed,
     command,
     definition,
@@ -269,7 +270,7 @@ def test_s5_source__recipe_is_the_same_whatever_makes_no_other_image(
         {"target": "final"},
         {"dockerfile-inline": "FROM scratch"},
         {"secret": ["id=a"]},
-        {"contexts": {"base": "docker-image://alpine"}},
+        {"contexts": {"base": f"docker-image://alpine@sha256:{'0' * 64}"}},
         {"of-a-later-version": True},
     ],
 )
@@ -316,7 +317,8 @@ def test_places__own_context_first_then_all_that_it_takes_files_from() -> None:
         web={
             "context": "cwd://web",
             "contexts": {
-                "a": "docker-image://alpine",
+                "a": f"docker-image://alpine@sha256:{'0' * 64}",
+                "f": "docker-image://alpine:3",
                 "b": "target:lib",
                 "c": "https://example.org/x.git",
                 "d": "cwd://",
@@ -324,7 +326,23 @@ def test_places__own_context_first_then_all_that_it_takes_files_from() -> None:
         },
         lib={"contexts": {"e": "../shared"}},
     )
-    assert places(found, "web") == ("web", "https://example.org/x.git", ".", "../shared")
+    assert places(found, "web") == (
+        *("web", "docker-image://alpine:3", "https://example.org/x.git", ".", "../shared"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({}, False),
+        ({"pull": False, "no-cache": False, "no-cache-filter": []}, False),
+        ({"pull": True}, True),
+        ({"no-cache": True}, True),
+        ({"no-cache-filter": ["final"]}, True),
+    ],
+)
+def test_afresh__as_the_inputs_of_one_image(content: dict[str, Any], *, expected: bool) -> None:
+    assert afresh(made(web=content), "web") is expected
 
 
 # command ----------------------------------------------------------------------------------------
@@ -444,6 +462,7 @@ STATES = [make_state(name="team/web"), make_state(name="team/api")]
         f'type=registry,"ref={HOST}/team/web@sha256:0"',
         {"type": "registry", "ref": f"{HOST}/team/web:latest"},
         f"Type=registry, Ref={HOST}/team/web:latest",
+        f"{HOST.replace('.ecr.', '.ecr-fips.')}/team/web:latest",
     ],
 )
 def test_s1_refuse_caches__in_a_repository_of_the_run(cache: Any) -> None:

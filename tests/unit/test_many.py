@@ -373,6 +373,20 @@ def test_s5_line__only_the_one_that_is_not_known_is_built() -> None:
     assert world.verdicts == {"web": "passed", "api": "unknown", "job": "passed"}
 
 
+@pytest.mark.parametrize(
+    ("inputs", "calls"),
+    [({}, ["bake web /workspace"]), ({"rebuild": "false"}, [])],
+)
+def test_line__what_its_file_wants_built_afresh_is_built(
+    inputs: dict[str, str], calls: list[str]
+) -> None:
+    world = World(targets={"web": {"context": "web", "no-cache": True}})
+    world.run()
+    republished(world, *NAMES)
+    world.run(**inputs)
+    assert [call for call in world.engine.calls if call.startswith("bake")] == calls
+
+
 # Cancelled, and bugs ----------------------------------------------------------------------------
 
 
