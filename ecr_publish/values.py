@@ -204,44 +204,33 @@ def secret_file(line: str) -> SecretFile:
 
 def label(line: str) -> str:
     """A label of an image."""
-    if not re.match(r"[^\s=]+=", line):
-        raise ValueError(f"{line!r} is not name=value (one label per line)")
-    return line
+    return _shaped(line, r"[^\s=]+=", "name=value (one label per line)")
 
 
 def annotation(line: str) -> str:
     """An annotation of a manifest or an index (Docker: "Annotations")."""
-    if not re.match(r"[^\s=]+=", line):
-        raise ValueError(f"{line!r} is not name=value, or level:name=value (one per line)")
-    return line
+    return _shaped(line, r"[^\s=]+=", "name=value, or level:name=value (one per line)")
 
 
 def build_context(line: str) -> str:
     """A further build context (Docker's reference: "--build-context")."""
-    if not re.fullmatch(r"[^\s=]+=.+", line):
-        raise ValueError(f"{line!r} is not name=path or name=URL (one per line)")
-    return line
+    return _shaped(line, r"[^\s=]+=.+\Z", "name=path or name=URL (one per line)")
 
 
 def host(word: str) -> str:
     """A host and its address (Docker's reference: "--add-host")."""
-    if not re.fullmatch(r"[^\s:=]+[:=]\S+", word):
-        raise ValueError(f"{word!r} is not host:ip")
-    return word
+    return _shaped(word, r"[^\s:=]+[:=]\S+\Z", "host:ip")
 
 
 def size(text: str) -> str:
     """A size in bytes, with a unit if that is wanted (Docker's reference: "--shm-size")."""
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)? ?[kmgt]?i?b?", text, re.IGNORECASE):
-        raise ValueError(f"{text!r} is not a size (64m, 2g)")
-    return text
+    return _shaped(text, r"(?i:[0-9]+(\.[0-9]+)? ?[kmgt]?i?b?)\Z", "a size (64m, 2g)")
 
 
 def ulimit(line: str) -> str:
     """A limit of what a process may use (Docker's reference: "--ulimit")."""
-    if not re.fullmatch(r"[a-z]+=-?[0-9]+(:-?[0-9]+)?", line):
-        raise ValueError(f"{line!r} is not type=soft or type=soft:hard (nofile=1024:2048)")
-    return line
+    expected = "type=soft or type=soft:hard (nofile=1024:2048)"
+    return _shaped(line, r"[a-z]+=-?[0-9]+(:-?[0-9]+)?\Z", expected)
 
 
 def tag_template(line: str) -> str:
@@ -270,6 +259,13 @@ def reference(text: str) -> Tag | Digest:
         raise ValueError(
             f"{text!r} is neither a tag nor a digest; give only that, without the repository"
         ) from None
+
+
+def _shaped(text: str, shape: str, expected: str) -> str:
+    """The text, if it begins with this shape; its error says what is expected instead."""
+    if not re.match(shape, text):
+        raise ValueError(f"{text!r} is not {expected}")
+    return text
 
 
 def _each(read: Callable[[str], T], texts: Iterable[str]) -> tuple[T, ...]:

@@ -7,8 +7,8 @@ docker-py's own build is the classic builder, without secrets, cache mounts and 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -82,13 +82,7 @@ class DockerEngine:
     ) -> Built:
         """Build into the engine, or have BuildKit push; raises BuildFailed or PushFailed."""
         self._given |= {f"{state.uri}:{tag}"} if by.way is Way.ENGINE else set()
-        configured = (
-            private_config(self._environ, state.host, by.login)
-            if by.login
-            else nullcontext(self._environ)
-        )
-        with configured as environ, TemporaryDirectory() as private:
-            metadata = Path(private, "metadata.json")
+        with self._prepared(state.host, by.login) as (environ, metadata):
             words = command(build, f"{state.uri}:{tag}", by.way, str(metadata))
             status, tail = _run(words, {**environment(build), **environ}, workspace, write)
             if not status:
@@ -100,17 +94,7 @@ class DockerEngine:
 
     def definition(self, files: Sequence[str], targets: Sequence[str], workspace: str) -> str:
         """What buildx makes of bake files (JSON); raises BakeInvalid with what buildx says."""
-        try:
-            answer = subprocess.run(
-                baking.printing(files, targets),
-                cwd=workspace,
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-            )
-        except FileNotFoundError:
-            raise EngineMissing(_NO_DOCKER) from None
+        answer = self._answer(baking.printing(files, targets), workspace)
         if answer.returncode:
             said = stated_error(answer.stderr) or answer.stderr.decode(errors="replace").strip()
             raise BakeInvalid(said or "buildx does not say why")
@@ -131,12 +115,7 @@ class DockerEngine:
         way, targets = Way.BUILDER if login else Way.ENGINE, [it.target for it in bake.images]
         names = {*bake.scaffold.values(), *(it.reference for it in bake.images)}
         self._given |= set() if login else names
-        host = bake.images[0].state.host
-        configured = (
-            private_config(self._environ, host, login) if login else nullcontext(self._environ)
-        )
-        with configured as environ, TemporaryDirectory() as private:
-            metadata = Path(private, "metadata.json")
+        with self._prepared(bake.images[0].state.host, login) as (environ, metadata):
             words = baking.command(bake, way, str(metadata))
             try:
                 status, tail = _run(words, {**environ, **_NO_ATTESTATION}, workspace, write)
@@ -179,22 +158,40 @@ class DockerEngine:
         return DockerApi(self._environ, self._clock)
 
     def _inspect(self, name: str | None) -> str:
+        answer = self._answer(["docker", "buildx", "inspect", *([name] if name else [])])
+        found, complaint = (
+            text.decode(errors="replace") for text in (answer.stdout, answer.stderr)
+        )
+        # buildx is content without an engine: it then succeeds, names no driver and an error.
+        if answer.returncode or not stated_driver(found):
+            said = complaint.strip() or stated_problem(found) or "docker buildx does not answer"
+            raise BuilderMissing(name, said) if name else EngineMissing(said)
+        return found
+
+    def _answer(
+        self, words: Sequence[str], workspace: str | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """What a short command says, all at once."""
         try:
-            answer = subprocess.run(
-                ["docker", "buildx", "inspect", *([name] if name else [])],
+            return subprocess.run(
+                words,
+                cwd=workspace,
                 env=self._environ,
+                stdin=subprocess.DEVNULL,
                 capture_output=True,
-                text=True,
                 check=False,
             )
         except FileNotFoundError:
             raise EngineMissing(_NO_DOCKER) from None
-        # buildx is content without an engine: it then succeeds, names no driver and an error.
-        if answer.returncode or not stated_driver(answer.stdout):
-            said = answer.stderr.strip() or stated_problem(answer.stdout)
-            said = said or "docker buildx does not answer"
-            raise BuilderMissing(name, said) if name else EngineMissing(said)
-        return answer.stdout
+
+    @contextmanager
+    def _prepared(self, host: str, login: Login | None) -> Iterator[tuple[Mapping[str, str], Path]]:
+        """The environment of a build, logged in if there is a login, and where its metadata go."""
+        configured = (
+            private_config(self._environ, host, login) if login else nullcontext(self._environ)
+        )
+        with configured as environ, TemporaryDirectory() as private:
+            yield environ, Path(private, "metadata.json")
 
 
 def _built(metadata: str, way: Way) -> Built:
