@@ -12,9 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from bench.measure import Cell, Table, in_turn, median
-from bench.stage import Ran, Stage, action, bundled, stage
+from bench.stage import SCANS, Ran, Stage, action, bundled, stage
 
-SCAN = 2.0
 COLUMNS: dict[str, Callable[[Ran], float]] = {
     "wall": lambda run: run.wall,
     "first call to AWS": lambda run: run.call,
@@ -43,9 +42,9 @@ def tables() -> Iterator[Table]:
     """One row for each way to start."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as scratch,
-        stage("classic", scan_seconds=SCAN) as here,
+        stage("classic") as here,
     ):
-        found = in_turn(ways(here, Path(scratch)), about="rooms")
+        found = in_turn(ways(here, Path(scratch)), len(SCANS), about="rooms")
     yield Table(
         title="Own overhead by room",
         heads=("action from", *COLUMNS),
@@ -61,13 +60,15 @@ def ways(here: Stage, folder: Path) -> dict[str, Callable[[], Ran]]:
     for name in ("source", "bundle") if bundled() else ("source",):
         start, prepared = action(folder / name, bundle=name == "bundle"), next(homes)
         here.step(start, prepared)
-        found[f"{name}, cold"] = partial(cold, here, start, homes)
-        found[f"{name}, warm"] = partial(here.step, start, prepared)
+        found[f"{name}, cold"] = partial(timed, here, start, homes, itertools.cycle(SCANS))
+        warm = itertools.repeat(prepared)
+        found[f"{name}, warm"] = partial(timed, here, start, warm, itertools.cycle(SCANS))
     return found
 
 
-def cold(here: Stage, start: Path, homes: Iterator[Path]) -> Ran:
-    """A run that finds nothing prepared."""
+def timed(here: Stage, start: Path, homes: Iterator[Path], scans: Iterator[float]) -> Ran:
+    """The next run of a way, with its RUNNER_TEMP and the length of its scan."""
+    here.scans_take(next(scans))
     return here.step(start, next(homes))
 
 

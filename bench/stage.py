@@ -28,12 +28,15 @@ from dev.engine import Engine, Store
 from ecr_publish.edges.docker_config import with_login
 from ecr_publish.edges.ports import Login
 from local_ecr import LocalEcr
+from local_ecr.scans import scenario_from
 
 STORES: tuple[Store, ...] = ("classic", "containerd")
 REPOSITORY = "bench"
 ROLE = "arn:aws:iam::123456789012:role/bench"
 MEGABYTE = 1_000_000
 KIBIBYTE = 1024
+SCANS = tuple(tenths / 10 for tenths in range(16, 25))
+"""Seconds that scans take in turn: a length for every point between two questions to ECR."""
 NOT_AWS = ("v2.", "GetIdToken", "GetObject")
 GROUP, END = "::group::", "::endgroup::"
 LAUNCHER = """
@@ -113,6 +116,10 @@ class Stage:
         """Change what the image is made of, in a commit of its own; gives the commit."""
         (self.workspace / "payload").write_bytes(os.urandom(3 * MEGABYTE))
         return committed(self.workspace)
+
+    def scans_take(self, seconds: float) -> None:
+        """Let scans of images that are pushed from now on find nothing, after so many seconds."""
+        self.ecr.set_scenario(scenario_from("clean", seconds))
 
     def environment(self, home: Path, inputs: Mapping[str, str]) -> dict[str, str]:
         """What a runner would set for a step with these inputs, after new content."""
