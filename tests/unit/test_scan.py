@@ -590,7 +590,7 @@ def test_poll_delay__is_short_and_never_past_the_deadline(
 
 @given(SECONDS, CHANCES)
 def test_poll_delay__far_from_the_deadline_is_never_hasty(waited: float, chance: float) -> None:
-    assert poll_delay(waited, 1e6, chance) >= 0.8
+    assert poll_delay(waited, 1e6, chance) >= 0.5
 
 
 @given(st.integers(min_value=300, max_value=900), st.lists(CHANCES, min_size=1, max_size=20))
@@ -610,12 +610,15 @@ def test_poll_delay__at_most_half_a_call_a_second_over_five_minutes(
 @pytest.mark.parametrize(
     ("waited", "chance", "delay"),
     [
-        (0, 0.5, 0.9),
-        (59.9, 0.5, 0.9),
+        (0, 0.5, 0.6),
+        (3.9, 0.5, 0.6),
+        (4, 0.5, 0.95),
+        (59.9, 0.5, 0.95),
         (60, 0.5, 2.9),
         (3600, 0.5, 2.9),
-        (0, 0.0, 0.81),
-        (0, 1.0, 0.99),
+        (0, 0.0, 0.54),
+        (4, 0.0, 0.855),
+        (4, 1.0, 1.045),
         (60, 1.0, 3.19),
     ],
 )
@@ -626,9 +629,10 @@ def test_poll_delay__slows_down_and_spreads(waited: float, chance: float, delay:
 @pytest.mark.parametrize(
     ("waited", "calls", "images", "delay"),
     [
-        (0, 1, 1, 0.9),
-        (0, 2, 1, 1.2),
+        (5, 1, 1, 0.95),
+        (5, 2, 1, 1.2),
         (0, 1, 2, 0.6),
+        (5, 1, 2, 0.6),
         (0, 1, 20, 0.6),
         (0, 2, 20, 1.2),
         (60, 1, 2, 1.45),
