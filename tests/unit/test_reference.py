@@ -1,5 +1,6 @@
 import pytest
 
+from ecr_publish.hosts import Kind
 from ecr_publish.reference import Digest, FullTag, ImageReference, RegistryId, Repository, Tag
 
 HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -119,7 +120,6 @@ def test_registry__host(host: str, region: str) -> None:
         "123456789012\n",
         f"{HOST}/app",
         f"https://{HOST}",
-        f"{HOST}.example",
         f"{HOST}:443",
         "123456789012.dkr.ecr.eu-west-1.amazonawsXcom",
         "public.ecr.aws",
@@ -129,6 +129,27 @@ def test_registry__host(host: str, region: str) -> None:
 def test_registry__refused(text: str) -> None:
     with pytest.raises(ValueError, match="neither a 12-digit account id nor a private ECR"):
         RegistryId.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", [f"{HOST}.example", "123456789012.dkr.ecr-fips.eu-west-1.amazonaws.com"]
+)
+def test_registry__host_that_does_not_exist(text: str) -> None:
+    with pytest.raises(ValueError, match="is no registry's host"):
+        RegistryId.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("123456789012", Kind()),
+        (HOST, Kind()),
+        ("123456789012.dkr.ecr-fips.us-east-1.amazonaws.com", Kind(fips=True)),
+        ("123456789012.dkr-ecr.eu-west-1.on.aws", Kind(dual_stack=True)),
+    ],
+)
+def test_registry__kind_of_its_host(text: str, kind: Kind) -> None:
+    assert RegistryId.parse(text).kind == kind
 
 
 def test_full_tag__plain() -> None:
@@ -188,6 +209,7 @@ def test_image_reference__by_docker_s_rules(text: str, expected: tuple[str, str,
         ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", True),
         ("123456789012.dkr-ecr.eu-west-1.on.aws", True),
         ("public.ecr.aws", False),
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.example", False),
         ("123456789012", False),
         ("", False),
     ],
