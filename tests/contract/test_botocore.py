@@ -133,8 +133,8 @@ class _Asked(Exception):
 
 def asked(service: str, region: str, kind: Kind) -> str:
     """The host that the SDK would ask, by the configuration of our clients."""
-    session = boto3.Session("id", "key", region_name=region)
-    client: Any = session.client(service, config=endpoints(kind))
+    session: Any = boto3.Session("id", "key", region_name=region)
+    client = session.client(service, config=endpoints(kind))
 
     def stop(request: Any, **_: Any) -> None:
         raise _Asked(urlsplit(request.url).hostname)

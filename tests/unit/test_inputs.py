@@ -312,6 +312,11 @@ def test_s3_inherited__neither_inputs_nor_what_secret_envs_names() -> None:
     assert inherited(given | JOB | {"PATH": "/bin"}) == kept | {"PATH": "/bin"}
 
 
+def test_inherited__the_proxy_of_the_job() -> None:
+    proxy = {"HTTPS_PROXY": "http://proxy.example:3128", "no_proxy": "localhost"}
+    assert inherited(environment(NEEDED) | proxy) == proxy
+
+
 def test_inherited__of_inputs_that_cannot_be_read() -> None:
     given = environment({"secret-envs": "pip=PIP_TOKEN\nbad"})
     assert inherited(given | {"PIP_TOKEN": "x"}) == {"PIP_TOKEN": "x"}
