@@ -7,7 +7,7 @@ import os
 import ssl
 import threading
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from dev.engine import Engine
 from dev.github import TOKEN, GitHub
+from ecr_publish.bake import Bake, Image, definition
 from ecr_publish.build import Way
 from ecr_publish.edges.credentials import Aws
 from ecr_publish.edges.engine import DockerEngine
@@ -275,8 +276,8 @@ def test_push__that_cannot_reach_the_registry_says_that_the_engine_knows_no_prox
     engine: Engine, tmp_path: Path
 ) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
-    password = f"http://{USER}:{PASSWORD}@127.0.0.1:1"
-    environ = {"PATH": os.environ["PATH"], "HTTPS_PROXY": password, **engine.environment()}
+    proxy = f"http://{USER}:{PASSWORD}@127.0.0.1:1"
+    environ = {"PATH": os.environ["PATH"], "HTTPS_PROXY": proxy, **engine.environment()}
     pushing, state = DockerEngine(environ, FakeClock()), make_state(host="127.0.0.1:1")
     pushing.build(
         make_build(),
@@ -292,4 +293,35 @@ def test_push__that_cannot_reach_the_registry_says_that_the_engine_knows_no_prox
 
     assert "This job has a proxy (HTTPS_PROXY), but the Docker Engine" in caught.value.why
     assert "/etc/docker/daemon.json" in caught.value.fix
+    assert PASSWORD not in everything(caught.value)
+
+
+def built(engine: DockerEngine, by: Delivery, workspace: str) -> None:
+    engine.build(
+        make_build(), make_state(), CANDIDATE, by=by, workspace=workspace, write=lambda _: None
+    )
+
+
+def baked(engine: DockerEngine, by: Delivery, workspace: str) -> None:
+    image = Image(target="web", build=make_build(), state=make_state(), candidate=CANDIDATE)
+    printed = definition('{"group": {"default": {"targets": ["web"]}}, "target": {"web": {}}}')
+    bake = Bake(files=("b.hcl",), builder=None, images=(image,), definition=printed)
+    engine.bake(bake, workspace=workspace, login=by.login, write=lambda _: None)
+
+
+@pytest.mark.parametrize("publish", [built, baked])
+@pytest.mark.parametrize("proxy", ["", f"http://{USER}:{PASSWORD}@127.0.0.1:1"])
+def test_push__by_a_builder_that_cannot_reach_the_registry_says_so_too(
+    tmp_path: Path, publish: Callable[[DockerEngine, Delivery, str], None], proxy: str
+) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho 'ERROR: failed to push: dial tcp: i/o timeout'; exit 1\n")
+    docker.chmod(0o755)
+    engine = DockerEngine({"PATH": f"{tmp_path}:/usr/bin:/bin", "HTTPS_PROXY": proxy}, FakeClock())
+    by = Delivery(way=Way.BUILDER, login=Login(username="AWS", password="x"))
+
+    with pytest.raises(PushFailed) as caught:
+        publish(engine, by, str(tmp_path))
+
+    assert ("HTTPS_PROXY" in caught.value.why) is bool(proxy)
     assert PASSWORD not in everything(caught.value)
