@@ -9,11 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_LIKE_A_HOST = re.compile(
-    r"(?P<account>[0-9]{12})\.dkr(?P<joint>[.-])ecr(?P<fips>-fips)?"
-    r"\.(?P<region>[a-z0-9-]+)\.[a-z0-9.-]+"
-)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Partition:
@@ -51,6 +46,13 @@ _OTHERS = {
     ),
     "eusc-": Partition(name="aws-eusc", suffix="amazonaws.eu"),
 }
+_SUFFIXES = {
+    suffix for it in (AWS, *_OTHERS.values()) for suffix in (it.suffix, it.dual_stack) if suffix
+}
+_HOST = re.compile(
+    r"(?P<account>[0-9]{12})\.dkr(?P<joint>[.-])ecr(?P<fips>-fips)?\.(?P<region>[a-z0-9-]+)"
+    rf"\.(?:{'|'.join(map(re.escape, sorted(_SUFFIXES)))})"
+)
 _UNKNOWN = ("us-iso", "eu-iso")
 """Regions of partitions of which nothing here is known."""
 
@@ -109,23 +111,29 @@ def registry(account: str, region: str, kind: Kind = PLAIN) -> str:
     return f"{account}.dkr.ecr{fips}.{region}.{there.suffix}"
 
 
-def read(text: str) -> Host | None:
-    """The host of a private registry; None for what does not look like one.
-
-    Raises ValueError for what looks like one, but cannot exist.
-    """
-    match = _LIKE_A_HOST.fullmatch(text)
+def taken_apart(text: str) -> Host | None:
+    """What a host of ECR says, whether it exists or not; None where it is none of ECR."""
+    match = _HOST.fullmatch(text)
     if match is None:
         return None
-    account, region = match["account"], match["region"]
     kind = Kind(fips=bool(match["fips"]), dual_stack=match["joint"] == "-")
-    if problem := missing(region, kind):
-        raise ValueError(
-            f"{text!r} is no registry's host: {problem}; take {registry(account, region)}"
-        )
-    if (named := registry(account, region, kind)) != text:
-        raise ValueError(f"{text!r} is no registry's host: in {region} it is {named}")
-    return Host(account=account, region=region, kind=kind)
+    return Host(account=match["account"], region=match["region"], kind=kind)
+
+
+def read(text: str) -> Host | None:
+    """The host of a private registry; None where it is none of ECR.
+
+    Raises ValueError for one that cannot exist.
+    """
+    host = taken_apart(text)
+    if host is None:
+        return None
+    if problem := missing(host.region, host.kind):
+        plain = registry(host.account, host.region)
+        raise ValueError(f"{text!r} is no registry's host: {problem}; take {plain}")
+    if (named := registry(host.account, host.region, host.kind)) != text:
+        raise ValueError(f"{text!r} is no registry's host: in {host.region} it is {named}")
+    return host
 
 
 def alike(host: str, kind: Kind) -> str:

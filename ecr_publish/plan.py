@@ -189,10 +189,10 @@ class RepositoryState:
         """Whether an image is in this repository, whose registry may have several hosts."""
         if image.repository != self.name:
             return False
-        if image.host == self.host or not RegistryId.is_host(image.host):
+        host = hosts.taken_apart(image.host)
+        if image.host == self.host or host is None:
             return image.host == self.host
-        registry = RegistryId.parse(image.host)
-        return (registry.account, registry.region) == (self.registry_id, self.arn.split(":")[3])
+        return (host.account, host.region) == (self.registry_id, self.arn.split(":")[3])
 
     def can_move(self, tag: Tag) -> bool:
         """Whether ECR lets this tag be moved to another image; an unknown mode does not."""

@@ -143,11 +143,8 @@ class RegistryId:
 
     @staticmethod
     def is_host(text: str) -> bool:
-        """Whether this is the host of a private ECR registry."""
-        try:
-            return hosts.read(text) is not None
-        except ValueError:
-            return False
+        """Whether this is the host of a private ECR registry, also one that is not known yet."""
+        return hosts.taken_apart(text) is not None
 
     @property
     def kind(self) -> hosts.Kind:

@@ -2,7 +2,17 @@
 
 import pytest
 
-from ecr_publish.hosts import PLAIN, Kind, alike, conflict, missing, partition, read, registry
+from ecr_publish.hosts import (
+    PLAIN,
+    Kind,
+    alike,
+    conflict,
+    missing,
+    partition,
+    read,
+    registry,
+    taken_apart,
+)
 
 FIPS, DUAL, BOTH = Kind(fips=True), Kind(dual_stack=True), Kind(fips=True, dual_stack=True)
 A = "123456789012"
@@ -94,9 +104,9 @@ def test_registry__that_does_not_exist(region: str, kind: Kind, problem: str) ->
             ),
         ),
         (
-            f"{A}.dkr-ecr.eusc-de-east-1.on.amazonwebservices.eu",
+            f"{A}.dkr-ecr.eusc-de-east-1.on.aws",
             (
-                f"'{A}.dkr-ecr.eusc-de-east-1.on.amazonwebservices.eu' is no registry's host: ECR "
+                f"'{A}.dkr-ecr.eusc-de-east-1.on.aws' is no registry's host: ECR "
                 "is not known to have dual-stack endpoints in the partition aws-eusc; "
                 f"take {A}.dkr.ecr.eusc-de-east-1.amazonaws.eu"
             ),
@@ -129,6 +139,12 @@ def test_read__host_that_does_not_exist(host: str, problem: str) -> None:
 )
 def test_read__what_is_no_host_of_ecr(text: str) -> None:
     assert read(text) is None
+
+
+def test_taken_apart__a_host_that_may_come_to_be() -> None:
+    found = taken_apart(f"{A}.dkr-ecr-fips.eu-west-1.on.aws")
+    assert found
+    assert (found.account, found.region, found.kind) == (A, "eu-west-1", BOTH)
 
 
 def test_alike__the_same_registry_by_other_endpoints() -> None:

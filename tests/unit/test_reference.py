@@ -120,6 +120,7 @@ def test_registry__host(host: str, region: str) -> None:
         "123456789012\n",
         f"{HOST}/app",
         f"https://{HOST}",
+        f"{HOST}.example",
         f"{HOST}:443",
         "123456789012.dkr.ecr.eu-west-1.amazonawsXcom",
         "public.ecr.aws",
@@ -131,12 +132,9 @@ def test_registry__refused(text: str) -> None:
         RegistryId.parse(text)
 
 
-@pytest.mark.parametrize(
-    "text", [f"{HOST}.example", "123456789012.dkr.ecr-fips.eu-west-1.amazonaws.com"]
-)
-def test_registry__host_that_does_not_exist(text: str) -> None:
+def test_registry__host_that_does_not_exist() -> None:
     with pytest.raises(ValueError, match="is no registry's host"):
-        RegistryId.parse(text)
+        RegistryId.parse("123456789012.dkr.ecr-fips.eu-west-1.amazonaws.com")
 
 
 @pytest.mark.parametrize(
@@ -210,6 +208,8 @@ def test_image_reference__by_docker_s_rules(text: str, expected: tuple[str, str,
         ("123456789012.dkr-ecr.eu-west-1.on.aws", True),
         ("public.ecr.aws", False),
         ("123456789012.dkr.ecr.eu-west-1.amazonaws.example", False),
+        # AWS may have it by the time, and what is in it is ours all the same.
+        ("123456789012.dkr.ecr-fips.eu-west-1.amazonaws.com", True),
         ("123456789012", False),
         ("", False),
     ],
