@@ -163,7 +163,8 @@ def _ask(
         )
     except ClientError as error:
         said, status = error.response["Error"], error.response["ResponseMetadata"]
-        code, message = said.get("Code", ""), said.get("Message", "")
+        # A validation error may quote what was sent.
+        code, message = said.get("Code", ""), said.get("Message", "").replace(token, "***")
         if code in TRANSIENT or status["HTTPStatusCode"] >= _SERVER_ERROR:
             raise StsFailed(role.arn, f"{message} ({code})", reached=True) from error
         raise RoleRefused(

@@ -196,6 +196,18 @@ def test_role__refusal_shows_the_claims_and_never_the_token(ecr: LocalEcr) -> No
     assert len(ecr.calls("AssumeRoleWithWebIdentity")) == 1
 
 
+@pytest.mark.parametrize("odd_endpoint", ['{"value": "to.ke.n"}'], indirect=True)
+def test_s3_role__token_that_sts_quotes_is_not_shown(odd_endpoint: str, ecr: LocalEcr) -> None:
+    said = "1 validation error detected: Value 'to.ke.n' at 'webIdentityToken' failed"
+    ecr.fail_next("AssumeRoleWithWebIdentity", "ValidationError", message=said, status=400)
+    environ = {**ecr.environment(), "ACTIONS_ID_TOKEN_REQUEST_URL": odd_endpoint}
+
+    with pytest.raises(RoleRefused, match=r"Value '\*\*\*' at 'webIdentityToken'") as caught:
+        Aws(environ, print).connect(make_plan(), from_fork=False)
+
+    assert "to.ke.n" not in f"{caught.value.what}{caught.value.why}{caught.value.fix}"
+
+
 def test_role__account_without_a_provider(ecr: LocalEcr) -> None:
     ecr.set_scenario({"switches": {"oidc_provider": False}})
 
