@@ -7,10 +7,10 @@ Exit codes are part of the interface (README, "Exit codes").
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any
+
+from ecr_publish.trust import Refusal
 
 
 class ExitCode(IntEnum):
@@ -177,101 +177,72 @@ class OidcFailed(PublishError):
         )
 
 
-_STS_CAUSES = {
-    "AccessDenied": (
-        "The role does not exist, or its trust policy does not accept this run. STS does not tell "
-        "which. Most often a condition on `sub` names another repository, branch or environment."
-    ),
-    "InvalidIdentityToken": (
-        "The account has no identity provider for the token's issuer, or that provider does not "
-        "know the audience."
-    ),
-    "verification key": (
-        "AWS could not fetch the keys that the token is signed with. Most often a passing fault; "
-        "with GitHub Enterprise Server, one that AWS cannot reach."
-    ),
-    "ExpiredTokenException": "The token was older than five minutes when STS saw it.",
-    "ValidationError": "role-duration-seconds is most likely longer than the role allows.",
-    "IDPCommunicationError": "AWS could not reach GitHub to check the token; this passes.",
-    "RegionDisabledException": "The region is not activated for STS in this account.",
-}
-_PASSING_STS = ("verification key", "ExpiredTokenException", "IDPCommunicationError")
-_ISSUER = "token.actions.githubusercontent.com"
-
-
 class RoleRefused(PublishError):
     """STS did not let this run assume the role. Shows the token's claims, never the token."""
 
     exit_code = ExitCode.CREDENTIALS
 
-    def __init__(self, role: str, code: str, message: str, claims: Mapping[str, Any]) -> None:
-        subject, audience = str(claims.get("sub", "?")), str(claims.get("aud", "?"))
-        # GitHub Enterprise has issuers of its own.
-        issuer = str(claims.get("iss") or _ISSUER).removeprefix("https://")
-        cause = "verification key" if "verification key" in message else code
+    def __init__(self, refusal: Refusal) -> None:
         super().__init__(
-            f"AWS did not let this run assume {role}: {message} ({code})",
-            why=f"{_STS_CAUSES.get(cause, 'STS answered as shown.')}\n"
-            f"The token of this run says:\n    sub: {subject}\n    aud: {audience}",
-            fix=_sts_fix(role, cause, _Claims(issuer=issuer, subject=subject, audience=audience)),
+            f"AWS did not let this run assume {refusal.role}: {refusal.message} ({refusal.code})",
+            why=refusal.why,
+            fix=refusal.fix,
             link="https://docs.aws.amazon.com/IAM/latest/UserGuide/"
             "id_roles_providers_create_oidc.html",
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Claims:
-    """What a token says of itself; the issuer without its `https://`."""
-
-    issuer: str
-    subject: str
-    audience: str
-
-
-def _sts_fix(role: str, cause: str, claims: _Claims) -> str:
-    if cause in _PASSING_STS:
-        return "Run the job again."
-    _, partition, _, _, account, _ = role.split(":")
-    provider = f"arn:{partition}:iam::{account}:oidc-provider/{claims.issuer}"
-    fixes = {
-        "InvalidIdentityToken": "Create the identity provider, once per account:\n"
-        "    aws iam create-open-id-connect-provider \\\n"
-        f"      --url https://{claims.issuer} --client-id-list {claims.audience}\n"
-        "or, where there is one already, add the audience to it:\n"
-        "    aws iam add-client-id-to-open-id-connect-provider \\\n"
-        f"      --open-id-connect-provider-arn {provider} --client-id {claims.audience}",
-        "ValidationError": "Every role allows an hour:\n    role-duration-seconds: 3600\n"
-        "or let this role allow more:\n    aws iam update-role "
-        f"--role-name {role.rpartition('/')[2]} --max-session-duration 43200",
-        "RegionDisabledException": "Activate the region in the account, or set aws-region to one "
-        "that is active.",
-    }
-    policy = _trust_policy(provider, claims)
-    return fixes.get(cause, f"If this run may publish, this trust policy lets it in:\n{policy}")
-
-
-def _trust_policy(provider: str, claims: _Claims) -> str:
-    expected = {f"{claims.issuer}:aud": claims.audience, f"{claims.issuer}:sub": claims.subject}
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": provider},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": expected},
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=2)
+        self.cause = refusal.cause
 
 
 class StsFailed(PublishError):
-    """STS could not be asked, so nothing is known of the role."""
+    """STS gave no answer to go by, so nothing is known of the role."""
 
     exit_code = ExitCode.CREDENTIALS
 
-    def __init__(self, role: str, detail: str) -> None:
+    def __init__(self, role: str, detail: str, *, reached: bool) -> None:
         super().__init__(
             f"STS could not be asked to assume {role}: {detail}",
-            why="The runner could not reach the regional STS endpoint.",
-            fix="Check aws-region, the runner's network, proxy and VPC endpoints; then run the job "
-            "again.",
+            why="STS was reached, and had a passing fault or too much to do each time."
+            if reached
+            else "The runner could not reach the regional STS endpoint.",
+            fix="Run the job again; see https://health.aws.amazon.com if it stays."
+            if reached
+            else "Check aws-region, the runner's network, its proxy (HTTPS_PROXY, NO_PROXY) and "
+            "its VPC endpoints; then run the job again.",
+        )
+
+
+class AccountNotAllowed(PublishError):
+    """The credentials are of an account that allowed-account-ids does not name."""
+
+    exit_code = ExitCode.CREDENTIALS
+
+    def __init__(self, account: str, allowed: Sequence[str]) -> None:
+        named = ", ".join(allowed)
+        super().__init__(
+            f"the credentials are of the account {account}, which is none of allowed-account-ids "
+            f"({named})",
+            why="Another step of the job, the runner or its profile has given credentials of an "
+            "account that this step is not meant for. Nothing was asked of ECR.",
+            fix="Take credentials of an allowed account, or allow this one:\n"
+            f"    allowed-account-ids: '{','.join((*allowed, account))}'",
+        )
+
+
+class AccountUnknown(PublishError):
+    """allowed-account-ids names accounts, and STS does not say whose the credentials are."""
+
+    exit_code = ExitCode.CREDENTIALS
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            "allowed-account-ids is set, but the account of the credentials could not be found "
+            f"out: {detail}",
+            why="STS tells it to everybody with valid credentials (GetCallerIdentity), without any "
+            "permission. They are wrong or expired, or the runner cannot reach STS. Nothing was "
+            "asked of ECR.",
+            fix="See what the job's credentials are, in a step before this one:\n"
+            "    - run: aws sts get-caller-identity\n"
+            "A runner in a VPC without internet needs a VPC endpoint for STS.",
         )
 
 

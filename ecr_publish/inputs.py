@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import chain
+from operator import itemgetter
 from typing import TypeVar
 
-from ecr_publish import values
+from ecr_publish import hosts, values
 from ecr_publish.cache import ADDRESSES, GITHUB, TOKEN, Cache
 from ecr_publish.errors import GitHubCacheClosed, InvalidInputs
 from ecr_publish.findings import Severity, Threshold
@@ -95,6 +97,7 @@ class AwsInputs:
     role_session_name: str | None
     role_duration_seconds: int
     audience: str | None
+    allowed_account_ids: tuple[str, ...]
     registry: RegistryId | None
     repository: Repository
     create_repository: bool
@@ -200,7 +203,7 @@ def parse(environ: Mapping[str, str]) -> Inputs:
     bad = {problem.partition(":")[0] for problem in reader.problems}
     conflicts = [
         item
-        for item in (*_missing(inputs), *_conflicts(inputs), *_bake_conflicts(inputs))
+        for item in chain.from_iterable(find(inputs) for find in _CONFLICTS)
         if item.partition(":")[0] not in bad
     ]
     problems = [*reader.problems, *conflicts]
@@ -294,6 +297,7 @@ def _aws(reader: _Reader) -> AwsInputs:
         role_session_name=reader.optional("role-session-name", values.session_name),
         role_duration_seconds=reader.given("role-duration-seconds", values.session_seconds, 3600),
         audience=reader.optional("audience", str),
+        allowed_account_ids=reader.given("allowed-account-ids", words_of(values.account), ()),
         registry=reader.optional("registry", RegistryId.parse),
         repository=reader.required("repository", values.repository, Repository("unknown")),
         create_repository=reader.given("create-repository", boolean, default=False),
@@ -434,11 +438,31 @@ def _conflicts(inputs: Inputs) -> Iterator[str]:
         )
     if inputs.sarif_file in inputs.report_file:
         yield "sarif-file: names a file of report-file too, and one would overwrite the other"
+
+
+def _place_conflicts(inputs: Inputs) -> Iterator[str]:
+    """What the role, the registry and the region say of each other."""
     host_region = inputs.registry.region if inputs.registry else None
     if host_region and inputs.aws_region and host_region != inputs.aws_region:
         yield (
             f"registry: is in {host_region}, but aws-region is {inputs.aws_region}; "
             "a token of one region is refused in another"
+        )
+    if not inputs.role_to_assume:
+        return
+    partition, account = itemgetter(1, 4)(inputs.role_to_assume.split(":"))
+    expected = hosts.partition(inputs.aws_region).name
+    if inputs.aws_region and partition != expected:
+        yield (
+            f"role-to-assume: is a role of the partition {partition}, but aws-region "
+            f"{inputs.aws_region} is in {expected}, whose accounts are others; take a role of an "
+            f"account there (arn:{expected}:iam::…), or a region of {partition}"
+        )
+    if inputs.allowed_account_ids and account not in inputs.allowed_account_ids:
+        yield (
+            f"role-to-assume: is a role of the account {account}, which is none of "
+            f"allowed-account-ids ({', '.join(inputs.allowed_account_ids)}); take a role of one of "
+            "these, or add the account"
         )
 
 
@@ -460,3 +484,6 @@ def _bake_conflicts(inputs: Inputs) -> Iterator[str]:
     for name, texts in (("repository", [inputs.repository.name]), ("tags", inputs.tags)):
         if any("{target}" in text for text in texts):
             yield f"{name}: holds {{target}}, which is known only with bake-file"
+
+
+_CONFLICTS = (_missing, _conflicts, _place_conflicts, _bake_conflicts)

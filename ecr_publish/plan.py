@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from ecr_publish import hosts
 from ecr_publish.cache import Cache
 from ecr_publish.context import Context
 from ecr_publish.errors import InvalidInputs, NotScanned
@@ -136,11 +137,13 @@ class Plan:
     `withheld` says why the run applies no release tags, and is empty where it does; `reserved` are
     those that it would apply. `rebuild`
     builds also what is there already. `keeps_passed` and `keeps_refused` say whether the candidate
-    tag stays on an image that passed, and on one that did not.
+    tag stays on an image that passed, and on one that did not. `allowed_accounts` are those that
+    the credentials may be of; none named is any.
     """
 
     region: str
     role: Role | None
+    allowed_accounts: tuple[str, ...]
     registry: RegistryId | None
     repository: Repository
     create: Mutability | None
@@ -186,10 +189,10 @@ class RepositoryState:
         """Whether an image is in this repository, whose registry may have several hosts."""
         if image.repository != self.name:
             return False
-        if image.host == self.host or not RegistryId.is_host(image.host):
+        host = hosts.taken_apart(image.host)
+        if image.host == self.host or host is None:
             return image.host == self.host
-        registry = RegistryId.parse(image.host)
-        return (registry.account, registry.region) == (self.registry_id, self.arn.split(":")[3])
+        return (host.account, host.region) == (self.registry_id, self.arn.split(":")[3])
 
     def can_move(self, tag: Tag) -> bool:
         """Whether ECR lets this tag be moved to another image; an unknown mode does not."""
@@ -218,6 +221,7 @@ def make(
     return Plan(
         region=inputs.aws_region,
         role=_role(inputs, context),
+        allowed_accounts=inputs.allowed_account_ids,
         registry=inputs.registry,
         repository=inputs.repository,
         create=_creation(inputs),
@@ -314,13 +318,12 @@ def _rebuild(inputs: Inputs, context: Context) -> bool:
 def _role(inputs: Inputs, context: Context) -> Role | None:
     if inputs.role_to_assume is None:
         return None
-    china = inputs.aws_region.startswith("cn-")
     return Role(
         arn=inputs.role_to_assume,
         session_name=inputs.role_session_name
         or f"ecr-publish-{context.run_id}-{context.run_attempt}",
         seconds=inputs.role_duration_seconds,
-        audience=inputs.audience or ("sts.amazonaws.com.cn" if china else "sts.amazonaws.com"),
+        audience=inputs.audience or hosts.partition(inputs.aws_region).audience,
     )
 
 

@@ -74,13 +74,24 @@ def follow(progress: Progress, event: Mapping[str, Any]) -> Progress:
     return replace(progress, layers={**progress.layers, name: layer})
 
 
-def failure(message: str, repository_arn: str) -> PushFailed:
-    """The error for a failed push, its cause named from ECR's or the engine's text."""
-    for pattern, why, fix in _CAUSES:
+def behind_proxy(environ: Mapping[str, str]) -> bool:
+    """Whether the job reaches AWS through a proxy, of which those who push know nothing."""
+    return any(environ.get(name) for name in ("HTTPS_PROXY", "https_proxy"))
+
+
+def failure(message: str, repository_arn: str, *, proxied: bool = False) -> PushFailed:
+    """The error for a failed push, its cause named from ECR's or the engine's text.
+
+    Args:
+        message: ECR's or the engine's text.
+        repository_arn: The repository's.
+        proxied: Whether the job is behind a proxy.
+    """
+    for pattern, *cause in _CAUSES:
         if re.search(pattern, message, re.IGNORECASE):
-            return PushFailed(
-                f"the push failed: {message}", why=why, fix=fix.replace("<arn>", repository_arn)
-            )
+            why, fix = _PROXIED if proxied and pattern == _NO_NETWORK else cause
+            fix = fix.replace("<arn>", repository_arn)
+            return PushFailed(f"the push failed: {message}", why=why, fix=fix)
     return PushFailed(
         f"the push failed: {message}",
         why="The engine gave no cause that is known here.",
@@ -107,6 +118,31 @@ def _layer(layer: Layer, status: str, detail: Mapping[str, Any]) -> Layer:
 _ALLOW_PUSH = "Add to the role's policy:\n" + json.dumps(
     {"Effect": "Allow", "Action": list(_PUSH_ACTIONS), "Resource": "<arn>"}, indent=2
 )
+_NO_NETWORK = (
+    r"connection (refused|reset)|closed network connection|no such host|i/o timeout|TLS handshake"
+    r"|network is unreachable|proxyconnect|waiting for connection|deadline exceeded"
+    r"|(?-i:\bEOF\b)"
+)
+_PROXIED = (
+    (
+        "The registry could not be reached. This job has a proxy (HTTPS_PROXY), but the Docker "
+        "Engine pushes by itself, by the proxy settings of its daemon, and so does a builder "
+        "outside of it."
+    ),
+    (
+        "Give the engine the same proxy, in a step before this one:\n"
+        "    - run: |\n"
+        '        settings="$({ sudo cat /etc/docker/daemon.json || true; } |\n'
+        '          jq --slurp \'add // {} | .proxies = {"http-proxy": env.HTTPS_PROXY,\n'
+        '            "https-proxy": env.HTTPS_PROXY, "no-proxy": (env.NO_PROXY // "")}\')"\n'
+        '        echo "$settings" | sudo tee /etc/docker/daemon.json >/dev/null\n'
+        "        sudo systemctl restart docker\n"
+        "Or name it where docker/setup-buildx-action makes the builder:\n"
+        "    driver-opts: env.HTTPS_PROXY=http://proxy.example:3128\n"
+        "If the registry is not to be reached through the proxy, name its host in NO_PROXY."
+    ),
+)
+"""Docker: "Daemon proxy configuration"; "Docker container build driver"."""
 _CAUSES = (
     (
         r"cannot be overwritten because the (tag|repository) is immutable|/manifests/\S+: 400 bad",
@@ -140,10 +176,7 @@ _CAUSES = (
         "Run the job again; let fewer jobs push at once (`concurrency`).",
     ),
     (
-        (
-            r"connection (refused|reset)|closed network connection|no such host|i/o timeout"
-            r"|TLS handshake|(?-i:\bEOF\b)"
-        ),
+        _NO_NETWORK,
         "The engine could not reach the registry, or the connection was cut.",
         "Check the runner's network, proxy and VPC endpoints; then run the job again.",
     ),

@@ -1,7 +1,7 @@
 """Parsed names of OCI and ECR: repository, tag, digest, registry. Never raw strings.
 
-Patterns: OCI distribution spec (tags, digests) and the ECR service model (repository names),
-see reference/ecr-behaviour.md section 2, rows "limits" and 3.1 "Hosts".
+Patterns: OCI distribution spec (tags, digests) and the ECR service model (repository names), see
+reference/ecr-behaviour.md section 2, row "limits". Hosts of registries: hosts.py.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from ecr_publish import hosts
+
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PART = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_PART}(?:/{_PART})*")
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _LIKE_AN_ECR_HOST = re.compile(r"[0-9]{12}\.dkr[.-]ecr")
-_ECR_HOST = re.compile(
-    r"(?P<account>[0-9]{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)"
-    r"\.(?:amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|on\.aws|on\.amazonwebservices\.com\.cn)"
-)
 
 
 @dataclass(frozen=True)
@@ -135,18 +133,24 @@ class RegistryId:
         """Read a 12-digit account id or an ECR registry host; raises ValueError otherwise."""
         if _ACCOUNT.fullmatch(text):
             return cls(text)
-        match = _ECR_HOST.fullmatch(text)
-        if not match:
+        host = hosts.read(text)
+        if host is None:
             raise ValueError(
                 f"{text!r} is neither a 12-digit account id nor a private ECR registry's host "
                 "(123456789012.dkr.ecr.eu-west-1.amazonaws.com)"
             )
-        return cls(match["account"], text, match["region"])
+        return cls(host.account, text, host.region)
 
     @staticmethod
     def is_host(text: str) -> bool:
-        """Whether this is the host of a private ECR registry."""
-        return _ECR_HOST.fullmatch(text) is not None
+        """Whether this is the host of a private ECR registry, also one that is not known yet."""
+        return hosts.taken_apart(text) is not None
+
+    @property
+    def kind(self) -> hosts.Kind:
+        """Which of ECR's endpoints the host is one of; an account alone says nothing of it."""
+        host = hosts.read(self.host) if self.host else None
+        return host.kind if host else hosts.PLAIN
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import TypeVar
 
+from ecr_publish import hosts
 from ecr_publish.reference import Digest, Repository, Tag
 from ecr_publish.secret import SecretFile
 
@@ -17,6 +18,7 @@ SHORTEST_SCAN_AGE = 300
 """A scan that has just ended has an age too; with less, no image could ever pass."""
 
 REPORTS = (".json", ".csv", ".html")
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 _SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
@@ -87,7 +89,17 @@ def region(text: str) -> str:
     """An AWS region."""
     if not _REGION.fullmatch(text):
         raise ValueError(f"{text!r} is not an AWS region (for example eu-west-1)")
+    hosts.partition(text)
     return text
+
+
+def account(word: str) -> str:
+    """The id of an AWS account."""
+    if not _ACCOUNT.fullmatch(word):
+        raise ValueError(
+            f"{word!r} is not an account id (12 digits; in quotes, or YAML drops leading zeros)"
+        )
+    return word
 
 
 def session_name(text: str) -> str:

@@ -19,7 +19,8 @@ from local_ecr.errors import EcrError
 from local_ecr.oidc import ISSUER, BadToken, Issuer
 from local_ecr.scans import Switches, Trust
 
-AUDIENCE = "sts.amazonaws.com"
+_AUDIENCE, _AUDIENCES = "sts.amazonaws.com", {"aws-cn": "sts.amazonaws.com.cn"}
+"""What the provider in an account knows, by partition."""
 _NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _MAX_POLICY = 2_048
@@ -79,14 +80,15 @@ class Sts:
             EcrError: With the codes and the texts of STS.
         """
         _check_form(form)
-        claims = _verified(self._issuer, form.get("WebIdentityToken", ""), now, switches)
+        claims = _verified(self._issuer, form, now, switches)
         _check_trust(form, claims, trust)
         session = self._session(form, now)
+        partition = _partition(form.get("RoleArn", ""))
         return {
             "Credentials": _credentials(session),
             "SubjectFromWebIdentityToken": claims["sub"],
             "AssumedRoleUser": _user(session),
-            "Provider": f"arn:aws:iam::{self._account}:oidc-provider/{ISSUER[8:]}",
+            "Provider": f"arn:{partition}:iam::{self._account}:oidc-provider/{ISSUER[8:]}",
             "Audience": claims["aud"],
         }
 
@@ -94,7 +96,7 @@ class Sts:
         role, name = form.get("RoleArn", ""), form.get("RoleSessionName", "")
         account = role.split(":")[4] if role.count(":") >= 5 else self._account  # noqa: PLR2004
         session = Session(
-            arn=f"arn:aws:sts::{account}:assumed-role/{role_name(role)}/{name}",
+            arn=f"arn:{_partition(role)}:sts::{account}:assumed-role/{role_name(role)}/{name}",
             role_id=f"AROA{secrets.token_hex(8).upper()}:{name}",
             access_key=f"ASIA{secrets.token_hex(8).upper()}",
             secret_key=secrets.token_urlsafe(30),
@@ -103,6 +105,10 @@ class Sts:
         )
         self._sessions[session.access_key] = session
         return session
+
+
+def _partition(role: str) -> str:
+    return role.split(":")[1] if role.startswith("arn:") else "aws"
 
 
 def role_name(arn: str) -> str:
@@ -137,9 +143,11 @@ def _invalid_value(member: str, constraint: str) -> EcrError:
     return EcrError("ValidationError", message + constraint)
 
 
-def _verified(issuer: Issuer, token: str, now: float, switches: Switches) -> dict[str, Any]:
+def _verified(
+    issuer: Issuer, form: Mapping[str, str], now: float, switches: Switches
+) -> dict[str, Any]:
     try:
-        claims = issuer.verify(token)
+        claims = issuer.verify(form.get("WebIdentityToken", ""))
     except BadToken as exc:
         raise _invalid(
             "Couldn't retrieve verification key from your identity provider,  "
@@ -147,7 +155,7 @@ def _verified(issuer: Issuer, token: str, now: float, switches: Switches) -> dic
         ) from exc
     if claims.get("iss") != ISSUER or not switches.oidc_provider:
         raise _invalid(f"No OpenIDConnect provider found in your account for {claims.get('iss')}")
-    if claims.get("aud") != AUDIENCE:
+    if claims.get("aud") != _AUDIENCES.get(_partition(form.get("RoleArn", "")), _AUDIENCE):
         raise _invalid("Incorrect token audience")
     if now >= claims["exp"]:
         raise EcrError(

@@ -24,6 +24,7 @@ from ecr_publish.policy import Policy, Rules
 from ecr_publish.reference import Digest, FullTag, Repository, Tag
 from ecr_publish.scan import Evidence, Gap, Result, Unjudged
 from ecr_publish.scanning import Frequency, Scanning, ScanType
+from ecr_publish.trust import Refusal
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -53,6 +54,7 @@ def make_inputs(**over: Any) -> Inputs:
         role_session_name=None,
         role_duration_seconds=3600,
         audience=None,
+        allowed_account_ids=(),
         registry=None,
         repository=Repository(NAME),
         create_repository=False,
@@ -144,6 +146,25 @@ def make_role(**over: Any) -> Role:
     return replace(plain, **over)
 
 
+def make_refused(**over: Any) -> Refusal:
+    """STS's refusal of a run on the default branch, whose role does not trust it."""
+    plain = Refusal(
+        role=ROLE,
+        region=REGION,
+        seconds=3600,
+        code="AccessDenied",
+        message="Not authorized to perform sts:AssumeRoleWithWebIdentity",
+        claims={
+            "iss": "https://token.actions.githubusercontent.com",
+            "aud": "sts.amazonaws.com",
+            "sub": "repo:org/visit-counter-app:ref:refs/heads/main",
+            "repository": "org/visit-counter-app",
+            "ref": "refs/heads/main",
+        },
+    )
+    return replace(plain, **over)
+
+
 def make_build(**over: Any) -> Build:
     """A build of the workspace with nothing else asked for."""
     plain = Build(
@@ -188,6 +209,7 @@ def make_plan(**over: Any) -> Plan:
     plain = Plan(
         region=REGION,
         role=make_role(),
+        allowed_accounts=(),
         registry=None,
         repository=Repository(NAME),
         create=None,

@@ -6,23 +6,37 @@ reference. actions-toolkit's get_id_token has neither timeout nor retry, so it i
 
 from __future__ import annotations
 
-import base64
-import json
+import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 import requests
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
 from urllib3.util import Retry
 
-from ecr_publish.edges.registry import TRANSIENT, Clients, EcrRegistry
+from ecr_publish.edges.registry import TRANSIENT, Clients, EcrRegistry, endpoints, kind_of
 from ecr_publish.edges.web import retrying
-from ecr_publish.errors import NoCredentials, OidcFailed, OidcUnavailable, RoleRefused, StsFailed
+from ecr_publish.errors import (
+    AccountNotAllowed,
+    AccountUnknown,
+    InvalidInputs,
+    NoCredentials,
+    OidcFailed,
+    OidcUnavailable,
+    RoleRefused,
+    StsFailed,
+)
+from ecr_publish.hosts import PLAIN, Kind, conflict
 from ecr_publish.inputs import OIDC
 from ecr_publish.plan import Plan, Role
+from ecr_publish.trust import Cause, Refusal, claims
+
+if TYPE_CHECKING:
+    from mypy_boto3_sts import STSClient
+    from mypy_boto3_sts.type_defs import AssumeRoleWithWebIdentityResponseTypeDef
 
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 20, 5
 """Pinned, so that a new SDK's defaults change nothing here."""
@@ -32,6 +46,11 @@ _CONFIG = Config(
     read_timeout=READ_SECONDS,
     retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
 )
+_PAUSES = (0.5, 1.0, 2.0)
+"""Seconds before STS is asked again where it could not fetch GitHub's keys, which passes and which
+the SDK does not repeat (reference/samples/errors); throttling, 5xx and IDPCommunicationError it
+does."""
+_SERVER_ERROR = 500
 _RETRY = Retry(total=ATTEMPTS, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504))
 
 
@@ -58,15 +77,23 @@ class Aws:
     def connect(self, plan: Plan, *, from_fork: bool) -> EcrRegistry:
         """The registry, opened with the plan's role or with the ambient credentials.
 
-        Raises OidcUnavailable, OidcFailed, RoleRefused, StsFailed or NoCredentials.
+        Raises OidcUnavailable, OidcFailed, RoleRefused, StsFailed, NoCredentials,
+        AccountNotAllowed, AccountUnknown, or InvalidInputs for endpoints that ECR has not.
         """
-        if plan.role:
-            token = self._oidc_token(plan.role.audience, from_fork=from_fork)
-            session = self._assume(plan.role, plan.region, token)
-        else:
-            session = _ambient(plan.region)
+        session = self._session_of(plan, from_fork=from_fork)
+        clients = Clients(session, _CONFIG, _kind(plan))
+        _check_endpoints(plan, kind_of(clients.ecr))
+        return EcrRegistry(clients, plan, self._mask)
+
+    def _session_of(self, plan: Plan, *, from_fork: bool) -> boto3.Session:
+        session = _ambient(plan.region)
         self._watch(session)
-        return EcrRegistry(Clients(session, _CONFIG), plan, self._mask)
+        if plan.role:
+            session = self._assumed(plan, plan.role, session, from_fork=from_fork)
+            self._watch(session)
+        elif plan.allowed_accounts:
+            _check_account(plan, _account_of(_sts(session, plan)))
+        return session
 
     def _oidc_token(self, audience: str, *, from_fork: bool) -> str:
         url, bearer = (self._environ.get(name) for name in OIDC)
@@ -88,35 +115,108 @@ class Aws:
         self._mask(token)
         return token
 
-    def _assume(self, role: Role, region: str, token: str) -> boto3.Session:
-        unsigned = _CONFIG.merge(Config(signature_version=UNSIGNED))
-        session = _ambient(region)
-        self._watch(session)
-        sts = session.client("sts", config=unsigned)
-        try:
-            credentials = sts.assume_role_with_web_identity(
-                RoleArn=role.arn,
-                RoleSessionName=role.session_name,
-                WebIdentityToken=token,
-                DurationSeconds=role.seconds,
-            )["Credentials"]
-        except ClientError as error:
-            said = error.response["Error"]
-            if said.get("Code", "") in TRANSIENT:
-                raise StsFailed(role.arn, said.get("Message", "")) from error
-            raise RoleRefused(
-                role.arn, said.get("Code", ""), said.get("Message", ""), _claims(token)
-            ) from error
-        except BotoCoreError as error:
-            raise StsFailed(role.arn, str(error)) from error
+    def _assumed(
+        self, plan: Plan, role: Role, ambient: boto3.Session, *, from_fork: bool
+    ) -> boto3.Session:
+        sts = _sts(ambient, plan, Config(signature_version=UNSIGNED))
+        answer = self._trusted(sts, role, plan.region, from_fork=from_fork)
+        credentials = answer["Credentials"]
         for secret in ("AccessKeyId", "SecretAccessKey", "SessionToken"):
             self._mask(credentials[secret])
+        _check_account(plan, answer["AssumedRoleUser"]["Arn"].split(":")[4])
         return boto3.Session(
             aws_access_key_id=credentials["AccessKeyId"],
             aws_secret_access_key=credentials["SecretAccessKey"],
             aws_session_token=credentials["SessionToken"],
-            region_name=region,
+            region_name=plan.region,
         )
+
+    def _trusted(
+        self, sts: STSClient, role: Role, region: str, *, from_fork: bool
+    ) -> AssumeRoleWithWebIdentityResponseTypeDef:
+        """STS's answer to GitHub's token, of which an expired one is replaced, once."""
+        token = self._oidc_token(role.audience, from_fork=from_fork)
+        pauses, renewed = iter(_PAUSES), False
+        while True:
+            try:
+                return _ask(sts, role, region, token)
+            except RoleRefused as error:
+                pause = next(pauses, None) if error.cause is Cause.KEYS else None
+                expired = error.cause is Cause.EXPIRED and not renewed
+                if pause is None and not expired:
+                    raise
+            time.sleep(pause or 0)
+            if expired:
+                token, renewed = self._oidc_token(role.audience, from_fork=from_fork), True
+
+
+def _ask(
+    sts: STSClient, role: Role, region: str, token: str
+) -> AssumeRoleWithWebIdentityResponseTypeDef:
+    """Ask STS for the role; raises RoleRefused or StsFailed."""
+    try:
+        return sts.assume_role_with_web_identity(
+            RoleArn=role.arn,
+            RoleSessionName=role.session_name,
+            WebIdentityToken=token,
+            DurationSeconds=role.seconds,
+        )
+    except ClientError as error:
+        said, status = error.response["Error"], error.response["ResponseMetadata"]
+        # A validation error may quote what was sent.
+        code, message = said.get("Code", ""), said.get("Message", "").replace(token, "***")
+        if code in TRANSIENT or status["HTTPStatusCode"] >= _SERVER_ERROR:
+            raise StsFailed(role.arn, f"{message} ({code})", reached=True) from error
+        raise RoleRefused(
+            Refusal(
+                role=role.arn,
+                region=region,
+                seconds=role.seconds,
+                code=code,
+                message=message,
+                claims=claims(token),
+            )
+        ) from error
+    except BotoCoreError as error:
+        raise StsFailed(role.arn, str(error), reached=False) from error
+
+
+def _sts(session: boto3.Session, plan: Plan, config: Config | None = None) -> STSClient:
+    """STS by the same kind of endpoint as ECR; raises InvalidInputs where ECR has none such."""
+    asked = _CONFIG.merge(endpoints(_kind(plan))).merge(config or Config())
+    sts = session.client("sts", config=asked)
+    _check_endpoints(plan, kind_of(sts))
+    return sts
+
+
+def _kind(plan: Plan) -> Kind:
+    """A registry's host that is FIPS or dual-stack wants the same of what is asked beside it."""
+    return plan.registry.kind if plan.registry else PLAIN
+
+
+def _check_endpoints(plan: Plan, kind: Kind) -> None:
+    host = plan.registry.host if plan.registry else None
+    if problem := conflict(plan.region, kind, host):
+        raise InvalidInputs([problem])
+
+
+def _account_of(sts: STSClient) -> str:
+    """The account of the ambient credentials; raises NoCredentials or AccountUnknown."""
+    try:
+        return sts.get_caller_identity()["Account"]
+    except NoCredentialsError as error:
+        raise NoCredentials from error
+    except ClientError as error:
+        said = error.response["Error"]
+        detail = f"{said.get('Message', '')} ({said.get('Code', '')})"
+        raise AccountUnknown(detail) from error
+    except BotoCoreError as error:
+        raise AccountUnknown(str(error)) from error
+
+
+def _check_account(plan: Plan, account: str) -> None:
+    if plan.allowed_accounts and account not in plan.allowed_accounts:
+        raise AccountNotAllowed(account, plan.allowed_accounts)
 
 
 def _ambient(region: str) -> boto3.Session:
@@ -124,16 +224,6 @@ def _ambient(region: str) -> boto3.Session:
         return boto3.Session(region_name=region)
     except ProfileNotFound as error:
         raise NoCredentials(profile=error.kwargs["profile"]) from error
-
-
-def _claims(token: str) -> Mapping[str, Any]:
-    """What the token says of itself, unverified, for the error message only."""
-    payload = token.split(".")[1] if token.count(".") > 1 else ""
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except ValueError:
-        return {}
-    return claims if isinstance(claims, dict) else {}
 
 
 def _brief(error: Exception) -> str:

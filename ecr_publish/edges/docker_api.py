@@ -12,9 +12,9 @@ from docker.errors import APIError, DockerException, ImageNotFound, StreamParseE
 from urllib3.exceptions import HTTPError
 
 from ecr_publish.edges.ports import Clock, Login
-from ecr_publish.errors import EngineMissing, ImageMissing, InvalidInputs
+from ecr_publish.errors import EngineMissing, ImageMissing, InvalidInputs, PushFailed
 from ecr_publish.plan import RepositoryState
-from ecr_publish.push import Progress, failure, follow
+from ecr_publish.push import Progress, behind_proxy, failure, follow
 from ecr_publish.reference import Digest, Tag
 
 _SAY_EVERY = 3.0
@@ -61,9 +61,9 @@ class DockerApi:
                 )
                 progress = self._follow(events, say)
             except _BROKEN_OFF as error:
-                raise failure(str(error), state.arn) from error
+                raise self._failure(str(error), state) from error
         if progress.error or progress.digest is None:
-            raise failure(progress.error or "the engine stated no digest", state.arn)
+            raise self._failure(progress.error or "the engine stated no digest", state)
         say(str(progress))
         return progress.digest
 
@@ -71,6 +71,9 @@ class DockerApi:
         """Remove a name, and the image with its last one."""
         with self._connected() as api:
             api.remove_image(reference, noprune=True)
+
+    def _failure(self, message: str, state: RepositoryState) -> PushFailed:
+        return failure(message, state.arn, proxied=behind_proxy(self._environ))
 
     @contextmanager
     def _connected(self) -> Iterator[docker.APIClient]:

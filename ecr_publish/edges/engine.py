@@ -39,7 +39,7 @@ from ecr_publish.errors import (
     EngineMissing,
 )
 from ecr_publish.plan import Build, RepositoryState
-from ecr_publish.push import failure
+from ecr_publish.push import behind_proxy, failure
 from ecr_publish.reference import Digest, Tag
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class DockerEngine:
                 return _built(metadata.read_text("utf-8"), by.way)
         said = stated_error(tail)
         if by.way is Way.BUILDER and push_error(said):
-            raise failure(said, state.arn)
+            raise failure(said, state.arn, proxied=behind_proxy(self._environ))
         raise BuildFailed(status, said=said)
 
     def definition(self, files: Sequence[str], targets: Sequence[str], workspace: str) -> str:
@@ -126,7 +126,8 @@ class DockerEngine:
                 return baking.digests(metadata.read_text("utf-8"), targets) if login else {}
         said = stated_error(tail)
         if login and push_error(said):
-            raise failure(said, baking.blamed(bake, said).state.arn)
+            blamed = baking.blamed(bake, said).state.arn
+            raise failure(said, blamed, proxied=behind_proxy(self._environ))
         raise BuildFailed(status, said=said)
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:

@@ -36,6 +36,7 @@ from ecr_publish.errors import (
 )
 from ecr_publish.exploits import Exploit
 from ecr_publish.findings import parse_page
+from ecr_publish.hosts import PLAIN, Kind, alike
 from ecr_publish.manifest import MEDIA_TYPES, Manifest, config_digest, targets
 from ecr_publish.origin import Origin, read
 from ecr_publish.plan import Plan, RepositoryState
@@ -45,6 +46,7 @@ from ecr_publish.scanning import Frequency, Rule, Scanning, ScanType, effective
 
 if TYPE_CHECKING:
     import boto3
+    from botocore.client import BaseClient
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecr.type_defs import (
         ImageDetailTypeDef,
@@ -80,13 +82,35 @@ _ONCE = Config(read_timeout=10, retries={"mode": "standard", "total_max_attempts
 _ENGINES = {"BASIC": ScanType.BASIC, "ENHANCED": ScanType.ENHANCED}
 
 
+def endpoints(kind: Kind) -> Config:
+    """What makes the SDK use such endpoints; what is not asked for is up to the job's settings."""
+    # For an address of the job's own (AWS_ENDPOINT_URL) the SDK leaves both out of account.
+    return Config(
+        use_fips_endpoint=kind.fips or None, use_dualstack_endpoint=kind.dual_stack or None
+    )
+
+
+def kind_of(client: BaseClient) -> Kind:
+    """Which endpoints a client uses, by its configuration and the job's own AWS settings."""
+    used: Any = client.meta.config
+    return Kind(fips=bool(used.use_fips_endpoint), dual_stack=bool(used.use_dualstack_endpoint))
+
+
 class Clients:
     """The SDK's clients with the run's credentials, each made when it is needed first."""
 
-    def __init__(self, session: boto3.Session, config: Config) -> None:
-        """Args: session: Region and credentials. config: Timeouts and retries."""
+    def __init__(self, session: boto3.Session, config: Config, kind: Kind = PLAIN) -> None:
+        """The clients of a session.
+
+        Args:
+            session: Region and credentials.
+            config: Timeouts and retries.
+            kind: What the registry's host asks for; the job's own AWS settings come on top.
+        """
         self._session = session
-        self._config = config
+        self._config = config.merge(endpoints(kind))
+        # No dual-stack endpoints of Inspector are known.
+        self._inspector_config = config.merge(endpoints(Kind(fips=kind.fips)))
 
     @cached_property
     def ecr(self) -> ECRClient:
@@ -101,12 +125,12 @@ class Clients:
     @cached_property
     def inspector_once(self) -> Inspector2Client:
         """Amazon Inspector for what the wait repeats by itself."""
-        return self._session.client("inspector2", config=self._config.merge(_ONCE))
+        return self._session.client("inspector2", config=self._inspector_config.merge(_ONCE))
 
     @cached_property
     def inspector(self) -> Inspector2Client:
         """Amazon Inspector for what is asked once, however often that takes."""
-        return self._session.client("inspector2", config=self._config)
+        return self._session.client("inspector2", config=self._inspector_config)
 
 
 class EcrRegistry:
@@ -143,7 +167,8 @@ class EcrRegistry:
         host, _, name = found["repositoryUri"].partition("/")
         asked = self._plan.registry.host if self._plan.registry else None
         return RepositoryState(
-            host=asked or host,
+            # ECR itself tells only the plain one (reference/ecr-behaviour.md section 2).
+            host=asked or alike(host, kind_of(self._ecr)),
             name=name,
             arn=found["repositoryArn"],
             registry_id=found["registryId"],

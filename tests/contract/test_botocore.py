@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
 import botocore.session
 import pytest
 from botocore.model import ServiceModel, StringShape, StructureShape
 
-from ecr_publish import errors
-from ecr_publish.edges.registry import PAGE_SIZE
+from ecr_publish import errors, hosts
+from ecr_publish.edges.registry import PAGE_SIZE, endpoints, kind_of
 from ecr_publish.findings import Page, Severity
+from ecr_publish.hosts import PLAIN, Kind
 from ecr_publish.inputs import Mutability
 from ecr_publish.scan import Refused, interpret
 from ecr_publish.values import LONGEST_SESSION, SHORTEST_SESSION
@@ -83,3 +89,91 @@ def test_limits__are_those_of_the_model() -> None:
     duration = model("sts").shape_for("roleDurationSecondsType").metadata
     assert results["max"] == PAGE_SIZE
     assert (duration["min"], duration["max"]) == (SHORTEST_SESSION, LONGEST_SESSION)
+
+
+# Where it asks ----------------------------------------------------------------------------------
+
+SDK = botocore.session.get_session()
+PARTITIONS: dict[str, Any] = {
+    entry["partition"]: entry for entry in SDK.get_data("endpoints")["partitions"]
+}
+OURS = {"aws": "eu-west-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1"}
+OURS |= {"aws-eusc": "eusc-de-east-1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "region"),
+    [(name, region) for name, entry in PARTITIONS.items() for region in entry["regions"]],
+)
+def test_partition__of_every_region_of_the_sdk(name: str, region: str) -> None:
+    if name in OURS:
+        assert hosts.partition(region).name == name
+    else:
+        with pytest.raises(ValueError, match="none of the partitions"):
+            hosts.partition(region)
+
+
+@pytest.mark.parametrize("service", ["api.ecr", "sts", "inspector2"])
+@pytest.mark.parametrize("name", OURS)
+def test_fips__is_where_the_sdk_lists_it(service: str, name: str) -> None:
+    listed = PARTITIONS[name]["services"].get(service, {}).get("endpoints", {})
+    # Names such as fips-us-east-1 are regions of old SDKs, and marked so.
+    found = {
+        region
+        for region, entry in listed.items()
+        if region in PARTITIONS[name]["regions"]
+        and any(variant["tags"] == ["fips"] for variant in entry.get("variants", []))
+    }
+    assert set(hosts.partition(OURS[name]).fips_regions) == found
+
+
+class _Asked(Exception):
+    """What would have been asked, which this test only wants to know."""
+
+
+def asked(service: str, region: str, kind: Kind) -> str:
+    """The host that the SDK would ask, by the configuration of our clients."""
+    session: Any = boto3.Session("id", "key", region_name=region)
+    client = session.client(service, config=endpoints(kind))
+
+    def stop(request: Any, **_: Any) -> None:
+        raise _Asked(urlsplit(request.url).hostname)
+
+    client.meta.events.register("before-send", stop)
+    assert kind_of(client) == kind
+    with pytest.raises(_Asked) as caught:
+        client.get_caller_identity() if service == "sts" else client.get_authorization_token()
+    return str(caught.value)
+
+
+FIPS, DUAL, BOTH = Kind(fips=True), Kind(dual_stack=True), Kind(fips=True, dual_stack=True)
+
+
+@pytest.mark.parametrize(
+    ("service", "region", "kind", "host"),
+    [
+        ("ecr", "eu-west-1", PLAIN, "api.ecr.eu-west-1.amazonaws.com"),
+        ("ecr", "eu-west-1", DUAL, "ecr.eu-west-1.api.aws"),
+        ("ecr", "us-east-1", FIPS, "api.ecr-fips.us-east-1.amazonaws.com"),
+        ("ecr", "us-east-1", BOTH, "ecr-fips.us-east-1.api.aws"),
+        ("ecr", "us-gov-west-1", PLAIN, "api.ecr.us-gov-west-1.amazonaws.com"),
+        ("ecr", "us-gov-west-1", FIPS, "api.ecr-fips.us-gov-west-1.amazonaws.com"),
+        ("ecr", "cn-north-1", PLAIN, "api.ecr.cn-north-1.amazonaws.com.cn"),
+        ("ecr", "cn-north-1", DUAL, "ecr.cn-north-1.api.amazonwebservices.com.cn"),
+        ("ecr", "eusc-de-east-1", PLAIN, "api.ecr.eusc-de-east-1.amazonaws.eu"),
+        ("sts", "eu-west-1", PLAIN, "sts.eu-west-1.amazonaws.com"),
+        ("sts", "eu-west-1", DUAL, "sts.eu-west-1.api.aws"),
+        ("sts", "us-east-1", FIPS, "sts-fips.us-east-1.amazonaws.com"),
+        # In GovCloud every endpoint of STS is FIPS.
+        ("sts", "us-gov-west-1", FIPS, "sts.us-gov-west-1.amazonaws.com"),
+        ("sts", "cn-north-1", PLAIN, "sts.cn-north-1.amazonaws.com.cn"),
+        ("sts", "eusc-de-east-1", PLAIN, "sts.eusc-de-east-1.amazonaws.eu"),
+    ],
+)
+def test_endpoints__that_our_clients_ask(
+    service: str, region: str, kind: Kind, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    assert asked(service, region, kind) == host

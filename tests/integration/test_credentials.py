@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ from werkzeug.serving import make_server
 
 from ecr_publish.edges.credentials import Aws
 from ecr_publish.errors import (
+    AccountNotAllowed,
+    AccountUnknown,
     CallFailed,
+    InvalidInputs,
     NoCredentials,
     OidcFailed,
     OidcUnavailable,
@@ -20,9 +24,16 @@ from ecr_publish.errors import (
     StsFailed,
 )
 from ecr_publish.plan import Plan
+from ecr_publish.reference import RegistryId
+from ecr_publish.trust import Cause
 from local_ecr.server import LocalEcr
-from tests.factories import NAME, ROLE, make_plan, make_role
+from tests.factories import ACCOUNT, NAME, ROLE, make_plan, make_role
 from tests.images import push_image
+
+NO_KEYS = (
+    "Couldn't retrieve verification key from your identity provider,  please reference "
+    "AssumeRoleWithWebIdentity documentation for requirements"
+)
 
 pytestmark = pytest.mark.usefixtures("ambient", "no_waiting")
 
@@ -34,6 +45,13 @@ def without_role() -> Plan:
 def connected(ecr: LocalEcr, plan: Plan, masked: list[str]) -> None:
     """Connect and use the credentials once."""
     Aws(ecr.environment(), masked.append).connect(plan, from_fork=False).login()
+
+
+def refusal_of(ecr: LocalEcr, plan: Plan) -> Cause:
+    """Why STS does not let a run in."""
+    with pytest.raises(RoleRefused) as caught:
+        connected(ecr, plan, [])
+    return caught.value.cause
 
 
 def test_role__is_assumed_and_used_instead_of_the_ambient_credentials(
@@ -142,7 +160,9 @@ def test_oidc__an_odd_answer_ends_the_run(odd_endpoint: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "odd_endpoint", ['{"value": "a.b.c"}', '{"value": "no jwt"}'], indirect=True
+    "odd_endpoint",
+    ['{"value": "a.b.c"}', '{"value": "no jwt"}', '{"value": "a.W10.c"}'],
+    indirect=True,
 )
 def test_role__a_token_that_cannot_be_read_is_refused_without_claims(
     odd_endpoint: str, ecr: LocalEcr
@@ -152,62 +172,277 @@ def test_role__a_token_that_cannot_be_read_is_refused_without_claims(
     with pytest.raises(RoleRefused, match="InvalidIdentityToken") as caught:
         Aws(environ, print).connect(make_plan(), from_fork=False)
 
-    assert "sub: ?" in caught.value.why
-
-
-@pytest.mark.parametrize("odd_endpoint", ['{"value": "a.W10.c"}'], indirect=True)
-def test_role__claims_that_are_no_object_are_not_shown(odd_endpoint: str, ecr: LocalEcr) -> None:
-    environ = {**ecr.environment(), "ACTIONS_ID_TOKEN_REQUEST_URL": odd_endpoint}
-
-    with pytest.raises(RoleRefused) as caught:
-        Aws(environ, print).connect(make_plan(), from_fork=False)
-
-    assert "sub: ?" in caught.value.why
+    assert caught.value.why.endswith("and its token could not be read.")
 
 
 def test_role__refusal_shows_the_claims_and_never_the_token(ecr: LocalEcr) -> None:
-    ecr.set_scenario({"trust": {"denied_roles": [ROLE.rpartition("/")[2]]}})
+    trust = {
+        "denied_roles": [ROLE.rpartition("/")[2]],
+        "claims": {"sub": "repo:org/repo:environment:a b", "environment": "a b"},
+    }
+    ecr.set_scenario({"trust": trust})
     masked: list[str] = []
 
     with pytest.raises(RoleRefused, match="Not authorized to perform") as caught:
         connected(ecr, make_plan(), masked)
 
     shown = f"{caught.value.what}{caught.value.why}{caught.value.fix}"
-    assert ROLE in shown
-    assert "sub: repo:org/repo:ref:refs/heads/main" in shown
-    assert "aud: sts.amazonaws.com" in shown
-    assert masked[0] not in shown
+    assert f"    role: {ROLE}\n" in shown
+    assert "    sub: repo:org/repo:environment:a b\n" in shown
+    assert "    aud: sts.amazonaws.com\n" in shown
+    assert "    repository: org/repo\n    ref: refs/heads/main\n    environment: a b\n" in shown
+    assert '"token.actions.githubusercontent.com:sub": "repo:org/repo:environment:a b"' in shown
+    assert not any(part in shown for secret in masked for part in secret.split("."))
+    assert len(ecr.calls("AssumeRoleWithWebIdentity")) == 1
+
+
+@pytest.mark.parametrize("odd_endpoint", ['{"value": "to.ke.n"}'], indirect=True)
+def test_s3_role__token_that_sts_quotes_is_not_shown(odd_endpoint: str, ecr: LocalEcr) -> None:
+    said = "1 validation error detected: Value 'to.ke.n' at 'webIdentityToken' failed"
+    ecr.fail_next("AssumeRoleWithWebIdentity", "ValidationError", message=said, status=400)
+    environ = {**ecr.environment(), "ACTIONS_ID_TOKEN_REQUEST_URL": odd_endpoint}
+
+    with pytest.raises(RoleRefused, match=r"Value '\*\*\*' at 'webIdentityToken'") as caught:
+        Aws(environ, print).connect(make_plan(), from_fork=False)
+
+    assert "to.ke.n" not in f"{caught.value.what}{caught.value.why}{caught.value.fix}"
+
+
+def test_role__account_without_a_provider(ecr: LocalEcr) -> None:
+    ecr.set_scenario({"switches": {"oidc_provider": False}})
+
+    assert refusal_of(ecr, make_plan()) is Cause.NO_PROVIDER
     assert len(ecr.calls("AssumeRoleWithWebIdentity")) == 1
 
 
 def test_role__wrong_audience(ecr: LocalEcr) -> None:
-    with pytest.raises(RoleRefused, match="Incorrect token audience"):
-        connected(ecr, make_plan(role=make_role(audience="somebody-else")), [])
+    plan = make_plan(role=make_role(audience="somebody-else"))
+
+    assert refusal_of(ecr, plan) is Cause.AUDIENCE
+    assert len(ecr.calls("AssumeRoleWithWebIdentity")) == 1
 
 
 def test_role__session_longer_than_the_role_allows(ecr: LocalEcr) -> None:
     ecr.set_scenario({"trust": {"max_session_seconds": 3600}})
 
-    with pytest.raises(RoleRefused) as caught:
-        connected(ecr, make_plan(role=make_role(seconds=7200)), [])
-
-    assert "role-duration-seconds" in caught.value.why
+    assert refusal_of(ecr, make_plan(role=make_role(seconds=7200))) is Cause.DURATION
 
 
-def test_role__throttled_sts_is_no_refusal(ecr: LocalEcr) -> None:
-    ecr.fail_next("AssumeRoleWithWebIdentity", "Throttling", times=99, status=400)
+@pytest.mark.parametrize(
+    ("code", "message", "cause"),
+    [
+        (
+            "RegionDisabledException",
+            "STS is not activated in this region for account:123456789012.",
+            Cause.REGION,
+        ),
+        ("ValidationError", "Request ARN is invalid", Cause.MALFORMED),
+        ("IDPRejectedClaim", "The identity provider rejected the claim.", Cause.OTHER),
+    ],
+)
+def test_role__refused_at_once(ecr: LocalEcr, code: str, message: str, cause: Cause) -> None:
+    ecr.fail_next("AssumeRoleWithWebIdentity", code, times=99, message=message, status=403)
 
-    with pytest.raises(StsFailed):
+    assert refusal_of(ecr, make_plan()) is cause
+    assert len(ecr.calls("AssumeRoleWithWebIdentity")) == 1
+
+
+def test_role__in_china(ecr: LocalEcr) -> None:
+    role = make_role(arn=ROLE.replace("arn:aws:", "arn:aws-cn:"), audience="sts.amazonaws.com.cn")
+
+    connected(ecr, make_plan(role=role, region="cn-north-1"), [])
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Every pause, which takes no time."""
+    taken: list[float] = []
+    monkeypatch.setattr("time.sleep", taken.append)
+    return taken
+
+
+def test_role__keys_that_aws_cannot_fetch_pass(ecr: LocalEcr, pauses: list[float]) -> None:
+    ecr.fail_next(
+        "AssumeRoleWithWebIdentity", "InvalidIdentityToken", times=3, message=NO_KEYS, status=400
+    )
+
+    connected(ecr, make_plan(), [])
+
+    assert len(ecr.calls("AssumeRoleWithWebIdentity")) == 4
+    assert len(ecr.calls("GetIdToken")) == 1
+    assert [pause for pause in pauses if pause > 0.01] == [0.5, 1.0, 2.0]
+
+
+def test_role__keys_that_aws_never_fetches(ecr: LocalEcr) -> None:
+    ecr.fail_next(
+        "AssumeRoleWithWebIdentity", "InvalidIdentityToken", times=99, message=NO_KEYS, status=400
+    )
+
+    assert refusal_of(ecr, make_plan()) is Cause.KEYS
+    assert len(ecr.calls("AssumeRoleWithWebIdentity")) == 4
+
+
+def test_role__provider_out_of_reach_is_asked_again_by_the_sdk_alone(ecr: LocalEcr) -> None:
+    ecr.fail_next("AssumeRoleWithWebIdentity", "IDPCommunicationError", times=99, status=400)
+
+    assert refusal_of(ecr, make_plan()) is Cause.UNREACHABLE
+    assert len(ecr.calls("AssumeRoleWithWebIdentity")) == 5
+
+
+def test_role__expired_token_is_replaced(ecr: LocalEcr) -> None:
+    ecr.fail_next("AssumeRoleWithWebIdentity", "ExpiredTokenException", status=400)
+    masked: list[str] = []
+
+    connected(ecr, make_plan(), masked)
+
+    assert len(ecr.calls("GetIdToken")) == 2
+    assert [secret.count(".") for secret in masked[:2]] == [2, 2]
+    assert masked[0] != masked[1]
+
+
+def test_role__expired_token_is_replaced_once(ecr: LocalEcr) -> None:
+    ecr.set_scenario({"trust": {"token_seconds": 0}})
+
+    assert refusal_of(ecr, make_plan()) is Cause.EXPIRED
+    assert len(ecr.calls("GetIdToken")) == 2
+    assert len(ecr.calls("AssumeRoleWithWebIdentity")) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("Throttling", 400), ("InternalFailure", 500), ("SomethingNew", 503)]
+)
+def test_role__sts_that_is_out_of_order_is_no_refusal(
+    ecr: LocalEcr, code: str, status: int
+) -> None:
+    ecr.fail_next("AssumeRoleWithWebIdentity", code, times=99, status=status)
+
+    with pytest.raises(StsFailed, match=rf"\({code}\)") as caught:
         connected(ecr, make_plan(), [])
 
+    assert caught.value.why.startswith("STS was reached")
     assert len(ecr.calls("AssumeRoleWithWebIdentity")) == 5
 
 
 def test_role__sts_out_of_reach(ecr: LocalEcr, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
 
-    with pytest.raises(StsFailed, match=r"127\.0\.0\.1:1"):
+    with pytest.raises(StsFailed, match=r"127\.0\.0\.1:1") as caught:
         connected(ecr, make_plan(), [])
+
+    assert caught.value.why == "The runner could not reach the regional STS endpoint."
+
+
+# Whose credentials ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plan", [make_plan(), without_role()], ids=["role", "ambient"])
+def test_accounts__that_are_allowed(ecr: LocalEcr, plan: Plan) -> None:
+    connected(ecr, replace(plan, allowed_accounts=("210987654321", ACCOUNT)), [])
+
+    assert ecr.calls()[-1].operation == "GetAuthorizationToken"
+
+
+@pytest.mark.parametrize(
+    ("plan", "asked"),
+    [
+        (make_plan(), ["GetIdToken", "AssumeRoleWithWebIdentity"]),
+        (without_role(), ["GetCallerIdentity"]),
+    ],
+    ids=["role", "ambient"],
+)
+def test_s2_accounts__another_one_ends_the_run_before_ecr_is_asked(
+    ecr: LocalEcr, plan: Plan, asked: list[str]
+) -> None:
+    with pytest.raises(AccountNotAllowed, match=f"account {ACCOUNT}, which is none of"):
+        connected(ecr, replace(plan, allowed_accounts=("210987654321",)), [])
+
+    assert [call.operation for call in ecr.calls()] == asked
+
+
+def test_s3_accounts__credentials_that_are_not_allowed_are_masked_all_the_same(
+    ecr: LocalEcr,
+) -> None:
+    masked: list[str] = []
+
+    with pytest.raises(AccountNotAllowed):
+        connected(ecr, make_plan(allowed_accounts=("210987654321",)), masked)
+
+    assert len(masked) == 4
+
+
+def test_s2_accounts__whose_is_not_known(ecr: LocalEcr) -> None:
+    ecr.fail_next("GetCallerIdentity", "ExpiredToken", message="It has expired", status=403)
+
+    with pytest.raises(AccountUnknown, match=r"It has expired \(ExpiredToken\)"):
+        connected(ecr, make_plan(role=None, allowed_accounts=(ACCOUNT,)), [])
+
+    assert len(ecr.calls()) == 1
+
+
+def test_s2_accounts__sts_out_of_reach(monkeypatch: pytest.MonkeyPatch, ecr: LocalEcr) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
+
+    with pytest.raises(AccountUnknown, match=r"127\.0\.0\.1:1"):
+        connected(ecr, make_plan(role=None, allowed_accounts=(ACCOUNT,)), [])
+
+    assert not ecr.calls()
+
+
+def test_accounts__no_credentials_at_all(ecr: LocalEcr, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+    with pytest.raises(NoCredentials):
+        connected(ecr, make_plan(role=None, allowed_accounts=(ACCOUNT,)), [])
+
+
+# Which endpoints --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plan", [make_plan(), without_role()], ids=["role", "ambient"])
+def test_endpoints__fips_where_there_is_none_is_refused_before_anything_is_asked(
+    ecr: LocalEcr, monkeypatch: pytest.MonkeyPatch, plan: Plan
+) -> None:
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
+
+    with pytest.raises(InvalidInputs, match="AWS_USE_FIPS_ENDPOINT: is true"):
+        connected(ecr, plan, [])
+
+    assert not ecr.calls()
+
+
+def test_endpoints__fips_of_the_aws_profile_counts_too(
+    ecr: LocalEcr, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text("[default]\nuse_fips_endpoint = true\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+    with pytest.raises(InvalidInputs, match="none in eu-west-1"):
+        connected(ecr, without_role(), [])
+
+
+def test_endpoints__plain_registry_where_fips_is_asked_for(
+    ecr: LocalEcr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
+    registry = RegistryId.parse(f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com")
+
+    with pytest.raises(InvalidInputs, match="is no FIPS endpoint"):
+        connected(ecr, make_plan(role=None, registry=registry, region="us-east-1"), [])
+
+
+@pytest.mark.parametrize("named", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECR"])
+def test_endpoints__addresses_of_the_job_go_before_those_of_the_registry_s_kind(
+    ecr: LocalEcr, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    # As a VPC endpoint has, by a name of its own.
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setenv(named, ecr.url)
+    registry = RegistryId.parse(f"{ACCOUNT}.dkr-ecr-fips.us-east-1.on.aws")
+
+    connected(ecr, make_plan(role=None, registry=registry, region="us-east-1"), [])
+
+    assert [call.operation for call in ecr.calls()] == ["GetAuthorizationToken"]
 
 
 def test_ambient__credentials_are_used(ecr: LocalEcr) -> None:

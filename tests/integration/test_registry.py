@@ -11,10 +11,11 @@ from botocore.config import Config
 from botocore.stub import Stubber
 from mypy_boto3_ecr import ECRClient
 
-from ecr_publish.edges.registry import Clients, EcrRegistry
+from ecr_publish.edges.registry import Clients, EcrRegistry, kind_of
 from ecr_publish.errors import CallFailed, ExitCode, ImageNotThere, RepositoryMissing, TagTaken
 from ecr_publish.exploits import MOST_ARNS, Exploit
 from ecr_publish.findings import Page, Severity
+from ecr_publish.hosts import Kind
 from ecr_publish.inputs import Mutability
 from ecr_publish.manifest import OCI_INDEX, config_digest
 from ecr_publish.origin import COMMITTED, RECIPE, REVISION, Origin
@@ -279,6 +280,41 @@ def test_registry__is_named_in_the_call_and_its_host_is_used_as_written(
     state = opened(client, registry=RegistryId.parse(given)).repository()
 
     assert state.uri == f"{host}/{NAME}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "host"),
+    [
+        ({}, f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"),
+        ({"FIPS": "true"}, f"{ACCOUNT}.dkr.ecr-fips.us-east-1.amazonaws.com"),
+        ({"DUALSTACK": "true"}, f"{ACCOUNT}.dkr-ecr.us-east-1.on.aws"),
+        ({"DUALSTACK": "true", "FIPS": "true"}, f"{ACCOUNT}.dkr-ecr-fips.us-east-1.on.aws"),
+    ],
+)
+@pytest.mark.parametrize("given", [None, RegistryId(ACCOUNT)], ids=["none", "account"])
+def test_registry__host_follows_the_job_s_own_choice_of_endpoints(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], host: str, given: RegistryId | None
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(f"AWS_USE_{name}_ENDPOINT", value)
+    client = boto3.client("ecr", region_name="us-east-1")
+    described = DESCRIBED["repositories"][0] | {
+        "repositoryUri": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/{NAME}"
+    }
+    with Stubber(client) as stub:
+        stub.add_response("describe_repositories", {"repositories": [described]})
+        stub.add_client_error("get_registry_scanning_configuration", "AccessDeniedException")
+        stub.add_client_error("batch_get_repository_scanning_configuration", "AccessDenied")
+
+        assert opened(client, registry=given).repository().host == host
+
+
+def test_clients__inspector_is_asked_as_the_registry_s_host_says_but_for_dual_stack() -> None:
+    both = Kind(fips=True, dual_stack=True)
+    clients = Clients(boto3.Session(), Config(), both)
+
+    assert kind_of(clients.ecr) == kind_of(clients.ecr_once) == both
+    assert kind_of(clients.inspector) == kind_of(clients.inspector_once) == Kind(fips=True)
 
 
 def test_s3__login_is_masked_before_it_is_given(client: ECRClient) -> None:

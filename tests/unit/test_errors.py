@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from ecr_publish.errors import (
+    AccountNotAllowed,
+    AccountUnknown,
     BakeInvalid,
     BaselineMissing,
     Bug,
@@ -41,10 +43,10 @@ from ecr_publish.errors import (
     TagTaken,
     UnexpectedManifest,
 )
+from ecr_publish.trust import Cause
+from tests.factories import make_refused
 
 ROLE = "arn:aws:iam::123456789012:role/path/publisher"
-SUBJECT = "repo:org/app:ref:refs/heads/main"
-CLAIMS = {"sub": SUBJECT, "aud": "sts.amazonaws.com"}
 ARN = "arn:aws:ecr:eu-west-1:123456789012:repository/app"
 
 EXAMPLES = [
@@ -57,8 +59,10 @@ EXAMPLES = [
     (OidcUnavailable(from_fork=True), ExitCode.CREDENTIALS),
     (OidcUnavailable(from_fork=False), ExitCode.CREDENTIALS),
     (OidcFailed("it answered 500"), ExitCode.CREDENTIALS),
-    (RoleRefused(ROLE, "AccessDenied", "no", CLAIMS), ExitCode.CREDENTIALS),
-    (StsFailed(ROLE, "no route"), ExitCode.CREDENTIALS),
+    (RoleRefused(make_refused()), ExitCode.CREDENTIALS),
+    (StsFailed(ROLE, "no route", reached=False), ExitCode.CREDENTIALS),
+    (AccountNotAllowed("123456789012", ["210987654321"]), ExitCode.CREDENTIALS),
+    (AccountUnknown("no route"), ExitCode.CREDENTIALS),
     (NoCredentials(), ExitCode.CREDENTIALS),
     (RepositoryMissing("app", "eu-west-1"), ExitCode.REPOSITORY),
     (NotScanned("app", "eu-west-1"), ExitCode.REPOSITORY),
@@ -185,122 +189,44 @@ def test_oidc_failed__detail() -> None:
     )
 
 
-def test_role_refused__shows_code_and_claims() -> None:
-    error = RoleRefused(ROLE, "AccessDenied", "Not authorized", CLAIMS | {"jti": "unique"})
-    assert error.what == f"AWS did not let this run assume {ROLE}: Not authorized (AccessDenied)"
-    assert error.why.startswith("The role does not exist, or its trust policy does not accept")
-    assert pasted_yaml(error.why) == CLAIMS
-    assert "unique" not in error.why + error.fix
-
-
-@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
-@pytest.mark.parametrize("code", ["AccessDenied", "SomethingNew"])
-def test_role_refused__trust_policy_to_paste(partition: str, code: str) -> None:
-    issuer = "token.actions.githubusercontent.com"
-    role = f"arn:{partition}:iam::123456789012:role/publisher"
-    assert pasted_json(RoleRefused(role, code, "no", CLAIMS).fix) == {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {
-                    "Federated": f"arn:{partition}:iam::123456789012:oidc-provider/{issuer}"
-                },
-                "Action": "sts:AssumeRoleWithWebIdentity",
-                "Condition": {
-                    "StringEquals": {
-                        f"{issuer}:aud": "sts.amazonaws.com",
-                        f"{issuer}:sub": SUBJECT,
-                    }
-                },
-            }
-        ],
-    }
-
-
-def test_role_refused__claims_that_break_out_of_json() -> None:
-    claims = {"sub": '"}], "x\n', "aud": "a"}
-    policy = pasted_json(RoleRefused(ROLE, "AccessDenied", "no", claims).fix)
-    condition = policy["Statement"][0]["Condition"]["StringEquals"]
-    assert condition["token.actions.githubusercontent.com:sub"] == '"}], "x\n'
-
-
-def test_role_refused__unreadable_token() -> None:
-    assert pasted(RoleRefused(ROLE, "AccessDenied", "no", {}).why) == "sub: ?\naud: ?"
-
-
-@pytest.mark.parametrize(
-    ("code", "why", "fix"),
-    [
-        (
-            "InvalidIdentityToken",
-            "no identity provider for the token's issuer",
-            "Create the identity",
-        ),
-        ("ExpiredTokenException", "older than five minutes", "Run the job again."),
-        ("IDPCommunicationError", "could not reach GitHub", "Run the job again."),
-        ("ValidationError", "longer than the role allows", "Every role allows an hour:"),
-        ("RegionDisabledException", "not activated", "Activate the region"),
-        ("SomethingNew", "STS answered as shown.", "If this run may publish, this trust policy"),
-    ],
-)
-def test_role_refused__cause_and_fix_by_code(code: str, why: str, fix: str) -> None:
-    error = RoleRefused(ROLE, code, "no", CLAIMS)
-    assert why in error.why
-    assert error.fix.startswith(fix)
-
-
-def test_role_refused__identity_provider_to_paste() -> None:
-    claims = {"sub": SUBJECT, "aud": "sts.amazonaws.com.cn"}
-    role = "arn:aws-cn:iam::123456789012:role/publisher"
-    url = "token.actions.githubusercontent.com"
-    assert pasted(RoleRefused(role, "InvalidIdentityToken", "no", claims).fix) == (
-        "aws iam create-open-id-connect-provider \\\n"
-        f"  --url https://{url} --client-id-list sts.amazonaws.com.cn\n"
-        "aws iam add-client-id-to-open-id-connect-provider \\\n"
-        "  --open-id-connect-provider-arn "
-        f"arn:aws-cn:iam::123456789012:oidc-provider/{url} --client-id sts.amazonaws.com.cn"
+def test_role_refused__is_what_the_refusal_says() -> None:
+    refusal = make_refused(code="AccessDenied", message="Not authorized")
+    error = RoleRefused(refusal)
+    assert error.what == (
+        f"AWS did not let this run assume {refusal.role}: Not authorized (AccessDenied)"
     )
+    assert (error.why, error.fix) == (refusal.why, refusal.fix)
+    assert error.cause is Cause.NOT_TRUSTED
 
 
-def test_role_refused__provider_that_aws_cannot_reach_is_there_already() -> None:
-    message = "Couldn't retrieve verification key from your identity provider, please reference"
-    error = RoleRefused(ROLE, "InvalidIdentityToken", message, CLAIMS)
-    assert error.why.startswith("AWS could not fetch the keys")
-    assert error.fix == "Run the job again."
-
-
-@pytest.mark.parametrize(
-    "issuer",
-    ["token.actions.githubusercontent.com/octocat-inc", "ghe.example.com/_services/token"],
-)
-def test_role_refused__issuer_of_an_enterprise(issuer: str) -> None:
-    claims = CLAIMS | {"iss": f"https://{issuer}"}
-    provider = f"arn:aws:iam::123456789012:oidc-provider/{issuer}"
-
-    policy = pasted_json(RoleRefused(ROLE, "AccessDenied", "no", claims).fix)
-    creation = RoleRefused(ROLE, "InvalidIdentityToken", "no", claims).fix
-
-    (statement,) = policy["Statement"]
-    assert statement["Principal"] == {"Federated": provider}
-    assert statement["Condition"]["StringEquals"] == {
-        f"{issuer}:aud": "sts.amazonaws.com",
-        f"{issuer}:sub": SUBJECT,
-    }
-    assert f"--url https://{issuer} " in creation
-    assert f"--open-id-connect-provider-arn {provider} " in creation
-
-
-def test_role_refused__duration_to_paste() -> None:
-    assert pasted(RoleRefused(ROLE, "ValidationError", "no", CLAIMS).fix) == (
-        "role-duration-seconds: 3600\n"
-        "aws iam update-role --role-name publisher --max-session-duration 43200"
-    )
-
-
-def test_sts_failed__role_and_detail() -> None:
-    error = StsFailed(ROLE, "no route")
+def test_sts_failed__out_of_reach() -> None:
+    error = StsFailed(ROLE, "no route", reached=False)
     assert error.what == f"STS could not be asked to assume {ROLE}: no route"
+    assert error.why == "The runner could not reach the regional STS endpoint."
+    assert "HTTPS_PROXY" in error.fix
+
+
+def test_sts_failed__with_a_fault_of_its_own() -> None:
+    error = StsFailed(ROLE, "Rate exceeded (Throttling)", reached=True)
+    assert error.why.startswith("STS was reached, and had a passing fault")
+    assert error.fix.startswith("Run the job again")
+
+
+def test_account_not_allowed__yaml_to_paste_keeps_leading_zeros() -> None:
+    error = AccountNotAllowed("000000000012", ["111111111111", "222222222222"])
+    assert error.what == (
+        "the credentials are of the account 000000000012, which is none of allowed-account-ids "
+        "(111111111111, 222222222222)"
+    )
+    assert pasted_yaml(error.fix) == {
+        "allowed-account-ids": "111111111111,222222222222,000000000012"
+    }
+
+
+def test_account_unknown__detail_and_step_to_paste() -> None:
+    error = AccountUnknown("expired (ExpiredToken)")
+    assert error.what.endswith("could not be found out: expired (ExpiredToken)")
+    assert pasted_yaml(error.fix) == [{"run": "aws sts get-caller-identity"}]
 
 
 def test_no_credentials__yaml_to_paste() -> None:

@@ -77,6 +77,7 @@ def test_parse__everything() -> None:
         role_session_name="ci@release",
         role_duration_seconds="7200",
         audience="sts.amazonaws.com.cn",
+        allowed_account_ids="123456789012, 000000000012\n210987654321",
         registry="210987654321",
         repository="team/app",
         create_repository="true",
@@ -137,6 +138,7 @@ def test_parse__everything() -> None:
         role_session_name="ci@release",
         role_duration_seconds=7200,
         audience="sts.amazonaws.com.cn",
+        allowed_account_ids=("123456789012", "000000000012", "210987654321"),
         registry=RegistryId("210987654321"),
         repository=Repository("team/app"),
         create_repository=True,
@@ -308,6 +310,11 @@ def test_s3_inherited__neither_inputs_nor_what_secret_envs_names() -> None:
     given = environment({"secrets": "npm=hunter2", "secret-envs": "pip=PIP_TOKEN, gem=GEM_TOKEN"})
     kept = {name: JOB[name] for name in JOB if name not in ("PIP_TOKEN", "GEM_TOKEN")}
     assert inherited(given | JOB | {"PATH": "/bin"}) == kept | {"PATH": "/bin"}
+
+
+def test_inherited__the_proxy_of_the_job() -> None:
+    proxy = {"HTTPS_PROXY": "http://proxy.example:3128", "no_proxy": "localhost"}
+    assert inherited(environment(NEEDED) | proxy) == proxy
 
 
 def test_inherited__of_inputs_that_cannot_be_read() -> None:
@@ -688,6 +695,69 @@ def test_conflict__registry_of_the_same_region() -> None:
 def test_conflict__no_region_to_compare() -> None:
     host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
     assert problem(registry=host, aws_region="").startswith("aws-region: is not set")
+
+
+@pytest.mark.parametrize(
+    ("role", "region", "expected"),
+    [
+        ("arn:aws:iam::123456789012:role/r", "cn-north-1", "aws-cn"),
+        ("arn:aws:iam::123456789012:role/r", "us-gov-west-1", "aws-us-gov"),
+        ("arn:aws-us-gov:iam::123456789012:role/r", "us-east-1", "aws"),
+        ("arn:aws-cn:iam::123456789012:role/r", "eusc-de-east-1", "aws-eusc"),
+    ],
+)
+def test_conflict__role_of_another_partition(role: str, region: str, expected: str) -> None:
+    own = role.split(":")[1]
+    assert problem(role_to_assume=role, aws_region=region) == (
+        f"role-to-assume: is a role of the partition {own}, but aws-region {region} is in "
+        f"{expected}, whose accounts are others; take a role of an account there "
+        f"(arn:{expected}:iam::…), or a region of {own}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("partition", "region"),
+    [("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-east-1"), ("aws-eusc", "eusc-de-east-1")],
+)
+def test_conflict__role_of_the_same_partition(partition: str, region: str) -> None:
+    role = f"arn:{partition}:iam::123456789012:role/r"
+    assert parsed(role_to_assume=role, aws_region=region).role_to_assume == role
+
+
+def test_conflict__partition_of_a_role_without_a_region_to_compare() -> None:
+    role = "arn:aws-cn:iam::123456789012:role/r"
+    assert problem(role_to_assume=role, aws_region="").startswith("aws-region: is not set")
+
+
+def test_parse__region_of_a_partition_that_is_not_known() -> None:
+    assert "aws-region: 'us-iso-east-1' is in none of the partitions" in problem(
+        aws_region="us-iso-east-1", role_to_assume=""
+    )
+
+
+def test_s2_conflict__role_of_an_account_that_is_not_allowed() -> None:
+    assert problem(allowed_account_ids="210987654321,111111111111") == (
+        "role-to-assume: is a role of the account 123456789012, which is none of "
+        "allowed-account-ids (210987654321, 111111111111); take a role of one of these, or add "
+        "the account"
+    )
+
+
+def test_conflict__accounts_are_no_matter_of_the_registry() -> None:
+    found = parsed(allowed_account_ids="123456789012", registry="210987654321")
+    assert found.allowed_account_ids == ("123456789012",)
+
+
+def test_parse__allowed_accounts_without_a_role_are_for_the_ambient_credentials() -> None:
+    found = parsed(allowed_account_ids="210987654321", role_to_assume="")
+    assert found.allowed_account_ids == ("210987654321",)
+
+
+def test_parse__account_ids_of_which_yaml_took_the_zeros() -> None:
+    assert problem(allowed_account_ids="123456789012,12", role_to_assume="") == (
+        "allowed-account-ids: '12' is not an account id (12 digits; in quotes, or YAML drops "
+        "leading zeros)"
+    )
 
 
 # Many images ------------------------------------------------------------------------------------

@@ -64,10 +64,12 @@ def test_make__passes_on_what_was_asked() -> None:
     plan = planned(
         aws_region="us-east-1",
         registry=registry,
+        allowed_account_ids=("111111111111",),
         repository=Repository("a/b"),
         scan_timeout=10,
         max_scan_age=20,
     )
+    assert plan.allowed_accounts == ("111111111111",)
     assert (plan.region, plan.registry, plan.repository) == (
         "us-east-1",
         registry,

@@ -3,16 +3,18 @@ store."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ecr_publish.errors import ExitCode
-from ecr_publish.push import Layer, Progress, failure, follow
+from ecr_publish.push import Layer, Progress, behind_proxy, failure, follow
 from ecr_publish.reference import Digest
 from tests.factories import ARN, URI
 
@@ -233,6 +235,10 @@ CAUSES = {
         "EOF",
         f'Put "{_UPLOAD}": EOF',
         "write tcp 10.0.0.2:5123->10.0.0.1:443: use of closed network connection",
+        "dial tcp 10.0.0.1:443: connect: network is unreachable",
+        "proxyconnect tcp: dial tcp 10.0.0.1:3128: connect: no route to host",
+        "net/http: request canceled while waiting for connection",
+        f'Head "{_UPLOAD}": context deadline exceeded',
     ),
     "not known": (
         (
@@ -267,6 +273,46 @@ def test_failure__names_the_cause(text: str, cause: str) -> None:
     assert failed.what == f"the push failed: {text}"
     assert failed.exit_code is ExitCode.PUSH
     assert failed.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"), [(text, cause) for cause, texts in CAUSES.items() for text in texts]
+)
+def test_failure__behind_a_proxy_is_another_only_where_the_network_is_at_fault(
+    text: str, cause: str
+) -> None:
+    failed, proxied = failure(text, ARN), failure(text, ARN, proxied=True)
+
+    assert ("HTTPS_PROXY" in proxied.why) is (cause == "network")
+    assert (failed.why == proxied.why) is (cause != "network")
+    assert "HTTPS_PROXY" not in failed.why + failed.fix
+
+
+def test_s3_failure__behind_a_proxy_has_a_step_to_paste_that_shows_no_password() -> None:
+    fix = failure("EOF", ARN, proxied=True).fix
+    lines = [line for line in fix.splitlines() if line.startswith("    ")]
+    (step,) = yaml.safe_load(textwrap.dedent("\n".join(lines[:-1])))
+
+    assert step["run"].endswith("sudo systemctl restart docker")
+    assert "daemon.json >/dev/null" in step["run"]
+    assert "$HTTPS_PROXY" not in step["run"]
+    assert yaml.safe_load(lines[-1]) == {"driver-opts": "env.HTTPS_PROXY=http://proxy.example:3128"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"HTTPS_PROXY": "http://p"}, True),
+        ({"https_proxy": "http://p"}, True),
+        ({"HTTPS_PROXY": ""}, False),
+        ({"NO_PROXY": "x", "HTTP_PROXY": "http://p"}, False),
+    ],
+)
+def test_behind_proxy__by_what_the_registry_is_reached(
+    environ: dict[str, str],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert behind_proxy(environ) is expected
 
 
 def test_failure__of_a_permission_is_the_statement_to_paste() -> None:

@@ -1,5 +1,6 @@
 import pytest
 
+from ecr_publish.hosts import Kind
 from ecr_publish.reference import Digest, FullTag, ImageReference, RegistryId, Repository, Tag
 
 HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -131,6 +132,24 @@ def test_registry__refused(text: str) -> None:
         RegistryId.parse(text)
 
 
+def test_registry__host_that_does_not_exist() -> None:
+    with pytest.raises(ValueError, match="is no registry's host"):
+        RegistryId.parse("123456789012.dkr.ecr-fips.eu-west-1.amazonaws.com")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("123456789012", Kind()),
+        (HOST, Kind()),
+        ("123456789012.dkr.ecr-fips.us-east-1.amazonaws.com", Kind(fips=True)),
+        ("123456789012.dkr-ecr.eu-west-1.on.aws", Kind(dual_stack=True)),
+    ],
+)
+def test_registry__kind_of_its_host(text: str, kind: Kind) -> None:
+    assert RegistryId.parse(text).kind == kind
+
+
 def test_full_tag__plain() -> None:
     assert FullTag.parse("1.4.2") == FullTag(Tag("1.4.2"), None, None)
 
@@ -188,6 +207,9 @@ def test_image_reference__by_docker_s_rules(text: str, expected: tuple[str, str,
         ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", True),
         ("123456789012.dkr-ecr.eu-west-1.on.aws", True),
         ("public.ecr.aws", False),
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.example", False),
+        # AWS may have it by the time, and what is in it is ours all the same.
+        ("123456789012.dkr.ecr-fips.eu-west-1.amazonaws.com", True),
         ("123456789012", False),
         ("", False),
     ],

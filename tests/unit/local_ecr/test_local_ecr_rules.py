@@ -12,7 +12,7 @@ from local_ecr.scan_config import check, coverage, filter_matches
 from local_ecr.scans import Switches, Trust
 from local_ecr.tokens import Tokens
 
-FORM = ("DurationSeconds", "WebIdentityToken", "Policy", "RoleSessionName")
+FORM = ("RoleArn", "DurationSeconds", "WebIdentityToken", "Policy", "RoleSessionName")
 ROLE = "arn:aws:iam::123456789012:role/publisher"
 
 
@@ -301,6 +301,16 @@ def test_web_identity__good(issuer: oidc.Issuer) -> None:
     result = assume(issuer)
     assert result["SubjectFromWebIdentityToken"] == "repo:org/repo:ref:refs/heads/main"
     assert result["Audience"] == "sts.amazonaws.com"
+
+
+def test_web_identity__in_china_has_an_audience_of_its_own(issuer: oidc.Issuer) -> None:
+    role = "arn:aws-cn:iam::123456789012:role/publisher"
+    result = assume(issuer, RoleArn=role, aud="sts.amazonaws.com.cn")
+    assert result["AssumedRoleUser"]["Arn"] == (  # type: ignore[index]
+        "arn:aws-cn:sts::123456789012:assumed-role/publisher/run-1"
+    )
+    with pytest.raises(EcrError, match="Incorrect token audience"):
+        assume(issuer, RoleArn=role)
 
 
 @pytest.mark.parametrize(
