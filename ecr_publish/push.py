@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ecr_publish.errors import PushFailed
+from ecr_publish.errors import BY_SESSION_POLICY, NOT_IN_SESSION, PushFailed
 from ecr_publish.reference import Digest
 
 _DIGEST_STATUS = re.compile(r"digest: (sha256:[0-9a-f]{64})")
@@ -108,6 +108,7 @@ _ALLOW_PUSH = "Add to the role's policy:\n" + json.dumps(
     {"Effect": "Allow", "Action": list(_PUSH_ACTIONS), "Resource": "<arn>"}, indent=2
 )
 _CAUSES = (
+    (BY_SESSION_POLICY, *NOT_IN_SESSION),
     (
         r"cannot be overwritten because the (tag|repository) is immutable|/manifests/\S+: 400 bad",
         (
