@@ -24,6 +24,9 @@ _V2: Mapping[str, tuple[str, ...]] = {
 }
 _AT_ONCE = ("InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload")
 """A blob whose upload is begun and ended by one request."""
+_WITH_CONTENT = ("UploadLayerPart", "CompleteLayerUpload")
+"""An upload that is ended by the request that brings its content, as BuildKit does it. That ECR
+asks for both is inferred: its API has no other call that takes content."""
 _OF_THE_REGISTRY = frozenset(
     {
         "GetAuthorizationToken",
@@ -50,11 +53,16 @@ def of_inspector(registry: Registry, operation: str) -> Iterator[Access]:
     yield Access(action=f"inspector2:{operation}", resource=registry.place.inspector_arn(operation))
 
 
-def of_docker(registry: Registry, found: Route) -> Iterator[Access]:
-    """What a request of the data plane needs; the ping only needs a login."""
+def of_docker(registry: Registry, found: Route, *, content: bool) -> Iterator[Access]:
+    """What a request of the data plane needs; the ping only needs a login.
+
+    `content` says whether the request brings any.
+    """
     names = _V2.get(found.operation, ())
     if found.operation == "v2.StartUpload" and "digest" in found.query:
         names = _AT_ONCE
+    if found.operation == "v2.FinishUpload" and content:
+        names = _WITH_CONTENT
     for name in names:
         yield Access(action=f"ecr:{name}", resource=registry.place.arn(found.name))
 

@@ -34,6 +34,7 @@ from local_ecr.registry import Registry
 from local_ecr.repositories import AMZ_JSON
 from local_ecr.scripts import Scripts
 from local_ecr.signing import PUSHES
+from local_ecr.sts import Session
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -178,6 +179,7 @@ class App:
 
     def _data_plane_task(self, request: Request) -> _Task:
         query = request.query_string.decode()
+        content = request.content_length != 0
         found = data_plane.route(request.method, request.path, query)
         with self.registry.lock:
             caller = self.registry.tokens.owner(request.headers.get("Authorization"))
@@ -188,7 +190,7 @@ class App:
             operation=found.operation,
             repository=found.name or None,
             caller=caller,
-            needs=lambda: access.of_docker(self.registry, found),
+            needs=lambda: access.of_docker(self.registry, found, content=content),
             answer=lambda: data_plane.answer(self.registry, request, found),
             refuse=data_plane.error_response,
             denied=lambda: data_plane.denied(self.registry, found),
@@ -343,6 +345,11 @@ class App:
         audience = request.args.get("audience") or "https://github.com/org"
         claims = oidc.claims(audience, self.registry.clock(), trust.token_seconds, trust.claims)
         return _json({"count": 1, "value": self.issuer.sign(claims)})
+
+    def sessions(self) -> tuple[Session, ...]:
+        """Every session of a role so far."""
+        with self.registry.lock:
+            return self._sts.all()
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret that was handed out so far."""

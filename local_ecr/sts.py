@@ -62,6 +62,10 @@ class Sts:
         """The session of a role that the key belongs to; None for any other key."""
         return self._sessions.get(access_key)
 
+    def all(self) -> tuple[Session, ...]:
+        """All sessions so far, the first one first."""
+        return tuple(self._sessions.values())
+
     def secrets(self) -> list[str]:
         """What was handed out of all sessions so far."""
         return [
