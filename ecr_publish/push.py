@@ -154,7 +154,10 @@ _CAUSES = (
             "A permission is missing. Or the token has expired, where the build took longer than "
             "the role's session: BuildKit keeps ECR's own words to itself."
         ),
-        f"{_ALLOW_PUSH}\nOr raise role-duration-seconds.",
+        (
+            f"{_ALLOW_PUSH}\nOr raise role-duration-seconds.\nOr, if the role allows all of that "
+            "already, set `session-policy: none`, and please report that it has helped."
+        ),
     ),
     # The last, because a repository's name may hold these words.
     (r"not authorized to perform|denied|forbidden", "A permission is missing.", _ALLOW_PUSH),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from ecr_publish.iam import On, policy
+from ecr_publish.iam import On
 from ecr_publish.iam_script import asked, document
 from ecr_publish.policy_file import effective
 from tests.factories import DAY, NAME, ROLE
@@ -19,12 +20,15 @@ Document = dict[str, Any]
 
 
 def printed(
-    files: Mapping[str, bytes] | None = None, *, signing_profile: str = "", **inputs: str
+    inputs: Mapping[str, str] = MappingProxyType({}),
+    files: Mapping[str, bytes] = MappingProxyType({}),
+    *,
+    signing_profile: str = "",
 ) -> Document:
-    """What the command prints as permissions.json for a step with these inputs."""
+    """What the command prints as permissions.json for a step with these inputs, `_` for `-`."""
     given = {"aws_region": "eu-west-1", "repository": NAME, "role_to_assume": ROLE, **inputs}
     known = asked({name.replace("_", "-"): text for name, text in given.items()})
-    rules = effective(known, (files or {}).get, DAY)
+    rules = effective(known, files.get, DAY)
     who = ["repo:org/repo:ref:refs/heads/main"]
     script = document(known, rules, subjects=who, signing_profile=signing_profile)
     return json_of(script, "permissions.json")
@@ -53,6 +57,3 @@ def more(whole: Document, on: On, *actions: str, resource: str) -> Document:
     """The policy with a statement of a place that no host of a local ECR could name."""
     added = {"Sid": on.sid, "Effect": "Allow", "Action": [*actions], "Resource": resource}
     return {**whole, "Statement": [*whole["Statement"], added]}
-
-
-__all__ = ["EVERYTHING", "Document", "json_of", "less", "more", "policy", "printed"]
