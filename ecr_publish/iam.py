@@ -51,7 +51,7 @@ class Task(Enum):
     RECALL = "not for `merge`"
     MERGE = "for `merge`"
     CREATE = "with `create-repository`"
-    START = "basic scanning"
+    START = "where basic scanning is on"
     REMOVE = "not for `gate`"
     EXPLOITS = "with `known-exploited` or `epss-threshold`"
 

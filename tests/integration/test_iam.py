@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import boto3
@@ -23,11 +24,14 @@ from dev.builder import Builder
 from dev.engine import Engine
 from ecr_publish.iam import TABLE, On, Row, Task
 from ecr_publish.main import main
+from ecr_publish.origin import Commit
+from ecr_publish.scan import SETTLE_SECONDS
 from local_ecr import LocalEcr
+from local_ecr.holds import Hold
 from tests.factories import ACCOUNT, NAME, ROLE, SHA
 from tests.images import push_image
 from tests.permissions import EVERYTHING, Document, less, more, printed
-from tests.publication import Prepare, Publication, started
+from tests.publication import HEAD, Prepare, Publication, started
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -209,6 +213,65 @@ TRIALS: dict[Key, Trial] = {
 }
 """Those that need no engine."""
 
+
+def settles(prepare: Prepare, limit: Limit) -> tuple[int, bool]:
+    one = started(prepare, scan_seconds=4)
+    limited(one, limit(printed()))
+    code = one.publish(role_to_assume=ROLE)
+    return code, one.waited > SETTLE_SECONDS
+
+
+def moves_a_tag_forward(prepare: Prepare, limit: Limit) -> tuple[int, bool]:
+    one = started(prepare)
+    inputs = {"tags": "stable", "promote_only_forward": "true"}
+    one.publish(**inputs)
+    before = one.releases["stable"]
+    one.head, one.content = Commit(sha="f" * 40, time=HEAD.time + 1), b"newer"
+    limited(one, limit(printed(inputs)))
+    code = one.publish(role_to_assume=ROLE, **inputs)
+    return code, one.releases["stable"] != before
+
+
+def names_the_layer(prepare: Prepare, limit: Limit) -> tuple[int, bool]:
+    one = started(prepare, mode="enhanced")
+    limited(one, limit(printed()), default="vulnerable")
+    code = one.publish(role_to_assume=ROLE)
+    return code, not any("Which layer brought" in line for line in one.workflow.log)
+
+
+def meets_another_run(prepare: Prepare, limit: Limit) -> int:
+    """Another run puts the same tag on the same image just before this one does."""
+    one = started(prepare)
+    limited(one, limit(printed()))
+
+    def meanwhile(held: Hold) -> None:
+        held.wait()
+        (image,) = one.images
+        manifest = one.held(image["imageDigest"])
+        one.api.put_image(
+            repositoryName=NAME,
+            imageManifest=manifest.text,
+            imageManifestMediaType=manifest.media_type,
+            imageTag=SHA[:7],
+        )
+        held.release()
+
+    with one.ecr.hold("PutImage") as held:
+        other = Thread(target=meanwhile, args=(held,))
+        other.start()
+        code = one.publish(role_to_assume=ROLE)
+        other.join()
+    return code
+
+
+FURTHER = [
+    (On.REGISTRY, "ecr:GetRegistryScanningConfiguration", settles, (0, False), (0, True)),
+    (On.REPOSITORY, "ecr:GetDownloadUrlForLayer", moves_a_tag_forward, (0, True), (0, False)),
+    (On.REPOSITORY, "ecr:GetDownloadUrlForLayer", names_the_layer, (9, True), (9, False)),
+    (On.REPOSITORY, "ecr:DescribeImages", meets_another_run, 0, 8),
+]
+"""What else the table says is lost without an action that may be left out."""
+
 _LAYERS = ("BatchCheckLayerAvailability", "CompleteLayerUpload", "InitiateLayerUpload")
 PUSHES = [(On.REPOSITORY, f"ecr:{name}", Task.PUSH) for name in (*_LAYERS, "UploadLayerPart")]
 """Those that docker itself needs."""
@@ -247,6 +310,14 @@ def test_policy__is_enough_and_each_action_is_needed(key: Key, prepare: Prepare)
 
     assert trial.play(prepare, lambda whole: whole) == trial.whole
     assert trial.play(prepare, lambda whole: less(whole, on, action)) == trial.less
+
+
+@pytest.mark.parametrize(("on", "action", "play", "whole", "rest"), FURTHER)
+def test_policy__without_an_action_that_may_be_left_out_this_is_lost(
+    on: On, action: str, play: Play, whole: object, rest: object, prepare: Prepare
+) -> None:
+    assert play(prepare, lambda policy: policy) == whole
+    assert play(prepare, lambda policy: less(policy, on, action)) == rest
 
 
 @pytest.mark.parametrize("key", TRIALS, ids=name_of)
