@@ -177,6 +177,25 @@ class OidcFailed(PublishError):
         )
 
 
+_NO_SESSION_POLICY = "session-policy: none"
+_SESSION_POLICIES = (
+    "https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session"
+)
+BY_SESSION_POLICY = "no session policy allows"
+"""How AWS words a refusal by the policy that narrows a session."""
+NOT_IN_SESSION = (
+    (
+        "This run has narrowed its session to what it is known to need (`session-policy: "
+        "repository`), and this is not part of it. That is a mistake of ecr-publish, not of the "
+        "role."
+    ),
+    (
+        f"Let the role's own policies count alone:\n    {_NO_SESSION_POLICY}\n"
+        "and please report this message, so that the next version knows."
+    ),
+)
+
+
 class RoleRefused(PublishError):
     """STS did not let this run assume the role. Shows the token's claims, never the token."""
 
@@ -191,6 +210,20 @@ class RoleRefused(PublishError):
             "id_roles_providers_create_oidc.html",
         )
         self.cause = refusal.cause
+
+
+class SessionPolicyRefused(PublishError):
+    """STS does not take the policy that narrows the session; the run then does without."""
+
+    exit_code = ExitCode.CREDENTIALS
+
+    def __init__(self, role: str, detail: str) -> None:
+        super().__init__(
+            f"STS does not take the policy that narrows the session of {role}: {detail}",
+            why="Most often it is too long, packed together with the session's tags.",
+            fix=f"Let the role's own policies count alone:\n    {_NO_SESSION_POLICY}",
+            link=_SESSION_POLICIES,
+        )
 
 
 class StsFailed(PublishError):
@@ -320,6 +353,8 @@ class CallFailed(PublishError):
         why, fix = _PASSING if transient else _CALL_CAUSES.get(code, ("", ""))
         if denied and "explicit deny" in message:
             why, fix = _FORBIDDEN
+        elif denied and BY_SESSION_POLICY in message:
+            why, fix = NOT_IN_SESSION
         elif denied:
             why = "The credentials lack a permission."
             fix = _statement(operation, message, resource)

@@ -43,6 +43,13 @@ class Mutability(Enum):
     IMMUTABLE = "IMMUTABLE"
 
 
+class SessionPolicy(Enum):
+    """What the role's session is narrowed to: what this run needs, or nothing further."""
+
+    REPOSITORY = "repository"
+    NONE = "none"
+
+
 class Promote(Enum):
     """When an image that passed gets its release tags; AUTO: not on a pull request."""
 
@@ -98,6 +105,7 @@ class AwsInputs:
     role_duration_seconds: int
     audience: str | None
     allowed_account_ids: tuple[str, ...]
+    session_policy: SessionPolicy | None
     registry: RegistryId | None
     repository: Repository
     create_repository: bool
@@ -298,6 +306,7 @@ def _aws(reader: _Reader) -> AwsInputs:
         role_duration_seconds=reader.given("role-duration-seconds", values.session_seconds, 3600),
         audience=reader.optional("audience", str),
         allowed_account_ids=reader.given("allowed-account-ids", words_of(values.account), ()),
+        session_policy=reader.optional("session-policy", one_of(SessionPolicy)),
         registry=reader.optional("registry", RegistryId.parse),
         repository=reader.required("repository", values.repository, Repository("unknown")),
         create_repository=reader.given("create-repository", boolean, default=False),

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ecr_publish.errors import PushFailed
+from ecr_publish.errors import BY_SESSION_POLICY, NOT_IN_SESSION, PushFailed
 from ecr_publish.reference import Digest
 
 _DIGEST_STATUS = re.compile(r"digest: (sha256:[0-9a-f]{64})")
@@ -144,6 +144,7 @@ _PROXIED = (
 )
 """Docker: "Daemon proxy configuration"; "Docker container build driver"."""
 _CAUSES = (
+    (BY_SESSION_POLICY, *NOT_IN_SESSION),
     (
         r"cannot be overwritten because the (tag|repository) is immutable|/manifests/\S+: 400 bad",
         (
@@ -186,7 +187,10 @@ _CAUSES = (
             "A permission is missing. Or the token has expired, where the build took longer than "
             "the role's session: BuildKit keeps ECR's own words to itself."
         ),
-        f"{_ALLOW_PUSH}\nOr raise role-duration-seconds.",
+        (
+            f"{_ALLOW_PUSH}\nOr raise role-duration-seconds.\nOr, if the role allows all of that "
+            "already, set `session-policy: none`, and please report that it has helped."
+        ),
     ),
     # The last, because a repository's name may hold these words.
     (r"not authorized to perform|denied|forbidden", "A permission is missing.", _ALLOW_PUSH),

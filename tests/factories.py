@@ -55,6 +55,7 @@ def make_inputs(**over: Any) -> Inputs:
         role_duration_seconds=3600,
         audience=None,
         allowed_account_ids=(),
+        session_policy=None,
         registry=None,
         repository=Repository(NAME),
         create_repository=False,

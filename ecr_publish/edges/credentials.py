@@ -27,6 +27,7 @@ from ecr_publish.errors import (
     OidcFailed,
     OidcUnavailable,
     RoleRefused,
+    SessionPolicyRefused,
     StsFailed,
 )
 from ecr_publish.hosts import PLAIN, Kind, conflict
@@ -51,6 +52,7 @@ _PAUSES = (0.5, 1.0, 2.0)
 the SDK does not repeat (reference/samples/errors); throttling, 5xx and IDPCommunicationError it
 does."""
 _SERVER_ERROR = 500
+_SESSION_POLICY_CODES = ("PackedPolicyTooLarge", "MalformedPolicyDocument")
 _RETRY = Retry(total=ATTEMPTS, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504))
 
 
@@ -77,8 +79,9 @@ class Aws:
     def connect(self, plan: Plan, *, from_fork: bool) -> EcrRegistry:
         """The registry, opened with the plan's role or with the ambient credentials.
 
-        Raises OidcUnavailable, OidcFailed, RoleRefused, StsFailed, NoCredentials,
-        AccountNotAllowed, AccountUnknown, or InvalidInputs for endpoints that ECR has not.
+        Raises OidcUnavailable, OidcFailed, RoleRefused, SessionPolicyRefused, StsFailed,
+        NoCredentials, AccountNotAllowed, AccountUnknown, or InvalidInputs for endpoints that ECR
+        has not.
         """
         session = self._session_of(plan, from_fork=from_fork)
         clients = Clients(session, _CONFIG, _kind(plan))
@@ -153,18 +156,23 @@ class Aws:
 def _ask(
     sts: STSClient, role: Role, region: str, token: str
 ) -> AssumeRoleWithWebIdentityResponseTypeDef:
-    """Ask STS for the role; raises RoleRefused or StsFailed."""
+    """Ask STS for the role; raises RoleRefused, SessionPolicyRefused or StsFailed."""
+    # Absent is not the same as empty, which STS refuses.
+    narrowed: dict[str, Any] = {"Policy": role.session_policy} if role.session_policy else {}
     try:
         return sts.assume_role_with_web_identity(
             RoleArn=role.arn,
             RoleSessionName=role.session_name,
             WebIdentityToken=token,
             DurationSeconds=role.seconds,
+            **narrowed,
         )
     except ClientError as error:
         said, status = error.response["Error"], error.response["ResponseMetadata"]
         # A validation error may quote what was sent.
         code, message = said.get("Code", ""), said.get("Message", "").replace(token, "***")
+        if code in _SESSION_POLICY_CODES:
+            raise SessionPolicyRefused(role.arn, message) from error
         if code in TRANSIENT or status["HTTPStatusCode"] >= _SERVER_ERROR:
             raise StsFailed(role.arn, f"{message} ({code})", reached=True) from error
         raise RoleRefused(
