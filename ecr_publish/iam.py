@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from ecr_publish import exploits
+from ecr_publish import exploits, hosts
 from ecr_publish.bake import TARGET
 from ecr_publish.plan import Build, Existing, LocalImage, Merge, Plan
 from ecr_publish.reference import ImageReference, RegistryId
@@ -252,7 +252,7 @@ class Home:
         role = plan.role.arn.split(":") if plan.role else None
         own = role[4] if role else UNKNOWN_ACCOUNT
         return cls(
-            partition=role[1] if role else _partition(plan.region),
+            partition=role[1] if role else hosts.partition(plan.region).name,
             region=plan.region,
             account=plan.registry.account if plan.registry else own,
         )
@@ -380,11 +380,6 @@ def _tasks(plan: Plan, scanning: ScanType) -> Iterator[Task]:
         Task.EXPLOITS: exploits.needed(plan.policy.rules),
     }
     yield from (task for task, is_so in wanted.items() if is_so)
-
-
-def _partition(region: str) -> str:
-    known = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
-    return next((name for prefix, name in known.items() if region.startswith(prefix)), "aws")
 
 
 def _one_or_all(places: Sequence[str]) -> str | list[str]:

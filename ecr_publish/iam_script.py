@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ecr_publish import trust
+from ecr_publish import hosts, trust
 from ecr_publish.bake import TARGET, for_target
 from ecr_publish.cache import ADDRESSES, TOKEN
 from ecr_publish.context import Context
@@ -21,8 +21,8 @@ from ecr_publish.inputs import Inputs, Job, parse, variable
 from ecr_publish.plan import Plan, make
 from ecr_publish.policy import Rules
 from ecr_publish.scanning import ScanType
+from ecr_publish.trust import ISSUER
 
-ISSUER = "token.actions.githubusercontent.com"
 _USUAL_SECONDS = 3600
 _LONGEST_NAME = 64
 _OF_THE_JOB = ("secrets", "secret-envs", "secret-files", "ssh", "github-token")
@@ -47,7 +47,7 @@ _ANYWHERE = Context(
     pull_request=None,
     run_url="",
 )
-_GITHUB_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_GITHUB_REPOSITORY = re.compile(r"[\w.-]+(@\d+)?/[\w.-]+(@\d+)?", re.ASCII)
 
 
 def asked(given: Mapping[str, str]) -> Inputs:
@@ -76,7 +76,8 @@ def subject(
     whatever its branch is.
 
     Args:
-        repository: `owner/name` on GitHub.
+        repository: `owner/name` on GitHub; of one that GitHub has created or renamed since July
+            2026 with the ids that its tokens have: `owner@123456/name@456789`.
         branch: The branch that is pushed to; `*` stands for any characters.
         environment: The environment of the job; GitHub writes its colons as `%3A`.
         tag: The tag that is pushed; `*` likewise.
@@ -188,14 +189,15 @@ def _trust_policy(inputs: Inputs, plan: Plan, subjects: Sequence[str]) -> dict[s
     partition, account = Home.of(plan).partition, _account(inputs)
     provider = f"arn:{partition}:iam::{account}:oidc-provider/{ISSUER}"
     audience = _audience(inputs, plan)
-    first, *others = (trust.policy(provider, ISSUER, audience, it) for it in subjects)
+    first, *others = (
+        trust.policy(provider, ISSUER, audience, it, pattern="*" in it) for it in subjects
+    )
     more = [statement for other in others for statement in other["Statement"]]
     return {**first, "Statement": [*first["Statement"], *more]}
 
 
 def _audience(inputs: Inputs, plan: Plan) -> str:
-    china = Home.of(plan).partition == "aws-cn"
-    return inputs.audience or ("sts.amazonaws.com.cn" if china else "sts.amazonaws.com")
+    return inputs.audience or hosts.partition(plan.region).audience
 
 
 def _account(inputs: Inputs) -> str:

@@ -78,7 +78,9 @@ def provider_arn(role: str, issuer: str = ISSUER) -> str:
     return f"arn:{aws}:iam::{account}:oidc-provider/{issuer}"
 
 
-def policy(provider: str, issuer: str, audience: str, subject: str) -> dict[str, Any]:
+def policy(
+    provider: str, issuer: str, audience: str, subject: str, *, pattern: bool = False
+) -> dict[str, Any]:
     """The trust policy that lets in the runs of one subject, and no others.
 
     Args:
@@ -86,13 +88,16 @@ def policy(provider: str, issuer: str, audience: str, subject: str) -> dict[str,
         issuer: Its host and path, without `https://`.
         audience: The token's `aud`.
         subject: The token's `sub`.
+        pattern: Whether `*` in the subject stands for any characters.
     """
-    expected = {f"{issuer}:aud": _literal(audience), f"{issuer}:sub": _literal(subject)}
+    equal = {f"{issuer}:aud": _literal(audience)}
+    of_runs = {f"{issuer}:sub": _literal(subject)}
+    conditions = {"StringEquals": equal if pattern else equal | of_runs}
     statement = {
         "Effect": "Allow",
         "Principal": {"Federated": provider},
         "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": expected},
+        "Condition": {**conditions, **({"StringLike": of_runs} if pattern else {})},
     }
     return {"Version": "2012-10-17", "Statement": [statement]}
 
