@@ -9,10 +9,11 @@ import pytest
 
 from ecr_publish.errors import InvalidInputs
 from ecr_publish.iam import UNKNOWN_ACCOUNT
-from ecr_publish.iam_script import ISSUER, asked, document, subject
+from ecr_publish.iam_script import asked, document, subject
 from ecr_publish.inputs import Job
 from ecr_publish.policy import Rules
 from ecr_publish.scanning import ScanType
+from ecr_publish.trust import ISSUER
 from tests.factories import ACCOUNT, ARN, NAME, ROLE
 from tests.permissions import json_of
 
