@@ -76,15 +76,13 @@ def follow(progress: Progress, event: Mapping[str, Any]) -> Progress:
 
 def failure(message: str, repository_arn: str) -> PushFailed:
     """The error for a failed push, its cause named from ECR's or the engine's text."""
-    for pattern, why, fix in _CAUSES:
-        if re.search(pattern, message, re.IGNORECASE):
-            return PushFailed(
-                f"the push failed: {message}", why=why, fix=fix.replace("<arn>", repository_arn)
-            )
+    found = (cause for cause in CAUSES if re.search(cause.pattern, message, re.IGNORECASE))
+    cause = next(found)
     return PushFailed(
         f"the push failed: {message}",
-        why="The engine gave no cause that is known here.",
-        fix="Run the job again if the network may have been at fault; otherwise see the log.",
+        why=cause.why,
+        fix=cause.fix.replace("<arn>", repository_arn),
+        kind=cause.kind,
     )
 
 
@@ -104,57 +102,84 @@ def _layer(layer: Layer, status: str, detail: Mapping[str, Any]) -> Layer:
     return replace(layer, current=min(current, total), total=total)
 
 
-_ALLOW_PUSH = "Add to the role's policy:\n" + json.dumps(
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Why a push fails whose error matches the pattern, and what to do then; `kind` names it."""
+
+    kind: str
+    pattern: str
+    why: str
+    fix: str
+
+
+_ALLOW_PUSH = "Add this to the list `Statement` of the role's permissions policy:\n" + json.dumps(
     {"Effect": "Allow", "Action": list(_PUSH_ACTIONS), "Resource": "<arn>"}, indent=2
 )
-_CAUSES = (
-    (
-        r"cannot be overwritten because the (tag|repository) is immutable|/manifests/\S+: 400 bad",
-        (
-            "The repository's tags are immutable, and this engine puts every image of an index "
-            "under the candidate tag, one after the other."
+CAUSES = (
+    Cause(
+        kind="immutable",
+        pattern=(
+            r"cannot be overwritten because the (tag|repository) is immutable"
+            r"|/manifests/\S+: 400 bad"
         ),
-        (
-            "Let candidate tags move: add `candidate-*` to the exclusions of the repository's "
-            "immutability (aws ecr put-image-tag-mutability, which replaces those that are there)."
-        ),
+        why="The repository's tags are immutable, and this engine puts every image of an index "
+        "under the candidate tag, one after the other.",
+        fix="Let candidate tags move: add `candidate-*` to the exclusions of the repository's "
+        "immutability (aws ecr put-image-tag-mutability, which replaces those that are there).",
     ),
-    (
-        r"authorization token has expired",
-        "An ECR token is valid for 12 hours, and less if the role's session ended before.",
-        "Raise role-duration-seconds above the time that the build takes.",
+    Cause(
+        kind="expired",
+        pattern=r"authorization token has expired",
+        why="An ECR token is valid for 12 hours, and less if the role's session ended before.",
+        fix="Let the session last longer than the build, as far as the role allows:\n"
+        "    role-duration-seconds: 7200",
     ),
-    (
-        r"no basic auth credentials|401 unauthorized",
-        "The token does not belong to this registry: wrong region, account or host.",
-        "Check aws-region and registry.",
+    Cause(
+        kind="login",
+        pattern=r"no basic auth credentials|401 unauthorized",
+        why="The token does not belong to this registry: wrong region, account or host.",
+        fix="Check the inputs aws-region and registry.",
     ),
-    (
-        r"name unknown|does not exist in the registry|(repository .*|404 )not found",
-        "The repository does not exist in this registry (it was removed during the run?).",
-        "Create it, or set `create-repository: true`.",
+    Cause(
+        kind="missing",
+        pattern=r"name unknown|does not exist in the registry|(repository .*|404 )not found",
+        why="The repository does not exist in this registry (it was removed during the run?).",
+        fix="Create it, or let this action create it:\n    create-repository: true",
     ),
-    (
-        r"toomanyrequests|rate exceeded|429 too many requests",
-        "ECR throttled the push: many pushes run at the same time in this account and region.",
-        "Run the job again; let fewer jobs push at once (`concurrency`).",
+    Cause(
+        kind="throttled",
+        pattern=r"toomanyrequests|rate exceeded|429 too many requests",
+        why="ECR throttled the push: many pushes run at the same time in this account and region.",
+        fix="Run the job again; let fewer jobs push at once (`concurrency`).",
     ),
-    (
-        (
+    Cause(
+        kind="network",
+        pattern=(
             r"connection (refused|reset)|closed network connection|no such host|i/o timeout"
             r"|TLS handshake|(?-i:\bEOF\b)"
         ),
-        "The engine could not reach the registry, or the connection was cut.",
-        "Check the runner's network, proxy and VPC endpoints; then run the job again.",
+        why="The engine could not reach the registry, or the connection was cut.",
+        fix="Check the runner's network, proxy and VPC endpoints; then run the job again.",
     ),
-    (
-        r": 403 forbidden",
-        (
-            "A permission is missing. Or the token has expired, where the build took longer than "
-            "the role's session: BuildKit keeps ECR's own words to itself."
-        ),
-        f"{_ALLOW_PUSH}\nOr raise role-duration-seconds.",
+    Cause(
+        kind="forbidden",
+        pattern=r": 403 forbidden",
+        why="A permission is missing. Or the token has expired, where the build took longer than "
+        "the role's session: BuildKit keeps ECR's own words to itself.",
+        fix=f"{_ALLOW_PUSH}\nOr let the session last longer:\n    role-duration-seconds: 7200",
     ),
-    # The last, because a repository's name may hold these words.
-    (r"not authorized to perform|denied|forbidden", "A permission is missing.", _ALLOW_PUSH),
+    # After the others, because a repository's name may hold these words.
+    Cause(
+        kind="denied",
+        pattern=r"not authorized to perform|denied|forbidden",
+        why="A permission is missing.",
+        fix=_ALLOW_PUSH,
+    ),
+    Cause(
+        kind="unknown",
+        pattern="",
+        why="The engine gave no cause that is known here.",
+        fix="Run the job again if the network may have been at fault; otherwise see the log.",
+    ),
 )
+"""From the surest to the one that is true of everything."""

@@ -269,6 +269,12 @@ def test_failure__names_the_cause(text: str, cause: str) -> None:
     assert failed.fix
 
 
+def test_failure__is_explained_by_its_kind() -> None:
+    failed = failure("toomanyrequests: Rate exceeded", ARN)
+
+    assert failed.docs.endswith("#push-failed-throttled")
+
+
 def test_failure__of_a_permission_is_the_statement_to_paste() -> None:
     fix = failure(CAUSES["permission"][0], ARN).fix
 
