@@ -347,8 +347,7 @@ class _Talk:
         return self.failure(
             did,
             why=f"The job lacks the permission `{self._permission}`. Or it runs for a pull request "
-            "of a fork or of Dependabot: GitHub gives these a token that can only read, whatever "
-            "the workflow says.",
+            "of a fork: GitHub gives it a token that can only read, whatever the workflow says.",
             fix="Add to the permissions that the job has (one that is not named is taken away):\n"
             f"    permissions:\n      {self._permission}\n      id-token: write\n"
             "      contents: read\n"
