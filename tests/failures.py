@@ -72,6 +72,7 @@ from tests.publication import Prepare, Publication, Pusher, failing, started
 
 ALWAYS = 99
 """More often than any retry."""
+HEADLINE = re.compile("(Not published|Published in part): ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +102,10 @@ class World:
         return DockerEngine({"DOCKER_HOST": host, "PATH": str(self.folder)}, FakeClock())
 
 
+_Run = Callable[[World], "Publication | str"]
+"""Gives the run that failed, or what a terminal has shown of it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """One failure: whose text it is, and how it comes about."""
@@ -108,7 +113,7 @@ class Scenario:
     error: type[PublishError | GitHubFailed]
     kind: str
     case: str
-    run: Callable[[World], Publication]
+    run: _Run
 
     @property
     def anchor(self) -> str:
@@ -122,7 +127,6 @@ class Scenario:
 
 
 SCENARIOS: list[Scenario] = []
-_Run = Callable[[World], Publication]
 
 
 def scenario(
@@ -137,14 +141,18 @@ def scenario(
     return register
 
 
-def told(scenario: Scenario, one: Publication) -> str:
-    """What the log says of the failure, from its first line to where to read on."""
-    if scenario.error is GitHubFailed:
-        texts = [*one.workflow.log, *(text for *_, text in one.workflow.annotations)]
-        said = next(text for text in texts if address_of(scenario) in text)
-        return f"{said}\n"
-    lines = one.workflow.log
-    first = next(at for at, line in enumerate(lines) if re.match(r"(Not p|P)ublished\b.*: ", line))
+def told(scenario: Scenario, said: Publication | str) -> str:
+    """What the user reads of the failure, from its first line to where to read on.
+
+    One that ends no run is a note, or an annotation by itself.
+    """
+    if isinstance(said, str):
+        return said
+    lines = said.workflow.log
+    first = next((at for at, line in enumerate(lines) if HEADLINE.match(line)), None)
+    if first is None:
+        texts = (*lines, *(text for *_, text in said.workflow.annotations))
+        return next(text for text in texts if address_of(scenario) in text) + "\n"
     last = next(at for at in range(first, len(lines)) if lines[at].startswith("More: "))
     return "\n".join(lines[first : last + 1]) + "\n"
 

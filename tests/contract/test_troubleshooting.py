@@ -35,10 +35,10 @@ SECTIONS = {found["anchor"]: found for found in SECTION.finditer(DOCS)}
 JSON = re.compile(r"^( *)\{(?:.*\}|\n(?:\1 .*\n)+\1\})$", re.MULTILINE)
 INDENTED = re.compile(r"(?:^ {4}.*\n)+", re.MULTILINE)
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-COMMANDS = ("aws", "docker", "gh", "journalctl", "python")
+COMMANDS = ("aws", "docker", "ecr-publish", "gh", "journalctl", "pipx", "python", "uv")
 OF_A_JOB = {"concurrency", "env", "if", "permissions", "runs-on", "steps", "strategy"}
 OF_A_JOB |= {"timeout-minutes"}
-OF_A_TOKEN = {"sub", "aud"}
+OF_A_TOKEN = {"sub", "aud", "repository", "ref", "environment", "job_workflow_ref", "role"}
 
 
 def classes(root: type[Exception] = PublishError) -> Iterator[type[Exception]]:
