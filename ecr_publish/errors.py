@@ -7,10 +7,17 @@ Exit codes are part of the interface (README, "Exit codes").
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 
 from ecr_publish.trust import Refusal
+
+HOME = "https://github.com/org/ecr-publish"
+"""Where this project is at home."""
+TROUBLESHOOTING = "docs/troubleshooting.md"
+"""Explains every error, each under an anchor of its own."""
 
 
 class ExitCode(IntEnum):
@@ -37,16 +44,41 @@ class PublishError(Exception):
         why: Most likely why; may be empty.
         fix: What to do, with the YAML or JSON to paste.
         link: Where AWS or GitHub document it.
+        kind: Which one it is, where failures of one class are explained each by itself.
     """
 
     exit_code = ExitCode.BUG
 
-    def __init__(self, what: str, *, why: str = "", fix: str = "", link: str = "") -> None:
+    def __init__(
+        self, what: str, *, why: str = "", fix: str = "", link: str = "", kind: str = ""
+    ) -> None:
         self.what = " ".join(what.split())
         super().__init__(self.what)
         self.why = why
         self.fix = fix
         self.link = link
+        self.kind = kind
+
+    @property
+    def docs(self) -> str:
+        """Where this project explains the failure."""
+        return address(type(self).__name__, self.kind)
+
+    @property
+    def more(self) -> str:
+        """Where to read on; blanks around each address let log and Markdown make it a link."""
+        return f"More: {' and '.join(filter(None, (self.docs, self.link)))}"
+
+
+def anchor(name: str, kind: str = "") -> str:
+    """The anchor of a class of errors in the troubleshooting: RoleRefused is at role-refused."""
+    words = re.findall("GitHub|[A-Z][a-z]+", name)
+    return "-".join(filter(None, (*words, kind))).lower()
+
+
+def address(name: str, kind: str = "") -> str:
+    """Where the troubleshooting explains a class of errors."""
+    return f"{HOME}/blob/main/{TROUBLESHOOTING}#{anchor(name, kind)}"
 
 
 class InvalidInputs(PublishError):
@@ -60,6 +92,7 @@ class InvalidInputs(PublishError):
             f"{count} cannot be used: " + "; ".join(problems),
             why="Nothing was built or pushed.",
             fix="In the step's `with:`, correct\n" + "\n".join(f"- {item}" for item in problems),
+            link=f"{HOME}#inputs",
         )
         self.problems = tuple(problems)
 
@@ -99,6 +132,7 @@ class InvalidPolicy(PublishError):
             f"the policy has {count}: " + "; ".join(problems),
             why="Nothing was built or pushed.",
             fix="Correct\n" + "\n".join(f"- {item}" for item in problems),
+            link=f"{HOME}/blob/main/docs/policy.md",
         )
         self.problems = tuple(problems)
 
@@ -177,22 +211,27 @@ class OidcFailed(PublishError):
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Most likely why a call failed, and what to do then; explained under its kind."""
+
+    kind: str
+    why: str
+    fix: str
+
+
 _NO_SESSION_POLICY = "session-policy: none"
 _SESSION_POLICIES = (
     "https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session"
 )
 BY_SESSION_POLICY = "no session policy allows"
 """How AWS words a refusal by the policy that narrows a session."""
-NOT_IN_SESSION = (
-    (
-        "This run has narrowed its session to what it is known to need (`session-policy: "
-        "repository`), and this is not part of it. That is a mistake of ecr-publish, not of the "
-        "role."
-    ),
-    (
-        f"Let the role's own policies count alone:\n    {_NO_SESSION_POLICY}\n"
-        "and please report this message, so that the next version knows."
-    ),
+NOT_IN_SESSION = Cause(
+    kind="session-policy",
+    why="This run has narrowed its session to what it is known to need (`session-policy: "
+    "repository`), and this is not part of it. That is a mistake of ecr-publish, not of the role.",
+    fix=f"Let the role's own policies count alone:\n    {_NO_SESSION_POLICY}\n"
+    "and please report this message, so that the next version knows.",
 )
 
 
@@ -317,22 +356,44 @@ _ROOMS = {
 }
 
 
-_DENIED = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
-_FORBIDDEN = (
-    "A policy forbids this explicitly, and no further permission can overrule it.",
-    "Ask whoever maintains that policy; AWS's message names its kind.",
+_DENIED = Cause(
+    kind="denied",
+    why="The credentials lack a permission.",
+    fix="Add this to the list `Statement` of the role's permissions policy:",
 )
-_PASSING = (
-    "Most often a passing fault of AWS, or of the network between the runner and AWS.",
-    "Run the job again; it continues safely.",
+_FORBIDDEN = Cause(
+    kind="forbidden",
+    why="A policy forbids this explicitly, and no further permission can overrule it.",
+    fix="Ask whoever maintains that policy; AWS's message names its kind.",
 )
-_EXPIRED = (
-    "The credentials have expired during the run.",
-    "Let the session outlast the run, as far as the role allows:\n    role-duration-seconds: 7200",
+_PASSING = Cause(
+    kind="passing",
+    why="Most often a passing fault of AWS, or of the network between the runner and AWS.",
+    fix="Run the job again; it continues safely.",
 )
-_UNKNOWN_KEY = (
-    "They are wrong or revoked, or the region is of another partition or not activated.",
-    "Check aws-region and the credentials, or use role-to-assume instead of stored keys.",
+_UNREACHABLE = Cause(
+    kind="unreachable",
+    why="The runner does not reach AWS there: aws-region names no region, or a proxy, a firewall "
+    "or a VPC endpoint is missing or in the way. Or the network fails, which passes.",
+    fix="Check aws-region and the runner's network; then run the job again.",
+)
+_EXPIRED = Cause(
+    kind="expired",
+    why="The credentials have expired during the run.",
+    fix="Let the session outlast the run, as far as the role allows:\n"
+    "    role-duration-seconds: 7200",
+)
+_UNKNOWN_KEY = Cause(
+    kind="unknown-key",
+    why="The credentials are wrong or revoked, or the region is of another partition or not "
+    "activated.",
+    fix="Check aws-region and the credentials, or use role-to-assume instead of stored keys.",
+)
+_UNKNOWN = Cause(
+    kind="unknown",
+    why="AWS names no cause that is known here.",
+    fix="AWS's own words and the code in brackets say what is wrong; CloudTrail has the whole "
+    "call. If they name an input, correct it in the step's `with:`.",
 )
 _CALL_CAUSES = {
     "ExpiredTokenException": _EXPIRED,
@@ -341,6 +402,23 @@ _CALL_CAUSES = {
     "InvalidClientTokenId": _UNKNOWN_KEY,
     "InvalidSignatureException": _UNKNOWN_KEY,
 }
+_OF_THE_NETWORK = dict.fromkeys(
+    ("ConnectTimeoutError", "EndpointConnectionError", "ProxyConnectionError", "SSLError"),
+    _UNREACHABLE,
+)
+"""What the SDK calls them."""
+_CAUSES = {**_CALL_CAUSES, **_OF_THE_NETWORK}
+CALL_KINDS = tuple(
+    cause.kind
+    for cause in (
+        *(_DENIED, _FORBIDDEN, NOT_IN_SESSION),
+        *dict.fromkeys(_CAUSES.values()),
+        *(_PASSING, _UNKNOWN),
+    )
+)
+"""What is told apart of calls that failed."""
+_DENIALS = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
+_OF_INSPECTOR = ("BatchGetFindingDetails", "ListCoverage")
 
 
 class CallFailed(PublishError):
@@ -349,22 +427,17 @@ class CallFailed(PublishError):
     def __init__(
         self, operation: str, code: str, message: str, *, resource: str = "*", transient: bool
     ) -> None:
-        denied = code in _DENIED
-        why, fix = _PASSING if transient else _CALL_CAUSES.get(code, ("", ""))
-        if denied and "explicit deny" in message:
-            why, fix = _FORBIDDEN
-        elif denied and BY_SESSION_POLICY in message:
-            why, fix = NOT_IN_SESSION
-        elif denied:
-            why = "The credentials lack a permission."
-            fix = _statement(operation, message, resource)
+        cause = _call_cause(code, message, transient=transient)
+        denied = cause is _DENIED
+        action = f"{'inspector2' if operation in _OF_INSPECTOR else 'ecr'}:{operation}"
         super().__init__(
-            f"ecr:{operation} failed: {message} ({code})",
-            why=why,
-            fix=fix,
+            f"{action} failed: {message} ({code})",
+            why=cause.why,
+            fix=f"{cause.fix}\n{_statement(action, message, resource)}" if denied else cause.fix,
             link="https://docs.aws.amazon.com/AmazonECR/latest/userguide/security-iam.html"
-            if denied
+            if code in _DENIALS
             else "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html",
+            kind=cause.kind,
         )
         self.operation = operation
         self.code = code
@@ -372,15 +445,21 @@ class CallFailed(PublishError):
         self.exit_code = _ROOMS.get(operation, ExitCode.BUG)
 
 
-def _statement(operation: str, message: str, resource: str) -> str:
+def _call_cause(code: str, message: str, *, transient: bool) -> Cause:
+    if code in _DENIALS:
+        denied = NOT_IN_SESSION if BY_SESSION_POLICY in message else _DENIED
+        return _FORBIDDEN if "explicit deny" in message else denied
+    return _CAUSES.get(code, _PASSING if transient else _UNKNOWN)
+
+
+def _statement(action: str, message: str, resource: str) -> str:
+    """The permission to paste (JSON)."""
+    actions = [action]
     if "inspector2:" in message:
         actions, resource = ["inspector2:ListCoverage", "inspector2:ListFindings"], "*"
-    else:
-        actions = [f"ecr:{operation}"]
-    if operation == "GetAuthorizationToken":
+    if action == "ecr:GetAuthorizationToken":
         resource = "*"
-    allow = {"Effect": "Allow", "Action": actions, "Resource": resource}
-    return "Add this statement to the role's policy:\n" + json.dumps(allow, indent=2)
+    return json.dumps({"Effect": "Allow", "Action": actions, "Resource": resource}, indent=2)
 
 
 class RepositoryMissing(PublishError):
@@ -391,7 +470,8 @@ class RepositoryMissing(PublishError):
     def __init__(self, repository: str, region: str) -> None:
         super().__init__(
             f"the repository {repository} does not exist in {region}",
-            why="Its name or aws-region is wrong, or nobody has created it yet.",
+            why="Its name or aws-region is wrong, the credentials are of another account, or "
+            "nobody has created it yet.",
             fix="Let this action create it, with scanning on push:\n"
             "    create-repository: true\n"
             "or create it by hand:\n"
@@ -447,8 +527,13 @@ class BuilderMissing(PublishError):
         super().__init__(
             f"the builder {builder} cannot be used: {detail}",
             why="`builder` names a builder of `docker buildx ls`, made by an earlier step.",
-            fix="Let docker/setup-buildx-action make it, and hand its name on:\n"
-            "    builder: ${{ steps.buildx.outputs.name }}",
+            fix="Let a step before this one make it, and hand its name on:\n"
+            "    - uses: docker/setup-buildx-action@v3\n"
+            "      id: buildx\n"
+            f"    - uses: {HOME.removeprefix('https://github.com/')}@v1\n"
+            "      with:\n"
+            "        builder: ${{ steps.buildx.outputs.name }}",
+            link="https://docs.docker.com/build/builders/",
         )
 
 
@@ -491,8 +576,9 @@ class CandidateCannotMove(PublishError):
         super().__init__(
             f"{wanted} cannot be pushed by this Docker Engine to {repository}, where a candidate "
             "tag cannot move",
-            why="The engine puts every image of an index under the candidate tag, one after the "
-            "other, and a tag that cannot move takes only the first. Nothing was built.",
+            why="An image is pushed under a candidate tag until it is scanned. This engine puts "
+            "every image of an index under it, one after the other, and a tag that cannot move "
+            "takes only the first. Nothing was built.",
             fix=f"{_let_candidates_move(repository, mode, excluded)}\nOr {_OTHER_BUILDER}",
             link="https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html",
         )
@@ -522,7 +608,7 @@ class PlatformsMissing(PublishError):
     def __init__(self, missing: Sequence[str]) -> None:
         super().__init__(
             f"the image that was pushed lacks {', '.join(missing)}",
-            why="The builder left it away, so that the release would lack it too.",
+            why="The builder left it out, so that the release would lack it too.",
             fix="Look for the platform in the log, in the group «Build», and check `platforms`.",
         )
 
@@ -535,7 +621,7 @@ class EngineMissing(PublishError):
     def __init__(self, detail: str) -> None:
         super().__init__(
             f"Docker cannot be used: {detail}",
-            why="The runner has no Docker Engine, or the step may not reach its socket.",
+            why="The runner has no Docker Engine, or the step is not allowed to use its socket.",
             fix="Use a runner with Docker (`runs-on: ubuntu-latest`). On a runner of your own, "
             "install Docker Engine and its buildx plugin, and set DOCKER_HOST if its socket is "
             "not /var/run/docker.sock.",
@@ -550,7 +636,7 @@ class BuildFailed(PublishError):
 
     def __init__(self, status: int, *, said: str = "") -> None:
         super().__init__(
-            f"docker buildx build exited with {status}",
+            f"docker buildx {f'build exited with {status}' if status else 'built nothing'}",
             why=f"{said and f'It says: {said}. '}The whole cause stands in the log, in the group "
             "«Build».",
             fix="If files are missing, check `context` and `file`, and that actions/checkout ran "
@@ -567,7 +653,8 @@ class ImageMissing(PublishError):
         super().__init__(
             f"the Docker Engine has no image {image}",
             why="`image` names an image that an earlier step has built and loaded.",
-            fix=f"Build it before: docker build --tag {image} .\n"
+            fix="Build it in a step before this one:\n"
+            f"    - run: docker build --tag {image} .\n"
             "With docker/build-push-action, set `load: true`. Or leave `image` away and let this "
             "action build.",
         )
@@ -644,8 +731,9 @@ class TagTaken(PublishError):
         super().__init__(
             f"the tag {tag} is on {digest} already, and {repository} does not let it move",
             why=why,
-            fix="Publish under a tag that is free: a new version, or one with {sha} or "
-            "{short-sha}. Or exclude this tag from the repository's immutability.",
+            fix="Publish under a tag that is free: a new version, or one that names the commit:\n"
+            "    tags: git-{short-sha}\n"
+            "Or exclude this tag from the repository's immutability.",
             link="https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html",
         )
 
@@ -677,7 +765,8 @@ class GitHubFailed(Exception):
     """
 
     def __init__(self, what: str, *, why: str = "", fix: str = "") -> None:
-        super().__init__("\n".join(filter(None, (what, why, fix))))
+        more = f"More: {address('GitHubFailed')}"
+        super().__init__("\n".join(filter(None, (what, why, fix, more))))
         self.what = what
         self.why = why
         self.fix = fix
@@ -689,7 +778,12 @@ class Cancelled(PublishError):
     exit_code = ExitCode.CANCELLED
 
     def __init__(self) -> None:
-        super().__init__("the step was cancelled", fix="Run the job again; it continues safely.")
+        super().__init__(
+            "the step was cancelled",
+            why="Somebody cancelled the run, a newer run took its place (`concurrency`), the job's "
+            "time was over (`timeout-minutes`), or its runner shut down.",
+            fix="Run the job again; it continues safely.",
+        )
 
 
 class Bug(PublishError):
@@ -701,5 +795,5 @@ class Bug(PublishError):
         super().__init__(
             f"ecr-publish met an error that it does not know: {type(error).__name__}: {error}",
             why="This is a bug in ecr-publish. Its verdict is not «passed».",
-            fix="Please report it with the traceback in the log.",
+            fix=f"Please report it with the traceback in the log: {HOME}/issues",
         )

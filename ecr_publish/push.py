@@ -87,15 +87,15 @@ def failure(message: str, repository_arn: str, *, proxied: bool = False) -> Push
         repository_arn: The repository's.
         proxied: Whether the job is behind a proxy.
     """
-    for pattern, *cause in _CAUSES:
-        if re.search(pattern, message, re.IGNORECASE):
-            why, fix = _PROXIED if proxied and pattern == _NO_NETWORK else cause
-            fix = fix.replace("<arn>", repository_arn)
-            return PushFailed(f"the push failed: {message}", why=why, fix=fix)
+    found = (cause for cause in CAUSES if re.search(cause.pattern, message, re.IGNORECASE))
+    cause = next(found)
+    if proxied and cause.pattern == PROXIED.pattern:
+        cause = PROXIED
     return PushFailed(
         f"the push failed: {message}",
-        why="The engine gave no cause that is known here.",
-        fix="Run the job again if the network may have been at fault; otherwise see the log.",
+        why=cause.why,
+        fix=cause.fix.replace("<arn>", repository_arn),
+        kind=cause.kind,
     )
 
 
@@ -115,7 +115,17 @@ def _layer(layer: Layer, status: str, detail: Mapping[str, Any]) -> Layer:
     return replace(layer, current=min(current, total), total=total)
 
 
-_ALLOW_PUSH = "Add to the role's policy:\n" + json.dumps(
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Why a push fails whose error matches the pattern, and what to do then; `kind` names it."""
+
+    kind: str
+    pattern: str
+    why: str
+    fix: str
+
+
+_ALLOW_PUSH = "Add this to the list `Statement` of the role's permissions policy:\n" + json.dumps(
     {"Effect": "Allow", "Action": list(_PUSH_ACTIONS), "Resource": "<arn>"}, indent=2
 )
 _NO_NETWORK = (
@@ -123,75 +133,96 @@ _NO_NETWORK = (
     r"|network is unreachable|proxyconnect|waiting for connection|deadline exceeded"
     r"|(?-i:\bEOF\b)"
 )
-_PROXIED = (
-    (
-        "The registry could not be reached. This job has a proxy (HTTPS_PROXY), but the Docker "
-        "Engine pushes by itself, by the proxy settings of its daemon, and so does a builder "
-        "outside of it."
+CAUSES = (
+    Cause(
+        kind=NOT_IN_SESSION.kind,
+        pattern=BY_SESSION_POLICY,
+        why=NOT_IN_SESSION.why,
+        fix=NOT_IN_SESSION.fix,
     ),
-    (
-        "Give the engine the same proxy, in a step before this one:\n"
-        "    - run: |\n"
-        '        settings="$({ sudo cat /etc/docker/daemon.json || true; } |\n'
-        '          jq --slurp \'add // {} | .proxies = {"http-proxy": env.HTTPS_PROXY,\n'
-        '            "https-proxy": env.HTTPS_PROXY, "no-proxy": (env.NO_PROXY // "")}\')"\n'
-        '        echo "$settings" | sudo tee /etc/docker/daemon.json >/dev/null\n'
-        "        sudo systemctl restart docker\n"
-        "Or name it where docker/setup-buildx-action makes the builder:\n"
-        "    driver-opts: env.HTTPS_PROXY=http://proxy.example:3128\n"
-        "If the registry is not to be reached through the proxy, name its host in NO_PROXY."
+    Cause(
+        kind="immutable",
+        pattern=(
+            r"cannot be overwritten because the (tag|repository) is immutable"
+            r"|/manifests/\S+: 400 bad"
+        ),
+        why="The repository's tags are immutable, and this engine puts every image of an index "
+        "under the candidate tag, one after the other.",
+        fix="Let candidate tags move: add `candidate-*` to the exclusions of the repository's "
+        "immutability (aws ecr put-image-tag-mutability, which replaces those that are there).",
+    ),
+    Cause(
+        kind="expired",
+        pattern=r"authorization token has expired",
+        why="An ECR token is valid for 12 hours, and less if the role's session ended before.",
+        fix="Let the session last longer than the build, as far as the role allows:\n"
+        "    role-duration-seconds: 7200",
+    ),
+    Cause(
+        kind="login",
+        pattern=r"no basic auth credentials|401 unauthorized",
+        why="The token does not belong to this registry: wrong region, account or host.",
+        fix="Check the inputs aws-region and registry.",
+    ),
+    Cause(
+        kind="missing",
+        pattern=r"name unknown|does not exist in the registry|(repository .*|404 )not found",
+        why="The repository does not exist in this registry (it was removed during the run?).",
+        fix="Create it, or let this action create it:\n    create-repository: true",
+    ),
+    Cause(
+        kind="throttled",
+        pattern=r"toomanyrequests|rate exceeded|429 too many requests",
+        why="ECR throttled the push: many pushes run at the same time in this account and region.",
+        fix="Run the job again; let fewer jobs push at once (`concurrency`).",
+    ),
+    Cause(
+        kind="network",
+        pattern=_NO_NETWORK,
+        why="The engine could not reach the registry, or the connection was cut.",
+        fix="Check the runner's network, proxy and VPC endpoints; then run the job again.",
+    ),
+    Cause(
+        kind="forbidden",
+        pattern=r": 403 forbidden",
+        why="A permission is missing. Or the token has expired, where the build took longer than "
+        "the role's session: BuildKit keeps ECR's own words to itself.",
+        fix=f"{_ALLOW_PUSH}\nOr let the session last longer:\n    role-duration-seconds: 7200\n"
+        "Or, if the role allows all of that already, let its own policies count alone, and please "
+        "report that it has helped:\n    session-policy: none",
+    ),
+    # After the others, because a repository's name may hold these words.
+    Cause(
+        kind="denied",
+        pattern=r"not authorized to perform|denied|forbidden",
+        why="A permission is missing.",
+        fix=_ALLOW_PUSH,
+    ),
+    Cause(
+        kind="unknown",
+        pattern="",
+        why="The engine gave no cause that is known here.",
+        fix="Run the job again if the network may have been at fault; otherwise see the log.",
     ),
 )
-"""Docker: "Daemon proxy configuration"; "Docker container build driver"."""
-_CAUSES = (
-    (BY_SESSION_POLICY, *NOT_IN_SESSION),
-    (
-        r"cannot be overwritten because the (tag|repository) is immutable|/manifests/\S+: 400 bad",
-        (
-            "The repository's tags are immutable, and this engine puts every image of an index "
-            "under the candidate tag, one after the other."
-        ),
-        (
-            "Let candidate tags move: add `candidate-*` to the exclusions of the repository's "
-            "immutability (aws ecr put-image-tag-mutability, which replaces those that are there)."
-        ),
-    ),
-    (
-        r"authorization token has expired",
-        "An ECR token is valid for 12 hours, and less if the role's session ended before.",
-        "Raise role-duration-seconds above the time that the build takes.",
-    ),
-    (
-        r"no basic auth credentials|401 unauthorized",
-        "The token does not belong to this registry: wrong region, account or host.",
-        "Check aws-region and registry.",
-    ),
-    (
-        r"name unknown|does not exist in the registry|(repository .*|404 )not found",
-        "The repository does not exist in this registry (it was removed during the run?).",
-        "Create it, or set `create-repository: true`.",
-    ),
-    (
-        r"toomanyrequests|rate exceeded|429 too many requests",
-        "ECR throttled the push: many pushes run at the same time in this account and region.",
-        "Run the job again; let fewer jobs push at once (`concurrency`).",
-    ),
-    (
-        _NO_NETWORK,
-        "The engine could not reach the registry, or the connection was cut.",
-        "Check the runner's network, proxy and VPC endpoints; then run the job again.",
-    ),
-    (
-        r": 403 forbidden",
-        (
-            "A permission is missing. Or the token has expired, where the build took longer than "
-            "the role's session: BuildKit keeps ECR's own words to itself."
-        ),
-        (
-            f"{_ALLOW_PUSH}\nOr raise role-duration-seconds.\nOr, if the role allows all of that "
-            "already, set `session-policy: none`, and please report that it has helped."
-        ),
-    ),
-    # The last, because a repository's name may hold these words.
-    (r"not authorized to perform|denied|forbidden", "A permission is missing.", _ALLOW_PUSH),
+"""From the surest to the one that is true of everything."""
+
+PROXIED = Cause(
+    kind="proxy",
+    pattern=_NO_NETWORK,
+    why="The registry could not be reached. This job has a proxy (HTTPS_PROXY), but the Docker "
+    "Engine pushes by itself, by the proxy settings of its daemon, and so does a builder "
+    "outside of it.",
+    fix="Give the engine the same proxy, in a step before this one:\n"
+    "    - run: |\n"
+    '        settings="$({ sudo cat /etc/docker/daemon.json || true; } |\n'
+    '          jq --slurp \'add // {} | .proxies = {"http-proxy": env.HTTPS_PROXY,\n'
+    '            "https-proxy": env.HTTPS_PROXY, "no-proxy": (env.NO_PROXY // "")}\')"\n'
+    '        echo "$settings" | sudo tee /etc/docker/daemon.json >/dev/null\n'
+    "        sudo systemctl restart docker\n"
+    "Or name it where docker/setup-buildx-action makes the builder:\n"
+    "    driver-opts: env.HTTPS_PROXY=http://proxy.example:3128\n"
+    "If the registry is not to be reached through the proxy, name its host in NO_PROXY.",
 )
+"""Behind a proxy, of a push that could not reach the registry. Docker's documentation: "Daemon
+proxy configuration", "Docker container build driver"."""

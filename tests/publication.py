@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -78,9 +78,10 @@ class Pusher:
     content: bytes = b"layer"
     platform: str = "linux/amd64"
     built: list[Build] = field(default_factory=list)
+    made_by: Builder = Builder(driver="docker", containerd=True)  # noqa: RUF009 - it is frozen
 
     def builder(self, name: str | None) -> Builder:
-        return Builder(driver="docker", containerd=True)
+        return self.made_by
 
     def build(
         self,
@@ -134,6 +135,7 @@ class Publication:
 
     `head` is the commit that is checked out, `content` what is built from it, for `platform` or as
     an index for `platforms`, `event` what GitHub says of the run, `files` what is in the checkout.
+    `others` are edges in place of the usual ones, by their names.
     """
 
     ecr: LocalEcr
@@ -147,6 +149,7 @@ class Publication:
     built: list[Build] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     github: FakeGitHub = field(default_factory=FakeGitHub)
+    others: dict[str, Any] = field(default_factory=dict)
 
     def create(self, *, on_push: bool = True) -> None:
         """Create the repository, as its owner does."""
@@ -179,17 +182,15 @@ class Publication:
             **self.event,
             **{f"ECR_PUBLISH_{name.upper()}": value for name, value in inputs.items()},
         }
-        code = run(
-            environ,
-            Edges(
-                clock=self.clock,
-                workflow=self.workflow,
-                checkout=FakeCheckout(self.head, self.files),
-                engine=engine,
-                cloud=Aws(self.ecr.environment(), self.workflow.mask),
-                github=self.github,
-            ),
+        edges = Edges(
+            clock=self.clock,
+            workflow=self.workflow,
+            checkout=FakeCheckout(self.head, self.files),
+            engine=engine,
+            cloud=Aws(self.ecr.environment(), self.workflow.mask),
+            github=self.github,
         )
+        code = run(environ, replace(edges, **self.others))
         # As the end of the process does; the next run's calls are counted from here.
         for thread in threading.enumerate():
             if thread.name == THREAD:

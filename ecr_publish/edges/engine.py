@@ -165,7 +165,8 @@ class DockerEngine:
         )
         # buildx is content without an engine: it then succeeds, names no driver and an error.
         if answer.returncode or not stated_driver(found):
-            said = complaint.strip() or stated_problem(found) or "docker buildx does not answer"
+            stated = stated_error(answer.stderr) or complaint.strip() or stated_problem(found)
+            said = stated or "docker buildx does not answer"
             raise BuilderMissing(name, said) if name else EngineMissing(said)
         return found
 

@@ -49,6 +49,14 @@ _HEADERS = {
     "X-GitHub-Api-Version": "2022-11-28",
 }
 _CHECKS, _COMMENTS = "checks: write", "pull-requests: write"
+_BY_THE_JOB = (
+    "Leave github-token away, so that the job's own token is used, or set it to that:\n"
+    "    github-token: ${{ github.token }}"
+)
+_DO_WITHOUT = (
+    "The verdict and the exit code stand without it. Run the job again; if it stays, leave "
+    "`check-run` and `comment` away."
+)
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 401, 403, 404, 429, 500
 
 Kind = TypeVar("Kind")
@@ -227,7 +235,12 @@ class _Talk:
 
     def __enter__(self) -> _Talk:
         if not self._token:
-            raise self.failure("cannot be asked without a token, and github-token is empty")
+            raise self.failure(
+                "cannot be asked without a token",
+                why="The input github-token is set to nothing, perhaps by a secret that this run "
+                "is not given.",
+                fix=_BY_THE_JOB,
+            )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -265,7 +278,7 @@ class _Talk:
         odd = self.failure("gave an answer that makes no sense")
         return _Answer(content=content, next_page=next_page, odd=odd)
 
-    def failure(self, did: str, *, why: str = "", fix: str = "") -> GitHubFailed:
+    def failure(self, did: str, *, why: str = "", fix: str = _DO_WITHOUT) -> GitHubFailed:
         """The failure of this report; `did` is what GitHub did, as a verb."""
         return GitHubFailed(self._told(did), why=why, fix=fix)
 
@@ -324,7 +337,8 @@ class _Talk:
         if status >= _SERVER_ERROR:
             return self._fault(did, taken=True)
         if status == _UNAUTHORIZED:
-            return self.failure(did, why="The token in github-token is wrong, or has expired.")
+            why = "The token in github-token is wrong, or has expired."
+            return self.failure(did, why=why, fix=_BY_THE_JOB)
         if status in (_FORBIDDEN, _NOT_FOUND):
             return self._not_allowed(did)
         return self.failure(did)
@@ -333,8 +347,7 @@ class _Talk:
         return self.failure(
             did,
             why=f"The job lacks the permission `{self._permission}`. Or it runs for a pull request "
-            "of a fork or of Dependabot: GitHub gives these a token that can only read, whatever "
-            "the workflow says.",
+            "of a fork: GitHub gives it a token that can only read, whatever the workflow says.",
             fix="Add to the permissions that the job has (one that is not named is taken away):\n"
             f"    permissions:\n      {self._permission}\n      id-token: write\n"
             "      contents: read\n"

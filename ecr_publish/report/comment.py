@@ -121,6 +121,7 @@ def _failure(error: PublishError) -> Iterator[str]:
         yield block(shortened(printable(error.why), _LONGEST_WHY))
     if error.fix:
         yield f"**What to do:**\n\n{block(shortened(printable(error.fix), _LONGEST_FIX))}"
+    yield error.more
 
 
 def _tags(outcome: Outcome) -> str:

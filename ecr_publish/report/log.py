@@ -60,7 +60,7 @@ def _image(outcome: Outcome) -> Iterator[str]:
 
 
 def _failure(error: PublishError) -> Iterator[str]:
-    yield from filter(None, (error.why, error.fix, error.link and f"More: {error.link}"))
+    yield from filter(None, (error.why, error.fix, error.more))
 
 
 def _judged(verdict: Verdict) -> Iterator[str]:

@@ -169,11 +169,12 @@ def _list(title: str, said: Iterable[str]) -> Html:
 
 
 def _failure(error: PublishError) -> Html:
+    also = (" and ", link(error.link, error.link)) if error.link else ()
     return _section(
         "What to do",
         _optional("pre", error.why),
         _optional("pre", error.fix),
-        element("p", "More: ", link(error.link, error.link)) if error.link else "",
+        element("p", "More: ", link(error.docs, error.docs), *also),
     )
 
 

@@ -79,9 +79,17 @@ def _parts(outcome: Outcome, name: str) -> Iterator[str]:
         yield from filter(None, [_policy(outcome.verdict.rules)])
     if not outcome.error and advice(outcome):
         yield "\n\n".join(("### What to do next", *_steps(outcome), advice(outcome)))
-    yield from (f"> [!NOTE]\n> {cell(note, _LONGEST_SENTENCE)}" for note in notes(outcome))
+    yield from (part for note in notes(outcome) for part in _note(note))
     if durations(outcome):
         yield time_line(outcome)
+
+
+def _note(text: str) -> Iterator[str]:
+    """A note: its first line, and the others as they are, as there may be something to paste."""
+    first, _, others = text.partition("\n")
+    yield f"> [!NOTE]\n> {cell(first, _LONGEST_SENTENCE)}"
+    if others:
+        yield block(others)
 
 
 def _steps(outcome: Outcome) -> Iterator[str]:
@@ -110,8 +118,7 @@ def _failure(error: PublishError) -> Iterator[str]:
         yield block(error.why)
     if error.fix:
         yield f"### What to do\n\n{block(error.fix)}"
-    if error.link:
-        yield f"More: {error.link}"
+    yield error.more
 
 
 def _facts(outcome: Outcome) -> str:

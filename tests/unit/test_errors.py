@@ -23,6 +23,7 @@ from ecr_publish.errors import (
     EngineMissing,
     ExitCode,
     GitHubCacheClosed,
+    GitHubFailed,
     ImageMissing,
     ImageNotThere,
     InvalidInputs,
@@ -159,6 +160,30 @@ def test_publish_error__unforeseen_by_default() -> None:
     error = PublishError("it broke")
     assert error.exit_code is ExitCode.BUG
     assert (error.what, error.why, error.fix, error.link) == ("it broke", "", "", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "place"),
+    [
+        (BuildFailed(1), "build-failed"),
+        (GitHubCacheClosed(), "github-cache-closed"),
+        (Bug(ValueError()), "bug"),
+        (PushFailed("it failed", kind="throttled"), "push-failed-throttled"),
+        (CallFailed("PutImage", "AccessDenied", "no", transient=False), "call-failed-denied"),
+    ],
+)
+def test_docs__section_of_the_class_and_of_its_kind(error: PublishError, place: str) -> None:
+    assert error.docs == (
+        f"https://github.com/org/ecr-publish/blob/main/docs/troubleshooting.md#{place}"
+    )
+
+
+def test_github_failed__says_where_to_read_on() -> None:
+    error = GitHubFailed("it was not taken", why="Because.", fix="Do this.")
+    assert str(error) == (
+        "it was not taken\nBecause.\nDo this.\n"
+        "More: https://github.com/org/ecr-publish/blob/main/docs/troubleshooting.md#github-failed"
+    )
 
 
 def test_publish_error__what_is_one_line() -> None:
@@ -336,19 +361,25 @@ def test_call_failed__explicit_deny_is_no_missing_statement() -> None:
 
 def test_call_failed__words_of_a_denial_in_another_error() -> None:
     error = CallFailed("PutImage", "SomethingNew", "the tag `explicit deny`", transient=False)
-    assert (error.why, error.fix) == ("", "")
+    assert error.kind == "unknown"
 
 
 @pytest.mark.parametrize(
     ("code", "transient", "why"),
     [
         ("ThrottlingException", True, "Most often a passing fault"),
-        ("ExpiredTokenException", True, "Most often a passing fault"),
+        ("ExpiredTokenException", True, "The credentials have expired"),
         ("ExpiredTokenException", False, "The credentials have expired"),
         ("ExpiredToken", False, "The credentials have expired"),
-        ("UnrecognizedClientException", False, "They are wrong or revoked"),
-        ("InvalidClientTokenId", False, "They are wrong or revoked"),
-        ("InvalidSignatureException", False, "They are wrong or revoked"),
+        ("UnrecognizedClientException", False, "The credentials are wrong or revoked"),
+        ("InvalidClientTokenId", False, "The credentials are wrong or revoked"),
+        ("InvalidSignatureException", False, "The credentials are wrong or revoked"),
+        ("EndpointConnectionError", True, "The runner does not reach AWS there"),
+        ("ConnectTimeoutError", True, "The runner does not reach AWS there"),
+        ("ProxyConnectionError", True, "The runner does not reach AWS there"),
+        ("SSLError", True, "The runner does not reach AWS there"),
+        ("ReadTimeoutError", True, "Most often a passing fault"),
+        ("SomethingNew", False, "AWS names no cause that is known here."),
     ],
 )
 def test_call_failed__cause_by_code(code: str, transient: bool, why: str) -> None:  # noqa: FBT001
@@ -360,7 +391,22 @@ def test_call_failed__cause_by_code(code: str, transient: bool, why: str) -> Non
 
 def test_call_failed__unknown_code_guesses_nothing() -> None:
     error = CallFailed("PutImage", "SomethingNew", "no", resource=ARN, transient=False)
-    assert (error.why, error.fix) == ("", "")
+    assert error.why == "AWS names no cause that is known here."
+    assert "{" not in error.fix
+
+
+@pytest.mark.parametrize(
+    ("operation", "service"),
+    [
+        ("PutImage", "ecr"),
+        ("BatchGetFindingDetails", "inspector2"),
+        ("ListCoverage", "inspector2"),
+    ],
+)
+def test_call_failed__names_the_service(operation: str, service: str) -> None:
+    error = CallFailed(operation, "AccessDeniedException", "no", transient=False)
+    assert error.what == f"{service}:{operation} failed: no (AccessDeniedException)"
+    assert pasted_json(error.fix)["Action"] == [f"{service}:{operation}"]
 
 
 def test_call_failed__longer_session_to_paste() -> None:
@@ -401,7 +447,12 @@ def test_platforms_missing__names_them() -> None:
 def test_builder_missing__name_and_detail() -> None:
     error = BuilderMissing("native", "no builder found")
     assert error.what == "the builder native cannot be used: no builder found"
-    assert pasted_yaml(error.fix) == {"builder": "${{ steps.buildx.outputs.name }}"}
+    made, published = pasted_yaml(error.fix)
+    assert made == {"uses": "docker/setup-buildx-action@v3", "id": "buildx"}
+    assert published == {
+        "uses": "org/ecr-publish@v1",
+        "with": {"builder": "${{ steps.buildx.outputs.name }}"},
+    }
 
 
 def test_store_lacks__image_store_or_a_builder_to_paste() -> None:
@@ -482,10 +533,16 @@ def test_build_failed__status() -> None:
     assert "group «Build»" in error.why
 
 
+def test_build_failed__although_buildx_ended_well() -> None:
+    error = BuildFailed(0, said="no image of the target 'web'")
+    assert error.what == "docker buildx built nothing"
+    assert "no image of the target 'web'" in error.why
+
+
 def test_image_missing__name() -> None:
     error = ImageMissing("app:test")
     assert error.what == "the Docker Engine has no image app:test"
-    assert "docker build --tag app:test ." in error.fix
+    assert pasted_yaml(error.fix) == [{"run": "docker build --tag app:test ."}]
 
 
 def test_unexpected_manifest__digest_and_detail() -> None:
@@ -498,7 +555,7 @@ def test_tag_taken__image_and_why() -> None:
     error = TagTaken("1.4.2", "sha256:1", "team/app", "It is another one.")
     assert error.what == "the tag 1.4.2 is on sha256:1 already, and team/app does not let it move"
     assert error.why == "It is another one."
-    assert "{sha}" in error.fix
+    assert pasted_yaml(error.fix) == {"tags": "git-{short-sha}"}
 
 
 CAUSE = PublishError("it is taken", why="Because.", fix="Do this.", link="https://e.example")

@@ -682,13 +682,13 @@ def test_leave__denied_untag_is_a_note_with_the_statement() -> None:
     assert run.outcome.error is None
     (note,) = run.outcome.notes
     assert note.startswith(f"The candidate tag {CANDIDATE} stays: ecr:BatchDeleteImage failed: no ")
-    assert "Add this statement to the role's policy:" in note
+    assert "Add this to the list `Statement` of the role's permissions policy:" in note
     assert '"ecr:BatchDeleteImage"' in note
     assert log(run) == []
 
 
 def test_leave__note_without_advice_ends_with_its_sentence() -> None:
-    cause = CallFailed("BatchDeleteImage", "SomethingNew", "no", transient=False)
+    cause = PublishError("it broke")
     run = site(registry({"untag": cause}))
     run.outcome.candidate = CANDIDATE
     leave(run, passed=True)

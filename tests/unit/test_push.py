@@ -323,6 +323,12 @@ def test_behind_proxy__by_what_the_registry_is_reached(
     assert behind_proxy(environ) is expected
 
 
+def test_failure__is_explained_by_its_kind() -> None:
+    failed = failure("toomanyrequests: Rate exceeded", ARN)
+
+    assert failed.docs.endswith("#push-failed-throttled")
+
+
 def test_failure__of_a_permission_is_the_statement_to_paste() -> None:
     fix = failure(CAUSES["permission"][0], ARN).fix
 

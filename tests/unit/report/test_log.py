@@ -253,13 +253,15 @@ def test_lines__error_before_anything_was_pushed() -> None:
         "Not published: it broke",
         "Because.",
         "Do this.",
-        "More: https://e.example",
+        f"More: {error.docs} and https://e.example",
         "Time: plan 1.0 s; own time 1.0 s (all but build, push and scan)",
     ]
 
 
 def test_lines__error_leaves_out_what_it_does_not_know() -> None:
-    assert list(lines(Outcome(error=PublishError("it broke")))) == ["Not published: it broke"]
+    headline, more = lines(Outcome(error=PublishError("it broke")))
+    assert headline == "Not published: it broke"
+    assert more.endswith("docs/troubleshooting.md#publish-error")
 
 
 def test_lines__error_after_the_verdict_gives_its_own_advice_only() -> None:

@@ -340,7 +340,12 @@ def test_failure__why_fix_and_link() -> None:
     error = PublishError("a", why="b", fix="c\nd", link="https://e.example")
     text = page(Outcome(error=error))
     assert "<pre>b</pre>\n<pre>c\nd</pre>\n" in text
-    assert '<p>More: <a href="https://e.example" rel="noreferrer">https://e.example</a></p>' in text
+    ours, theirs = (
+        f'<a href="{address}" rel="noreferrer">{address}</a>'
+        for address in (error.docs, "https://e.example")
+    )
+    assert f"<p>More: {ours} and {theirs}</p>" in text
+    assert f"<p>More: {ours}</p>" in page(Outcome(error=PublishError("a")))
     assert "<pre>" not in page(Outcome(error=PublishError("a")))
     assert "What to do next" not in text
 

@@ -500,7 +500,19 @@ def test_facts__why_there_are_no_tags() -> None:
 
 
 def test_summary__error_leaves_out_what_it_does_not_know() -> None:
-    assert summary(Outcome(error=PublishError("it broke"))) == "## ❌ Not published: it broke\n"
+    error = PublishError("it broke")
+    assert summary(Outcome(error=error)) == (
+        f"## ❌ Not published: it broke\n\nMore: {error.docs}\n"
+    )
+
+
+def test_summary__note_with_something_to_paste() -> None:
+    text = summary(make_outcome(notes=["It *failed*.\nAdd\n    checks: write", "Another."]))
+    assert (
+        "> [!NOTE]\n> It \\*failed\\*.\n\n"
+        "```text\nAdd\n    checks: write\n```\n\n"
+        "> [!NOTE]\n> Another.\n"
+    ) in text
 
 
 def test_summary__long_refusal_of_aws_is_whole() -> None:
