@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from dev.act import CHECKOUT
+from tests.permissions import printed
 
 SETUP = CHECKOUT / "docs" / "setup"
 TEMPLATE = SETUP / "cloudformation.yaml"
@@ -25,7 +26,7 @@ PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
 
 def expected_permissions(repository: str) -> dict[str, Any]:
     """The policy that the role has to have, for the repository with this ARN."""
-    policy = _in_the_readme("Sid")
+    policy = printed()
     for statement in policy["Statement"]:
         if statement["Resource"] != "*":
             statement["Resource"] = repository

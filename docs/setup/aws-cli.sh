@@ -226,7 +226,6 @@ permissions() {
       "Sid": "EnhancedScanning",
       "Effect": "Allow",
       "Action": [
-        "inspector2:BatchGetFindingDetails",
         "inspector2:ListCoverage",
         "inspector2:ListFindings"
       ],

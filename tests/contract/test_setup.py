@@ -45,7 +45,7 @@ def _of_the_script() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("way", [_of_cloudformation, _of_terraform, _of_the_script])
-def test_permissions__are_those_of_the_readme(way: Any) -> None:
+def test_permissions__are_those_that_the_command_prints(way: Any) -> None:
     assert way() == setup_files.expected_permissions(ARN)
 
 

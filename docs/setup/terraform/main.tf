@@ -167,7 +167,6 @@ resource "aws_iam_role_policy" "publisher" {
         Sid    = "EnhancedScanning"
         Effect = "Allow"
         Action = [
-          "inspector2:BatchGetFindingDetails",
           "inspector2:ListCoverage",
           "inspector2:ListFindings"
         ]
