@@ -16,6 +16,8 @@ from ecr_publish.gate import judge
 from ecr_publish.inputs import Inputs, hidden, parse
 from ecr_publish.origin import Commit
 from ecr_publish.plan import (
+    SHORT_SHA_LENGTH,
+    Build,
     Plan,
     local_contexts,
     make,
@@ -28,6 +30,11 @@ from ecr_publish.policy_file import effective
 from ecr_publish.promote import leave, look, promote
 from ecr_publish.run import Obtained, Run, Site
 from ecr_publish.wait import Watch
+
+_UNCOMMITTED = (
+    "Files have been changed since commit {}, and the image has them as they are now; a tag with "
+    "the commit's name says otherwise"
+)
 
 
 def asked(environ: Mapping[str, str], run: Run) -> Inputs:
@@ -61,6 +68,8 @@ def planned(
     """The plan; raises InvalidInputs."""
     plan = make(inputs, context, commit, rules=rules, nonce=secrets.token_hex(4))
     run.say(f"{plan.repository} in {plan.region}, candidate tag {plan.candidate}")
+    if context.by_hand and commit and not commit.clean and isinstance(plan.source, Build):
+        run.outcome.warnings.append(_UNCOMMITTED.format(commit.sha[:SHORT_SHA_LENGTH]))
     run.edges.workflow.mask(plan.reports.token)
     return plan
 
@@ -100,6 +109,7 @@ def watch(site: Site) -> Watch:
         deadline=clock.now() + site.plan.scan_timeout,
         max_age=site.plan.max_scan_age,
         say=site.say,
+        show=site.edges.workflow.progress,
     )
 
 
