@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from ecr_publish.ahead import Ahead
 from ecr_publish.bake import Bake
 from ecr_publish.build import Builder, Built, Remark, Way
+from ecr_publish.context import Context, read
 from ecr_publish.edges.ports import Delivery, Edges, Login, Registry
 from ecr_publish.errors import CallFailed, ImageNotThere
 from ecr_publish.exploits import MOST_ARNS, Exploit
@@ -60,6 +61,8 @@ class FakeWorkflow:
         self.masked: list[str] = []
         self.raw = b""
         self.written: dict[str, str] = {}
+        self.drawn: list[tuple[float, str]] = []
+        self.draws = False
         self._files = files or {}
 
     def say(self, line: str) -> None:
@@ -94,8 +97,12 @@ class FakeWorkflow:
     def write_file(self, path: str, pieces: Iterable[str]) -> None:
         self.written[path] = "".join(pieces)
 
-    def read_text(self, path: str) -> str:
-        return self._files[path]
+    def context(self, environ: Mapping[str, str]) -> Context:
+        return read(environ, self._files.__getitem__)
+
+    def progress(self, part: float, text: str) -> bool:
+        self.drawn.append((part, text))
+        return self.draws
 
 
 @dataclass

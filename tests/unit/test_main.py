@@ -310,7 +310,7 @@ def test_s6_main__first_signal_cancels_and_a_second_one_tears_nothing(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World()
-    monkeypatch.setattr("ecr_publish.main.connect", lambda _: world.edges)
+    monkeypatch.setattr("ecr_publish.main.connect", lambda *_: world.edges)
 
     def interrupted() -> None:
         signal.raise_signal(number)
