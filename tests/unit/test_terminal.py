@@ -65,13 +65,13 @@ class Terminal:
         return self.write(name, "".join(document(outcome)))
 
     def check(self, *arguments: str) -> Ran:
-        code = main(["check-policy", *arguments])
+        code = main(["check-policy", *arguments], {})
         return Ran(code, self._capsys.readouterr())
 
     def refused(self, *arguments: str) -> Ran:
         """Of the arguments themselves."""
         with pytest.raises(SystemExit) as caught:
-            main(arguments)
+            main(arguments, {})
         assert isinstance(caught.value.code, int)
         return Ran(caught.value.code, self._capsys.readouterr())
 
@@ -85,7 +85,7 @@ def terminal(folder: Path, capsys: pytest.CaptureFixture[str]) -> Terminal:
 
 
 def test_policy__without_any() -> None:
-    assert main(["check-policy"]) == ExitCode.PASSED
+    assert main(["check-policy"], {}) == ExitCode.PASSED
 
 
 def test_policy__without_any_says_what_counts(terminal: Terminal) -> None:
@@ -439,7 +439,12 @@ def test_report_of_a_run__is_judged_as_in_the_run(terminal: Terminal) -> None:
 
 
 def test_module__is_the_command(monkeypatch: pytest.MonkeyPatch, terminal: Terminal) -> None:
-    monkeypatch.setattr(sys, "argv", ["ecr_publish", "check-policy"])
+    monkeypatch.setattr(sys, "argv", ["ecr_publish", "check-policy", "--fail-on", "x"])
+    monkeypatch.setattr(os, "_exit", sys.exit)
     with pytest.raises(SystemExit) as caught:
         runpy.run_module("ecr_publish", run_name="__main__")
-    assert caught.value.code == 0
+    assert caught.value.code == ExitCode.INPUT
+
+
+def test_module__is_no_command_where_it_is_imported() -> None:
+    assert runpy.run_module("ecr_publish.__main__", run_name="other")["door"]
