@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from ecr_publish.ahead import Ahead
 from ecr_publish.bake import Bake
 from ecr_publish.build import Builder, Built, Remark, Way
-from ecr_publish.context import Context, read
+from ecr_publish.context import Context, Head, read
 from ecr_publish.edges.ports import Delivery, Edges, Login, Registry
 from ecr_publish.errors import CallFailed, ImageNotThere
 from ecr_publish.exploits import MOST_ARNS, Exploit
@@ -113,9 +113,13 @@ class FakeCheckout:
     files: dict[str, bytes] = field(default_factory=dict)
     unreadable: dict[str, OSError] = field(default_factory=dict)
     elsewhere: dict[str, Commit | None] = field(default_factory=dict)
+    head_names: Head = Head(branch="main", default_branch="main")  # noqa: RUF009 - it is frozen
 
     def commit(self, workspace: str, context: str) -> Commit | None:
         return self.elsewhere.get(context, self.head)
+
+    def branches(self, workspace: str) -> Head:
+        return self.head_names
 
     def read(self, workspace: str, path: str) -> bytes | None:
         if path in self.unreadable:

@@ -16,8 +16,7 @@ from typing import TextIO
 
 from ecr_publish.context import Context, by_hand
 from ecr_publish.edges.files import write_whole
-from ecr_publish.edges.git import GitCheckout
-from ecr_publish.edges.ports import Clock
+from ecr_publish.edges.ports import Checkout, Clock
 from ecr_publish.report.annotations import DOCKERFILE, TITLE, Annotation
 from ecr_publish.report.escape import printable
 from ecr_publish.report.screen import bar, masked, output_line, outputs, wrapped
@@ -36,7 +35,7 @@ class Console:
     """
 
     def __init__(
-        self, stream: TextIO, clock: Clock, git: GitCheckout, columns: Callable[[], int] | None
+        self, stream: TextIO, clock: Clock, git: Checkout, columns: Callable[[], int] | None
     ) -> None:
         """A console that writes to a stream.
 
@@ -56,7 +55,7 @@ class Console:
         self._outputs: dict[str, str] = {}
         self._indent = ""
         self._apart = False
-        self._bar = ""
+        self._drawing = False
         self._drawn = float("-inf")
 
     def context(self, environ: Mapping[str, str]) -> Context:  # noqa: ARG002 - as the Protocol has it
@@ -64,7 +63,7 @@ class Console:
         folder = str(Path.cwd())
         return by_hand(
             self._git.commit(folder, "."),
-            self._git.head(folder),
+            self._git.branches(folder),
             folder=folder,
             machine=platform.machine(),
             now=self._clock.today().timestamp(),
@@ -139,15 +138,15 @@ class Console:
         write_whole(Path(path), pieces)
 
     def progress(self, part: float, text: str) -> bool:
-        """Draw a bar below what was said, at most ten times a second."""
+        """Draw a bar below what was said, until something else is; at most ten times a second."""
         if self._columns is None:
             return False
         with self._lock:
             now = self._clock.now()
             if now - self._drawn >= _DRAW_SECONDS:
-                self._bar = masked(bar(part, printable(text), self._columns()), self._secrets)
-                self._drawn = now
-                self._print(f"{_CLEAR}{self._bar}")
+                self._drawing, self._drawn = True, now
+                drawn = bar(part, masked(printable(text), self._secrets), self._columns())
+                self._print(f"{_CLEAR}{drawn}")
         return True
 
     def end(self, path: str | None) -> None:
@@ -166,11 +165,12 @@ class Console:
         text = "".join(f"{self._indent if line else ''}{line}\n" for line in lines)
         if text:
             self._apart = False
-            self._print((_CLEAR if self._bar else "") + text + self._bar)
+            self._erase()
+            self._print(text)
 
     def _erase(self) -> None:
-        if self._bar:
-            self._bar, self._drawn = "", float("-inf")
+        if self._drawing:
+            self._drawing = False
             self._print(_CLEAR)
 
     def _print(self, text: str) -> None:

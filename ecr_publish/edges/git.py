@@ -46,7 +46,7 @@ class GitCheckout:
         sha, _, time = head.strip().partition(" ")
         return Commit(sha=sha, time=int(time), clean=not changed.strip())
 
-    def head(self, workspace: str) -> Head:
+    def branches(self, workspace: str) -> Head:
         """The branch that is checked out, and the default one, as far as git knows them."""
         return Head(
             branch=self._leads_to(workspace, "HEAD", "refs/heads/"),

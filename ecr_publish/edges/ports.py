@@ -10,7 +10,7 @@ from typing import Protocol
 
 from ecr_publish.bake import Bake
 from ecr_publish.build import Builder, Built, Way
-from ecr_publish.context import Context
+from ecr_publish.context import Context, Head
 from ecr_publish.exploits import Exploit
 from ecr_publish.manifest import Manifest
 from ecr_publish.origin import Commit, Origin
@@ -120,6 +120,10 @@ class Checkout(Protocol):
 
     def commit(self, workspace: str, context: str) -> Commit | None:
         """The commit that is checked out in a build's context; None where there is none."""
+        ...
+
+    def branches(self, workspace: str) -> Head:
+        """The branches of the checkout, as far as git knows them."""
         ...
 
     def read(self, workspace: str, path: str) -> bytes | None:
