@@ -83,7 +83,8 @@ class Console:
     def group(self, title: str) -> Iterator[None]:
         """A heading, with what is said inside set off from what is not."""
         with self._lock:
-            self._write(["", masked(title, self._secrets)] if self._said else [title])
+            heading = masked(printable(title), self._secrets)
+            self._write(["", heading] if self._said else [heading])
             self._said.append(title)
             self._indent = "  "
         try:
