@@ -153,8 +153,8 @@ class Console:
     def end(self, path: str | None) -> None:
         """Show the outputs, and write them to a file (JSON) where one is named; raises OSError."""
         with self.group("Outputs"):
-            for line in outputs(self._outputs):
-                self.say(line)
+            # To be copied, so they are not broken.
+            self._write(masked(line, self._secrets) for line in outputs(self._outputs))
         if path:
             self.write_file(path, [json.dumps(self._outputs, indent=2), "\n"])
 

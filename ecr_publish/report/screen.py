@@ -23,16 +23,18 @@ def masked(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
-def wrapped(line: str, columns: int | None) -> Iterator[str]:
+def wrapped(line: str, columns: int | None) -> list[str]:
     """The line, in as many as fit into the columns; None for any length.
 
     What begins with a blank is a table, or is there to be pasted, and its breaks mean something.
-    Nor is a long word broken, such as an ARN.
+    Nor does a line get better that has a longer word, such as the name of an image.
     """
     if columns is None or len(line) <= columns or line[:1].isspace():
-        return iter([line])
+        return [line]
     wide = max(columns, NARROWEST)
-    return iter(textwrap.wrap(line, wide, break_long_words=False, break_on_hyphens=False))
+    if any(len(word) > wide for word in line.split()):
+        return [line]
+    return textwrap.wrap(line, wide, break_on_hyphens=False)
 
 
 def output_line(data: bytes) -> str:

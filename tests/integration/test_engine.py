@@ -724,7 +724,7 @@ def test_epoch__that_is_not_known_is_the_time_of_the_build(
 
 @pytest.mark.parametrize("draws", [True, False])
 def test_push__is_drawn_or_else_said_every_three_seconds(draws: bool) -> None:  # noqa: FBT001
-    events = [
+    events: list[dict[str, object]] = [
         {"id": "a", "status": "Pushing", "progressDetail": {"current": part, "total": 100}}
         for part in range(1, 11)
     ]

@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from ecr_publish import terminal
+from ecr_publish.build import Remark
+from ecr_publish.edges.ports import Edges, Workflow
+from ecr_publish.errors import ExitCode
+from ecr_publish.origin import Commit
 from ecr_publish.report.screen import bar, masked, output_line, outputs, wrapped
+from ecr_publish.scan import Answer, NoScan
+from tests.factories import (
+    COMPLETED_AT,
+    SHA,
+    make_finding,
+    make_manifest,
+    make_page,
+    make_state,
+)
+from tests.fakes import (
+    FakeCheckout,
+    FakeClock,
+    FakeCloud,
+    FakeEngine,
+    FakeRegistry,
+    FakeWorkflow,
+    edges,
+)
 
 LONG = "The role may not push, so add this to its policy"
 ARN = "arn:aws:ecr:eu-west-1:123456789012:repository/visit-counter-app"
@@ -68,3 +96,74 @@ def test_s3_masked__every_secret_and_the_longest_first() -> None:
 def test_outputs__those_with_a_value_and_each_line_of_it() -> None:
     found = {"image": "app@sha256:1", "tags": "app:1\napp:2", "new": "", "images": "[{}]"}
     assert list(outputs(found)) == ["image: app@sha256:1", "tags: app:1", "      app:2"]
+
+
+# Whole runs -----------------------------------------------------------------------------------
+
+REFUSED = make_page(
+    make_finding("CVE-2026-1", "CRITICAL"),
+    make_finding("CVE-2026-2", "LOW"),
+    completed_at=COMPLETED_AT,
+)
+PASSED = make_page(make_finding("CVE-2026-2", "LOW"), completed_at=COMPLETED_AT)
+REMARK = Remark(text="MAINTAINER is deprecated", file="Dockerfile", line=2)
+
+
+class World:
+    """A terminal 80 columns wide, or none, and a commit that was changed since."""
+
+    def __init__(self, *answers: Answer, columns: int | None) -> None:
+        pushed = make_manifest()
+        registry = FakeRegistry(state=make_state(), pushed=pushed, answers=answers)
+        engine = FakeEngine(pushed.digest, remarks=(REMARK,))
+        self.checkout = FakeCheckout(Commit(sha=SHA, time=5, clean=False))
+        self.clock, self._cloud, self._engine = FakeClock(), FakeCloud(registry), engine
+        self.columns = None if columns is None else lambda: columns
+
+    def connect(self, environ: object, workflow: Workflow) -> Edges:
+        with_log = edges(self._cloud, self._engine, FakeWorkflow(), self.clock, self.checkout)
+        return replace(with_log, workflow=workflow)
+
+
+@pytest.fixture
+def _keep_signals() -> Iterator[None]:
+    kept = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for name, handler in kept.items():
+        signal.signal(name, handler)
+
+
+@pytest.mark.usefixtures("_keep_signals")
+@pytest.mark.parametrize(
+    ("name", "answers", "columns", "options", "code"),
+    [
+        ("passed", [PASSED], None, ["--tags=1.4.2", "--tags=latest"], ExitCode.PASSED),
+        ("refused", [NoScan(), NoScan(), REFUSED], 60, [], ExitCode.REFUSED),
+        ("report-only", [REFUSED], None, ["--report-only"], ExitCode.PASSED),
+        ("bad-inputs", [PASSED], 60, ["--severity-threshold=x", "--tags=a b"], ExitCode.INPUT),
+    ],
+)
+def test_golden__run_in_a_terminal(
+    golden: Callable[[str, str], None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    answers: Sequence[Answer],
+    columns: int | None,
+    options: Sequence[str],
+    code: ExitCode,
+) -> None:
+    world = World(*answers, columns=columns)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("secrets.token_hex", lambda _: "0badcafe")
+    monkeypatch.setattr("ecr_publish.main.connect", world.connect)
+    monkeypatch.setattr(terminal, "SystemClock", lambda: world.clock)
+    monkeypatch.setattr(terminal, "GitCheckout", lambda _: world.checkout)
+    monkeypatch.setattr(terminal, "columns_of", lambda _: world.columns)
+
+    arguments = ["publish", "--repository=visit-counter-app", *options]
+    assert terminal.main(arguments, {"AWS_REGION": "eu-west-1"}) == code
+
+    shown = capsys.readouterr().out.replace("\r\x1b[K", "<redrawn>")
+    golden(f"terminal-{name}.txt", shown)
