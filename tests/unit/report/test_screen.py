@@ -47,7 +47,8 @@ ARN = "arn:aws:ecr:eu-west-1:123456789012:repository/visit-counter-app"
         (LONG, 30, ["The role may not push, so add", "this to its policy"]),
         # A terminal of no width is still one that somebody reads.
         (LONG, 1, ["The role may not", "push, so add this to", "its policy"]),
-        (f"See {ARN}", 30, ["See", ARN]),
+        (f"See this: {ARN}", 30, [f"See this: {ARN}"]),
+        (f"See this: {ARN}", len(ARN), ["See this:", ARN]),
         ("a-b-c-d " * 4, 20, ["a-b-c-d a-b-c-d", "a-b-c-d a-b-c-d"]),
         (f"  {LONG}", 30, [f"  {LONG}"]),
         (f"\t{LONG}", 30, [f"\t{LONG}"]),
@@ -57,7 +58,7 @@ ARN = "arn:aws:ecr:eu-west-1:123456789012:repository/visit-counter-app"
 def test_wrapped__breaks_prose_and_nothing_else(
     line: str, columns: int | None, expected: list[str]
 ) -> None:
-    assert list(wrapped(line, columns)) == expected
+    assert wrapped(line, columns) == expected
 
 
 @pytest.mark.parametrize(
