@@ -26,7 +26,7 @@ from ecr_publish.errors import (
 from ecr_publish.inputs import Job, inherited
 from ecr_publish.main import DEBUG
 from ecr_publish.main import main as corridor
-from ecr_publish.options import Option, options, refuse_what_github_has, variables
+from ecr_publish.options import GROUPS, Option, options, refuse_what_github_has, variables
 from ecr_publish.replay import NoReport
 from ecr_publish.report.escape import log_line
 
@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_inputs(command, job)
         _add_switches(command)
     check = add("check-policy", terminal_policy.check)
-    _add_inputs(check, Job.PUBLISH, terminal_policy.INPUTS)
+    _add_inputs(check, Job.PUBLISH, only=terminal_policy.INPUTS)
     terminal_policy.add_options(check)
     # Its options are its own, and it reads them by itself.
     commands.add_parser("local", help="start an ECR on this machine, to try all this without AWS")
@@ -123,12 +123,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_inputs(
-    command: argparse.ArgumentParser, job: Job, only: Sequence[str] | None = None
+    command: argparse.ArgumentParser, *jobs: Job, only: Sequence[str] | None = None
 ) -> None:
-    """The inputs of a job, or some of them, as its action describes them."""
-    for title, found in options(_action(job)).items():
+    """The inputs of these jobs, or some of them, as their actions describe them."""
+    declared = [options(_action(job)) for job in jobs]
+    for title in GROUPS:
         group = command.add_argument_group(title)
-        for option in found:
+        for option in dict.fromkeys(option for found in declared for option in found[title]):
             if only is None or option.name in only:
                 _add(group, option)
 
