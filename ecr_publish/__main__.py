@@ -1,7 +1,17 @@
-"""`python -m ecr_publish`: for a terminal what entrypoint.py is for a workflow."""
+"""`ecr-publish`, `python -m ecr_publish`: for a terminal what entrypoint.py is for a workflow."""
 
+import os
 import sys
 
 from ecr_publish.terminal import main
 
-raise SystemExit(main(sys.argv[1:]))
+
+def door() -> None:
+    """Run the command; the only reader of os.environ here."""
+    code = main(sys.argv[1:], os.environ)
+    sys.stdout.flush()
+    os._exit(code)  # a call of AWS that a cancelled run began may take minutes
+
+
+if __name__ == "__main__":
+    door()

@@ -1,5 +1,7 @@
 """GITHUB_*, RUNNER_* and the event's payload -> Context. The only reader of them.
 
+In a terminal there are none, and what git knows of the checkout takes their place.
+
 Variables: GitHub's "Default environment variables"; payload: GitHub's "Webhook events".
 """
 
@@ -11,6 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecr_publish.errors import NoWorkflowRun
+from ecr_publish.origin import Commit
+
+_ARCHITECTURES = {"x86_64": "X64", "amd64": "X64", "aarch64": "ARM64", "arm64": "ARM64"}
+"""A machine's name for its architecture -> GitHub's, so that a build is the same in both places."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +27,8 @@ class Context:
     On a pull request GitHub builds the merge commit, so `sha` names that one. `architecture` is the
     runner's. `head_sha` is the commit that GitHub shows checks on, which on a pull request is its
     head, `pull_request` its number, and `run_url` the address of the run's page.
+
+    In a terminal `run_url` is empty, and so is `sha` where there is no commit.
     """
 
     sha: str
@@ -36,6 +44,55 @@ class Context:
     head_sha: str
     pull_request: int | None
     run_url: str
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether somebody in a terminal publishes, and no workflow."""
+        return not self.run_url
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """The branch that is checked out, None for a bare commit, and the remote's default branch.
+
+    Which that is a clone knows, and a checkout that was made by `git init` does not.
+    """
+
+    branch: str | None = None
+    default_branch: str | None = None
+
+
+def is_workflow(environ: Mapping[str, str]) -> bool:
+    """Whether this is a step of a GitHub Actions workflow, whatever was started in it."""
+    return environ.get("GITHUB_ACTIONS") == "true"
+
+
+def by_hand(commit: Commit | None, head: Head, *, folder: str, machine: str, now: float) -> Context:
+    """The context of a run in a terminal.
+
+    Args:
+        commit: What is checked out in the folder; None for nothing.
+        head: Its branches.
+        folder: Where the command was started.
+        machine: The architecture, by its own name.
+        now: Seconds since 1970, which tell one run from another.
+    """
+    sha = commit.sha if commit else ""
+    return Context(
+        sha=sha,
+        branch=head.branch,
+        default_branch=head.default_branch,
+        run_id=f"terminal-{now:.0f}",
+        run_attempt="1",
+        workspace=folder,
+        architecture=_ARCHITECTURES.get(machine.lower(), machine),
+        scheduled=False,
+        from_pull_request=False,
+        from_fork=False,
+        head_sha=sha,
+        pull_request=None,
+        run_url="",
+    )
 
 
 def read(environ: Mapping[str, str], read_text: Callable[[str], str]) -> Context:

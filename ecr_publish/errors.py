@@ -91,7 +91,7 @@ class InvalidInputs(PublishError):
         super().__init__(
             f"{count} cannot be used: " + "; ".join(problems),
             why="Nothing was built or pushed.",
-            fix="In the step's `with:`, correct\n" + "\n".join(f"- {item}" for item in problems),
+            fix="Correct\n" + "\n".join(f"- {item}" for item in problems),
             link=f"{HOME}#inputs",
         )
         self.problems = tuple(problems)
@@ -163,6 +163,22 @@ class NoWorkflowRun(PublishError):
             "ecr-publish was started by hand, or where something between runner and step drops "
             "them.",
             fix="Run ecr-publish as a step of a workflow (`uses:`).",
+        )
+
+
+class LocalEcrMissing(PublishError):
+    """`ecr-publish local` has nothing to start."""
+
+    exit_code = ExitCode.INPUT
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the local ECR is not installed",
+            why="It brings a web server and a good deal more, which publishing does not need.",
+            fix="From the checkout of ecr-publish, install it with its extra\n"
+            "    pipx install --force '.[local]'\n"
+            "or, with uv,\n"
+            "    uv tool install --force '.[local]'",
         )
 
 

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ecr_publish.ahead import Ahead, look_for_builder, look_for_login
-from ecr_publish.context import read
-from ecr_publish.edges.ports import Clock, Edges, GitHub
+from ecr_publish.edges.ports import Clock, Edges, GitHub, Workflow
 from ecr_publish.errors import Bug, Cancelled, PublishError
 from ecr_publish.evidence import scanned
 from ecr_publish.inputs import inherited, variable
@@ -39,22 +38,27 @@ DEBUG = "RUNNER_DEBUG"
 """GitHub sets it to 1 where debug logging is on ("Variables reference"); calls are timed then."""
 
 
-def main(environ: Mapping[str, str]) -> int:
-    """Run the action with the real edges; gives the exit code."""
+def main(environ: Mapping[str, str], workflow: Workflow | None = None) -> int:
+    """Run the action with the real edges; gives the exit code.
+
+    Args:
+        environ: Of the process, and the inputs in it.
+        workflow: Where the run is shown; GitHub's by default.
+    """
     for number in SIGNALS:
         signal.signal(number, _cancel)
-    return run(environ, connect(environ))
+    return run(environ, connect(environ, workflow))
 
 
-def connect(environ: Mapping[str, str]) -> Edges:
-    """Build every real client of the world; the only place that does."""
+def connect(environ: Mapping[str, str], workflow: Workflow | None = None) -> Edges:
+    """Build every real client of the world; the only place that does, but for a terminal's."""
     from ecr_publish.edges.clock import SystemClock  # noqa: PLC0415 - keeps boto3 out of `run`
     from ecr_publish.edges.credentials import Aws  # noqa: PLC0415
     from ecr_publish.edges.engine import DockerEngine  # noqa: PLC0415
     from ecr_publish.edges.git import GitCheckout  # noqa: PLC0415
     from ecr_publish.edges.workflow import GitHubWorkflow  # noqa: PLC0415
 
-    clock, workflow = SystemClock(), GitHubWorkflow(environ)
+    clock, workflow = SystemClock(), workflow or GitHubWorkflow(environ)
     known = inherited(environ)
 
     def github(token: str) -> GitHub:
@@ -66,7 +70,7 @@ def connect(environ: Mapping[str, str]) -> Edges:
         clock=clock,
         workflow=workflow,
         checkout=GitCheckout(known),
-        engine=DockerEngine(known, clock),
+        engine=DockerEngine(known, clock, workflow.progress),
         cloud=Aws(environ, workflow.mask),
         github=github,
     )
@@ -129,7 +133,7 @@ def line(environ: Mapping[str, str], run: Run) -> None:
     """The line itself: room after room, each fills in what it produced."""
     outcome = run.outcome
     with run.room("plan"):
-        context = read(environ, run.edges.workflow.read_text)
+        context = run.edges.workflow.context(environ)
         inputs = asked(environ, run)
         commit = commit_of(run, context.workspace, inputs)
         rules = ruled(run, inputs, context)

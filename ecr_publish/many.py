@@ -10,7 +10,7 @@ from itertools import islice
 from ecr_publish import bake
 from ecr_publish.ahead import Ahead, look_for_builder, look_for_login
 from ecr_publish.baked import Order, Sites, baked
-from ecr_publish.context import Context, read
+from ecr_publish.context import Context
 from ecr_publish.edges.ports import Scans as Asked
 from ecr_publish.errors import InvalidInputs, PublishError
 from ecr_publish.evidence import Scans, watched
@@ -42,7 +42,7 @@ from ecr_publish.wait import Watch, for_scans
 def line(environ: Mapping[str, str], run: Run, batch: Batch) -> None:
     """The line itself, as main.py has it for one image."""
     with run.room("plan"):
-        context, inputs = read(environ, run.edges.workflow.read_text), asked(environ, run)
+        context, inputs = run.edges.workflow.context(environ), asked(environ, run)
         batch.template = inputs.repository
         definition = _defined(run, inputs, context)
         plans = _plans(run, inputs, context, definition)

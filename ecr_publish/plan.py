@@ -483,7 +483,7 @@ def _named_tags(inputs: Inputs, context: Context, *, withheld: str) -> tuple[Ful
     """The release tags, where they are withheld as well, so that a mistake shows at once."""
     if withheld:
         branch = context.default_branch or "main"
-        context = replace(context, branch=branch, from_fork=False)
+        context = replace(context, branch=branch, from_fork=False, sha=context.sha or "0" * 40)
     tags, problems = [], []
     for template in _templates(inputs) or ("{short-sha}",):
         try:
@@ -508,6 +508,11 @@ def _release_tag(template: str, repository: Repository, context: Context) -> Ful
 
 
 def _render(template: str, context: Context) -> str:
+    if "sha}" in template and not context.sha:
+        raise ValueError(
+            f"{template!r} needs a commit, and there is none here; run this in a git checkout, or "
+            "name the tags, such as 1.4.2"
+        )
     if "{branch}" in template and context.branch is None:
         raise ValueError(f"{template!r} needs a branch, and this run has none (a tag was pushed?)")
     if "{branch}" in template and context.from_fork:

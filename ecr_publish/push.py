@@ -48,12 +48,26 @@ class Progress:
     digest: Digest | None = None
     error: str = ""
 
+    @property
+    def sent(self) -> int:
+        """Bytes that ECR has got."""
+        return sum(layer.current for layer in self.layers.values())
+
+    @property
+    def total(self) -> int:
+        """Bytes that it is to get, as far as the engine has said."""
+        return sum(layer.total for layer in self.layers.values())
+
+    @property
+    def part(self) -> float:
+        """How much of it is sent, from 0 to 1."""
+        return self.sent / self.total if self.total else 0.0
+
     def __str__(self) -> str:
         layers = self.layers.values()
         finished = sum(layer.done for layer in layers)
         there = sum(layer.there for layer in layers)
-        sent = sum(layer.current for layer in layers) / _MEGABYTE
-        total = sum(layer.total for layer in layers) / _MEGABYTE
+        sent, total = self.sent / _MEGABYTE, self.total / _MEGABYTE
         known = f", {there} of them were there already" if there else ""
         return f"{finished} of {len(layers)} layers{known}, {sent:.1f} of {total:.1f} MB sent"
 

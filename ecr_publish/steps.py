@@ -18,6 +18,8 @@ from ecr_publish.iam import Narrowing, session_policy
 from ecr_publish.inputs import Inputs, SessionPolicy, hidden, parse
 from ecr_publish.origin import Commit
 from ecr_publish.plan import (
+    SHORT_SHA_LENGTH,
+    Build,
     Plan,
     local_contexts,
     make,
@@ -39,6 +41,10 @@ _AMBIENT = (
 _NOT_NARROWED = (
     "So the session is not narrowed to this run, and the role's own policies count alone, as with "
     "`session-policy: none`."
+)
+_UNCOMMITTED = (
+    "Files have been changed since commit {}, and the image has them as they are now; a tag with "
+    "the commit's name says otherwise"
 )
 
 
@@ -73,6 +79,8 @@ def planned(
     """The plan; raises InvalidInputs."""
     plan = make(inputs, context, commit, rules=rules, nonce=secrets.token_hex(4))
     run.say(f"{plan.repository} in {plan.region}, candidate tag {plan.candidate}")
+    if context.by_hand and commit and not commit.clean and isinstance(plan.source, Build):
+        run.outcome.warnings.append(_UNCOMMITTED.format(commit.sha[:SHORT_SHA_LENGTH]))
     run.edges.workflow.mask(plan.reports.token)
     return plan
 
@@ -141,6 +149,7 @@ def watch(site: Site) -> Watch:
         deadline=clock.now() + site.plan.scan_timeout,
         max_age=site.plan.max_scan_age,
         say=site.say,
+        show=site.edges.workflow.progress,
     )
 
 

@@ -1,115 +1,186 @@
-"""The commands for a terminal. check-policy tries a policy without building anything."""
+"""The commands for a terminal: publish, gate and merge are the three actions, by the same code."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timezone
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
+from ecr_publish import __version__, terminal_policy
+from ecr_publish.context import is_workflow
+from ecr_publish.edges.clock import SystemClock
+from ecr_publish.edges.console import Console, columns_of
 from ecr_publish.edges.git import GitCheckout
-from ecr_publish.errors import ExitCode, PublishError
-from ecr_publish.gate import Judgement, judge
-from ecr_publish.inputs import parse, variable
-from ecr_publish.outcome import Outcome
-from ecr_publish.plan import policy
-from ecr_publish.policy import Rules
-from ecr_publish.policy_file import effective
-from ecr_publish.replay import NoReport, read
+from ecr_publish.errors import (
+    Cancelled,
+    ExitCode,
+    InvalidInputs,
+    InvalidPolicy,
+    LocalEcrMissing,
+    PublishError,
+)
+from ecr_publish.inputs import Job, inherited
+from ecr_publish.main import DEBUG
+from ecr_publish.main import main as corridor
+from ecr_publish.options import GROUPS, Option, options, refuse_what_github_has, variables
+from ecr_publish.replay import NoReport
 from ecr_publish.report.escape import log_line
-from ecr_publish.report.log import lines
-from ecr_publish.report.wording import NAMELESS, installed, stated, title
 
-_INPUTS = {
-    "policy-file": "path of the policy file; default .ecr-publish.yml, if it is there",
-    "severity-threshold": "the lowest severity that refuses",
-    "unknown-severity": "what a severity without a rank counts as",
-    "only-fixable": "true: a finding without a fix does not refuse",
-    "baseline": "a tag or digest, or repository:tag, whose findings are known already",
-    "fail-on": "all, or new: what the baseline has too does not refuse",
-    "on-baseline-error": "fail, or warn: without a baseline every finding is new",
-    "repository": "the ECR repository, for OpenVEX documents that name their product",
+Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
+
+_AS_THE_ACTION = (
+    "The options are the inputs of the action. Each may be given by a variable too: --aws-region "
+    "by ECR_PUBLISH_AWS_REGION. The credentials are those that the AWS CLI would use."
+)
+_COMMANDS = {
+    "publish": (
+        "build an image, push it, wait for its scan, and tag it if it passes",
+        f"Does what the action does, from this folder. {_AS_THE_ACTION}",
+    ),
+    "gate": (
+        "judge an image that is in the repository already",
+        f"Waits for the scan of an image and judges it. {_AS_THE_ACTION}",
+    ),
+    "merge": (
+        "make one image of those of several platforms, judge it, and tag it if it passes",
+        f"Puts images of one platform each together and judges them. {_AS_THE_ACTION}",
+    ),
+    "check-policy": (
+        "check a policy, and judge the findings of a report by it",
+        (
+            "Checks a policy and prints what counts. With --findings it judges them too, and exits "
+            "as the action would: 0 passed, 9 refused, 7 not judged."
+        ),
+    ),
 }
-"""The action's inputs that say how to judge, with the same names and values."""
+"""What each is for, in a list of all of them and at length."""
+_LOCAL = ("local_ecr", "moto")
+"""The module that `local` starts, and what only its extra brings."""
 
-_STAND_INS = {"aws-region": "eu-west-1", "repository": "any/repository"}
-"""For what the action cannot do without; no judgement depends on them."""
 
-
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command; gives the exit code (README, "Exit codes")."""
-    given = _parser().parse_args(arguments)
     try:
-        return _check_policy(given)
+        if [*arguments[:1]] == ["local"]:
+            _local(arguments[1:])
+        given = _parser().parse_args(arguments)
+        return int(given.command(given, environ))
     except (PublishError, NoReport, OSError) as error:
-        _print(str(error), to_errors=True)
+        for line in _complaint(error):
+            sys.stderr.write(f"{log_line(line)}\n")
         return int(error.exit_code if isinstance(error, PublishError) else ExitCode.INPUT)
+    except KeyboardInterrupt:
+        return int(Cancelled.exit_code)
+
+
+def _complaint(error: Exception) -> list[str]:
+    if isinstance(error, InvalidInputs | InvalidPolicy):
+        return [f"{error.what.partition(':')[0]}:", *(f"- {it}" for it in error.problems)]
+    if isinstance(error, PublishError):
+        return [error.what, *filter(None, (error.why, error.fix))]
+    return [str(error)]
+
+
+def _local(arguments: Sequence[str]) -> None:
+    """Become the local ECR, which reads its own options; raises LocalEcrMissing."""
+    if not all(map(find_spec, _LOCAL)):
+        raise LocalEcrMissing
+    words = [sys.executable, "-m", _LOCAL[0], *arguments]
+    os.execv(sys.executable, words)  # noqa: S606 - no shell is wanted
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m ecr_publish")
+    parser = argparse.ArgumentParser(prog="ecr-publish", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"ecr-publish {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    check = commands.add_parser(
-        "check-policy",
-        help="check a policy, and judge the findings of a report by it",
-        description="Checks a policy and prints what counts. With --findings it judges them too, "
-        "and exits as the action would: 0 passed, 9 refused, 7 not judged.",
-    )
-    check.add_argument(
-        "--findings",
-        metavar="FILE",
-        help="a JSON report of the action, or what `aws ecr describe-image-scan-findings` printed",
-    )
-    check.add_argument(
-        "--today",
-        type=date.fromisoformat,
-        default=datetime.now(timezone.utc).date(),
-        metavar="DATE",
-        help="judge as on that day (2027-01-31), for example to see what ends soon",
-    )
-    for name, meaning in _INPUTS.items():
-        check.add_argument(f"--{name}", metavar="VALUE", help=meaning)
+
+    def add(name: str, run: Command) -> argparse.ArgumentParser:
+        short, long = _COMMANDS[name]
+        command = commands.add_parser(
+            name,
+            help=short,
+            usage=f"ecr-publish {name} [options]",
+            description=long,
+            allow_abbrev=False,
+        )
+        command.set_defaults(command=run)
+        return command
+
+    for job in Job:
+        command = add(job.value, partial(_run, job))
+        _add_inputs(command, job)
+        _add_switches(command)
+    check = add("check-policy", terminal_policy.check)
+    _add_inputs(check, Job.PUBLISH, only=terminal_policy.INPUTS)
+    terminal_policy.add_options(check)
+    # Its options are its own, and it reads them by itself.
+    commands.add_parser("local", help="start an ECR on this machine, to try all this without AWS")
     return parser
 
 
-def _check_policy(given: argparse.Namespace) -> int:
-    named = {name: getattr(given, name.replace("-", "_")) for name in _INPUTS}
-    words = _STAND_INS | {name: value for name, value in named.items() if value is not None}
-    inputs = parse({variable(name): value for name, value in words.items()})
-    rules = effective(inputs, partial(GitCheckout({}).read, "."), given.today)
-    for line in _policy(rules):
-        _print(line)
-    if given.findings is None:
-        return int(ExitCode.PASSED)
-    evidence = read(Path(given.findings).read_bytes(), rules)
-    verdict = judge(evidence, policy(inputs, rules), given.today)
-    outcome = Outcome(evidence=evidence, verdict=verdict)
-    judgements = (_judgement(item, rules) for item in verdict.judgements)
-    for line in (*judgements, *lines(outcome)):
-        _print(line)
-    return int(outcome.exit_code)
+def _add_inputs(
+    command: argparse.ArgumentParser, *jobs: Job, only: Sequence[str] | None = None
+) -> None:
+    """The inputs of these jobs, or some of them, as their actions describe them."""
+    declared = [options(_action(job)) for job in jobs]
+    for title in GROUPS:
+        group = command.add_argument_group(title)
+        for option in dict.fromkeys(option for found in declared for option in found[title]):
+            if only is None or option.name in only:
+                _add(group, option)
 
 
-def _policy(rules: Rules) -> Iterator[str]:
-    rows = stated(rules)
-    yield "The policy:" if rows else "No rule is stated, so only the threshold counts:"
-    if not rows:
-        yield f"  severity-threshold: {rules.severity_threshold.value}"
-    yield from (f"  {name}: {value} ({place})" for name, value, place in rows)
-    yield from (f"  not taken over: {rule}" for rule in rules.skipped)
-    yield ""
+def _add(group: argparse._ArgumentGroup, option: Option) -> None:
+    again = " May be given several times." if option.many else ""
+    group.add_argument(
+        f"--{option.name}",
+        action="append" if option.many else "store",
+        nargs="?" if option.switch else None,
+        const="true" if option.switch else None,
+        metavar="VALUE",
+        help=f"{option.meaning}{again}".replace("%", "%%"),
+    )
 
 
-def _judgement(item: Judgement, rules: Rules) -> str:
-    finding = item.finding
-    named = f"{finding.stated_severity:<13} {finding.name or NAMELESS} {installed(finding)}"
-    until = f", refuses from {item.until}" if item.until else ""
-    place = f" ({item.place})" if item.place else ""
-    word = "refused" if item.ground.refuses else "allowed"
-    return f"{word}  {named.rstrip()}: {title(item.ground, rules)}{until}{place}"
+def _add_switches(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("the terminal")
+    group.add_argument("--output", metavar="FILE", help="write the outputs to a file (JSON)")
+    group.add_argument(
+        "--debug",
+        action="store_true",
+        help="end with every call of docker, git and AWS, and how long it took",
+    )
 
 
-def _print(line: str, *, to_errors: bool = False) -> None:
-    print(log_line(line), file=sys.stderr if to_errors else sys.stdout)
+def _action(job: Job) -> str:
+    """The text of its action.yml, which an installed package has among its own files."""
+    package = Path(__file__).parent
+    brought = package / "actions" / f"{job.value}.yml"
+    folder = package.parent if job is Job.PUBLISH else package.parent / job.value
+    return (brought if brought.exists() else folder / "action.yml").read_text("utf-8")
+
+
+def _run(job: Job, given: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Run the corridor, in a job of a workflow as its action would."""
+    known = {**environ, **variables(job, vars(given)), **({DEBUG: "1"} if given.debug else {})}
+    if is_workflow(environ):
+        if given.output:
+            raise InvalidInputs(["output: in a workflow the outputs are those of the step"])
+        return corridor(known)
+    refuse_what_github_has(known)
+    console = _console(known)
+    if given.output:
+        # Nobody may read there what an earlier run has left.
+        console.write_file(given.output, ["{}\n"])
+    code = corridor(known, console)
+    console.end(given.output)
+    return code
+
+
+def _console(environ: Mapping[str, str]) -> Console:
+    git = GitCheckout(inherited(environ))
+    return Console(sys.stdout, SystemClock(), git, columns_of(sys.stdout))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from ecr_publish.edges.ports import Clock, Scans
+from ecr_publish.edges.ports import Clock, Scans, Show
 from ecr_publish.findings import Finding, Page
 from ecr_publish.manifest import Target
 from ecr_publish.scan import (
@@ -57,6 +57,7 @@ class Watch:
         max_age: Seconds that a result may be old; None for any age.
         say: Writes a line to the log.
         asks: Whether an image without a scan is waited for, and a scan asked for.
+        show: Draws how much of the time is over, where that can be drawn.
     """
 
     scans: Scans
@@ -66,6 +67,7 @@ class Watch:
     max_age: float | None
     say: Callable[[str], None]
     asks: bool = True
+    show: Show = lambda *_: False
 
 
 def for_scans(
@@ -92,8 +94,13 @@ def for_scans(
         if wait.result is None and now < watch.deadline:
             queue.append(wait)
             wait.say(now)
+            _show(watch, now - started, watch.deadline - started)
             clock.sleep(wait.pause(now - started, images=len(queue)))
     return tuple(wait.result or wait.given_up() for wait in waits)
+
+
+def _show(watch: Watch, waited: float, most: float) -> None:
+    watch.show(waited / most, f"{waited:.0f} s of at most {most:.0f} s")
 
 
 class _Wait:

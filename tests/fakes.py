@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from ecr_publish.ahead import Ahead
 from ecr_publish.bake import Bake
 from ecr_publish.build import Builder, Built, Remark, Way
+from ecr_publish.context import Context, Head, read
 from ecr_publish.edges.ports import Delivery, Edges, Login, Registry
 from ecr_publish.errors import CallFailed, ImageNotThere, SessionPolicyRefused
 from ecr_publish.exploits import MOST_ARNS, Exploit
@@ -60,6 +61,8 @@ class FakeWorkflow:
         self.masked: list[str] = []
         self.raw = b""
         self.written: dict[str, str] = {}
+        self.drawn: list[tuple[float, str]] = []
+        self.draws = False
         self._files = files or {}
 
     def say(self, line: str) -> None:
@@ -94,8 +97,12 @@ class FakeWorkflow:
     def write_file(self, path: str, pieces: Iterable[str]) -> None:
         self.written[path] = "".join(pieces)
 
-    def read_text(self, path: str) -> str:
-        return self._files[path]
+    def context(self, environ: Mapping[str, str]) -> Context:
+        return read(environ, self._files.__getitem__)
+
+    def progress(self, part: float, text: str) -> bool:
+        self.drawn.append((part, text))
+        return self.draws
 
 
 @dataclass
@@ -106,9 +113,13 @@ class FakeCheckout:
     files: dict[str, bytes] = field(default_factory=dict)
     unreadable: dict[str, OSError] = field(default_factory=dict)
     elsewhere: dict[str, Commit | None] = field(default_factory=dict)
+    head_names: Head = Head(branch="main", default_branch="main")  # noqa: RUF009 - it is frozen
 
     def commit(self, workspace: str, context: str) -> Commit | None:
         return self.elsewhere.get(context, self.head)
+
+    def branches(self, workspace: str) -> Head:
+        return self.head_names
 
     def read(self, workspace: str, path: str) -> bytes | None:
         if path in self.unreadable:

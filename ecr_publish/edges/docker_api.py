@@ -11,7 +11,7 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound, StreamParseError
 from urllib3.exceptions import HTTPError
 
-from ecr_publish.edges.ports import Clock, Login
+from ecr_publish.edges.ports import Clock, Login, Show
 from ecr_publish.errors import EngineMissing, ImageMissing, InvalidInputs, PushFailed
 from ecr_publish.plan import RepositoryState
 from ecr_publish.push import Progress, behind_proxy, failure, follow
@@ -28,10 +28,11 @@ _BROKEN_OFF = (requests.RequestException, HTTPError, StreamParseError)
 class DockerApi:
     """The engine that DOCKER_HOST names, or the local one; every method raises EngineMissing."""
 
-    def __init__(self, environ: Mapping[str, str], clock: Clock) -> None:
-        """Args: environ: Says where the engine is. clock: Paces the log."""
+    def __init__(self, environ: Mapping[str, str], clock: Clock, show: Show) -> None:
+        """Args: environ: Says where the engine is. clock: Paces the log. show: Draws progress."""
         self._environ = dict(environ)
         self._clock = clock
+        self._show = show
 
     def has_containerd(self) -> bool:
         """Whether the engine keeps images in the containerd image store."""
@@ -101,7 +102,8 @@ class DockerApi:
         progress, said = Progress(), self._clock.now()
         for event in events:
             progress = follow(progress, event)
-            if self._clock.now() - said >= _SAY_EVERY:
+            shown = self._show(progress.part, str(progress))
+            if not shown and self._clock.now() - said >= _SAY_EVERY:
                 said = self._clock.now()
                 say(str(progress))
         return progress

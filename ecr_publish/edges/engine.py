@@ -31,7 +31,7 @@ from ecr_publish.build import (
     stated_problem,
 )
 from ecr_publish.edges.docker_config import private_config
-from ecr_publish.edges.ports import Clock, Delivery, Login
+from ecr_publish.edges.ports import Clock, Delivery, Login, Show
 from ecr_publish.errors import (
     BakeInvalid,
     BuilderMissing,
@@ -57,10 +57,19 @@ _TAIL = 4096
 class DockerEngine:
     """The engine that DOCKER_HOST names, or the local one."""
 
-    def __init__(self, environ: Mapping[str, str], clock: Clock) -> None:
-        """Args: environ: The environment of docker's processes. clock: Paces the log."""
+    def __init__(
+        self, environ: Mapping[str, str], clock: Clock, show: Show = lambda *_: False
+    ) -> None:
+        """The engine of this environment.
+
+        Args:
+            environ: The environment of docker's processes.
+            clock: Paces the log.
+            show: Draws the progress of a push, where that can be drawn.
+        """
         self._environ = dict(environ)
         self._clock = clock
+        self._show = show
         self._given: set[str] = set()
 
     def builder(self, name: str | None) -> Builder:
@@ -156,7 +165,7 @@ class DockerEngine:
     def _api(self) -> DockerApi:
         from ecr_publish.edges.docker_api import DockerApi  # noqa: PLC0415 - a gate needs none
 
-        return DockerApi(self._environ, self._clock)
+        return DockerApi(self._environ, self._clock, self._show)
 
     def _inspect(self, name: str | None) -> str:
         answer = self._answer(["docker", "buildx", "inspect", *([name] if name else [])])

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from ecr_publish.context import Head
 from ecr_publish.origin import Commit
 from ecr_publish.shape import LARGEST
 
@@ -44,6 +45,23 @@ class GitCheckout:
             return None
         sha, _, time = head.strip().partition(" ")
         return Commit(sha=sha, time=int(time), clean=not changed.strip())
+
+    def branches(self, workspace: str) -> Head:
+        """The branch that is checked out, and the default one, as far as git knows them."""
+        return Head(
+            branch=self._leads_to(workspace, "HEAD", "refs/heads/"),
+            default_branch=self._leads_to(
+                workspace, "refs/remotes/origin/HEAD", "refs/remotes/origin/"
+            ),
+        )
+
+    def _leads_to(self, workspace: str, name: str, kind: str) -> str | None:
+        """Where a symbolic reference leads; None where it is none, or there is no git."""
+        try:
+            found = self._git(Path(workspace), "symbolic-ref", "--quiet", name).strip()
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return found.removeprefix(kind)
 
     def read(self, workspace: str, path: str) -> bytes | None:
         """The bytes of a file, None where there is none; raises OSError for what is no plain file.

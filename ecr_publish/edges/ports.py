@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ecr_publish.bake import Bake
 from ecr_publish.build import Builder, Built, Way
+from ecr_publish.context import Context, Head
 from ecr_publish.exploits import Exploit
 from ecr_publish.manifest import Manifest
 from ecr_publish.origin import Commit, Origin
@@ -18,6 +19,9 @@ from ecr_publish.reference import Digest, Repository, Tag
 from ecr_publish.report.annotations import Annotation
 from ecr_publish.report.check import Check
 from ecr_publish.scan import Answer, Coverage, Start
+
+Show = Callable[[float, str], bool]
+"""Shows how far something is, and says whether it could: Workflow.progress."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +61,11 @@ class Clock(Protocol):
 
 
 class Workflow(Protocol):
-    """The job's log and its files: GitHub's workflow commands."""
+    """The job's log and its files: GitHub's workflow commands, or what a terminal has of them."""
+
+    def context(self, environ: Mapping[str, str]) -> Context:
+        """The run that this is; raises NoWorkflowRun where that cannot be known."""
+        ...
 
     def say(self, line: str) -> None:
         """Write a line to the log; what looks like a command in it is made harmless."""
@@ -94,8 +102,16 @@ class Workflow(Protocol):
         """
         ...
 
-    def read_text(self, path: str) -> str:
-        """Read a file that the runner made, such as the event's payload."""
+    def progress(self, part: float, text: str) -> bool:
+        """Show how far is what takes long, where it can be drawn again and again.
+
+        Args:
+            part: From 0 to 1.
+            text: The same in words.
+
+        Returns:
+            Whether it is shown; a log has lines instead.
+        """
         ...
 
 
@@ -104,6 +120,10 @@ class Checkout(Protocol):
 
     def commit(self, workspace: str, context: str) -> Commit | None:
         """The commit that is checked out in a build's context; None where there is none."""
+        ...
+
+    def branches(self, workspace: str) -> Head:
+        """The branches of the checkout, as far as git knows them."""
         ...
 
     def read(self, workspace: str, path: str) -> bytes | None:

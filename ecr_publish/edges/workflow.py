@@ -16,6 +16,8 @@ from threading import Lock
 from actions_toolkit import core
 from actions_toolkit.command import issue_command
 
+from ecr_publish.context import Context, read
+from ecr_publish.edges.files import write_whole
 from ecr_publish.report.annotations import Annotation
 from ecr_publish.report.escape import log_line, printable
 
@@ -31,6 +33,10 @@ class GitHubWorkflow:
         """Args: environ: The environment of the step, for the paths of the runner's files."""
         self._environ = environ
         self._lock = Lock()
+
+    def context(self, environ: Mapping[str, str]) -> Context:
+        """The run, as the runner describes it; raises NoWorkflowRun."""
+        return read(environ, lambda path: Path(path).read_text(encoding="utf-8"))
 
     def say(self, line: str) -> None:
         """Write a line to the log; what looks like a command in it is made harmless."""
@@ -99,25 +105,12 @@ class GitHubWorkflow:
                 file.write(markdown)
 
     def write_file(self, path: str, pieces: Iterable[str]) -> None:
-        """Write a file that the user named, from the workspace where the path is relative.
+        """Write a file that the user named, from the workspace where the path is relative."""
+        write_whole(Path(self._environ.get("GITHUB_WORKSPACE", "."), path), pieces)
 
-        It has that name only once all of it is written, so nobody finds a part of it.
-        """
-        named = Path(self._environ.get("GITHUB_WORKSPACE", "."), path)
-        named.parent.mkdir(parents=True, exist_ok=True)
-        # A link stays one, and what it leads to is written.
-        file = named.resolve()
-        unfinished = file.with_name(f".ecr-publish-{secrets.token_hex(8)}")
-        try:
-            with unfinished.open("x", encoding="utf-8", errors="replace") as opened:
-                opened.writelines(pieces)
-            unfinished.replace(file)
-        finally:
-            unfinished.unlink(missing_ok=True)
-
-    def read_text(self, path: str) -> str:
-        """Read a file that the runner made."""
-        return Path(path).read_text(encoding="utf-8")
+    def progress(self, part: float, text: str) -> bool:  # noqa: ARG002 - as the Protocol has it
+        """A log draws nothing again."""
+        return False
 
     def _command(self, name: str, properties: dict[str, str], message: str) -> None:
         with self._flushed():

@@ -27,7 +27,7 @@ from ecr_publish.report.wording import (
 )
 
 MOST, _LONGEST, _LONGEST_TITLE = 10, 4000, 255
-TITLE = "ecr-publish"
+TITLE, DOCKERFILE = "ecr-publish", "Dockerfile"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ def _of_remark(outcome: Outcome, remark: Remark) -> Annotation:
     here = known and posixpath.basename(path) == remark.file
     return Annotation(
         message=remark.text,
-        title="Dockerfile",
+        title=DOCKERFILE,
         file=path if here else "",
         line=remark.line if here else 1,
     )

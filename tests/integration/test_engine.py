@@ -25,6 +25,7 @@ from botocore.config import Config
 from dev.builder import Builder as OutsideBuilder
 from dev.engine import Engine
 from ecr_publish.build import Builder, Way
+from ecr_publish.edges.docker_api import DockerApi
 from ecr_publish.edges.engine import DockerEngine
 from ecr_publish.edges.ports import Delivery, Login
 from ecr_publish.edges.registry import Clients, EcrRegistry
@@ -716,3 +717,26 @@ def test_epoch__that_is_not_known_is_the_time_of_the_build(
     digest, _, _ = published(docker_engine, registry.repository(), workspace, registry.login())
 
     assert created(registry, Digest(digest))[:4] >= "2024"
+
+
+# What is drawn --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("draws", [True, False])
+def test_push__is_drawn_or_else_said_every_three_seconds(draws: bool) -> None:  # noqa: FBT001
+    events: list[dict[str, object]] = [
+        {"id": "a", "status": "Pushing", "progressDetail": {"current": part, "total": 100}}
+        for part in range(1, 11)
+    ]
+    drawn, said = list[tuple[float, str]](), list[str]()
+
+    def show(part: float, text: str) -> bool:
+        drawn.append((part, text))
+        return draws
+
+    api = DockerApi({}, FakeClock(step=1.0), show)
+    api._follow(iter(events), said.append)
+
+    assert [part for part, _ in drawn] == [part / 100 for part in range(1, 11)]
+    assert drawn[0][1] == "0 of 1 layers, 0.0 of 0.0 MB sent"
+    assert len(said) == (0 if draws else 3)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ecr_publish.context import Head
 from ecr_publish.edges.git import GitCheckout
 from ecr_publish.origin import Commit
 from ecr_publish.shape import LARGEST
@@ -271,3 +272,29 @@ def test_commit__checkout_inside_of_another_is_one_of_its_own(
 
 def test_commit__url_is_in_no_checkout(workspace: Path, environ: dict[str, str]) -> None:
     assert GitCheckout(environ).commit(str(workspace), "https://example.org/app.git") is None
+
+
+def test_branches__of_a_clone_are_its_own_and_the_remote_s_default(
+    workspace: Path, environ: dict[str, str], tmp_path: Path
+) -> None:
+    git(tmp_path, environ, "clone", "--quiet", str(workspace), "clone")
+    git(tmp_path / "clone", environ, "switch", "--quiet", "--create", "feature/x")
+
+    found = GitCheckout(environ).branches(str(tmp_path / "clone"))
+
+    assert found == Head(branch="feature/x", default_branch="main")
+
+
+def test_branches__of_what_was_never_cloned(workspace: Path, environ: dict[str, str]) -> None:
+    assert GitCheckout(environ).branches(str(workspace)) == Head(branch="main")
+
+
+def test_branches__of_a_bare_commit(workspace: Path, environ: dict[str, str]) -> None:
+    git(workspace, environ, "switch", "--quiet", "--detach")
+
+    assert GitCheckout(environ).branches(str(workspace)) == Head()
+
+
+def test_branches__without_a_repository_or_git(tmp_path: Path, environ: dict[str, str]) -> None:
+    for known in (environ, {**environ, "PATH": str(tmp_path)}):
+        assert GitCheckout(known).branches(str(tmp_path)) == Head()

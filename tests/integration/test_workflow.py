@@ -258,10 +258,23 @@ def test_summary__without_a_file_is_left_away() -> None:
     GitHubWorkflow({}).summary("nowhere")
 
 
-def test_read_text__of_a_file(workflow: GitHubWorkflow, tmp_path: Path) -> None:
-    (tmp_path / "event.json").write_text("{}", encoding="utf-8")
+def test_context__is_that_of_the_runner_and_its_event(
+    workflow: GitHubWorkflow, tmp_path: Path
+) -> None:
+    event = tmp_path / "event.json"
+    event.write_text('{"repository": {"default_branch": "größer"}}', encoding="utf-8")
+    environ = {"GITHUB_SHA": "a", "GITHUB_RUN_ID": "42", "GITHUB_WORKSPACE": "/w"}
 
-    assert workflow.read_text(str(tmp_path / "event.json")) == "{}"
+    found = workflow.context(environ | {"GITHUB_EVENT_PATH": str(event)})
+
+    assert (found.run_id, found.default_branch) == ("42", "größer")
+
+
+def test_progress__is_not_drawn_in_a_log(
+    workflow: GitHubWorkflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert not workflow.progress(0.5, "half")
+    assert capfd.readouterr().out == ""
 
 
 @pytest.mark.parametrize("path", ["scan.json", "out/of/the way/scan.json", "./out/../scan.json"])

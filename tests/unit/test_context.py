@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from ecr_publish.context import Context, read
+from ecr_publish.context import Context, Head, by_hand, is_workflow, read
 from ecr_publish.errors import ExitCode, NoWorkflowRun
+from ecr_publish.origin import Commit
 from tests.factories import SHA, make_context
 
 ENVIRONMENT = {
@@ -17,6 +18,7 @@ ENVIRONMENT = {
     "RUNNER_ARCH": "X64",
     "GITHUB_REPOSITORY": "org/visit-counter-app",
 }
+COMMIT = Commit(sha=SHA, time=5)
 PUSH = {"repository": {"default_branch": "main"}}
 
 
@@ -190,3 +192,72 @@ def test_event__without_what_is_looked_for(event: Any) -> None:
 def test_event__no_file() -> None:
     context = read(ENVIRONMENT | {"GITHUB_EVENT_PATH": ""}, pytest.fail)
     assert context == make_context(default_branch=None)
+
+
+# In a terminal --------------------------------------------------------------------------------
+
+
+def terminal(commit: Commit | None = COMMIT, machine: str = "x86_64", **head: str) -> Context:
+    return by_hand(commit, Head(**head), folder="/home/me/app", machine=machine, now=1234.5)
+
+
+def test_by_hand__is_what_git_knows() -> None:
+    assert terminal(branch="main", default_branch="trunk") == Context(
+        sha=SHA,
+        branch="main",
+        default_branch="trunk",
+        run_id="terminal-1234",
+        run_attempt="1",
+        workspace="/home/me/app",
+        architecture="X64",
+        scheduled=False,
+        from_pull_request=False,
+        from_fork=False,
+        head_sha=SHA,
+        pull_request=None,
+        run_url="",
+    )
+
+
+def test_by_hand__without_a_checkout() -> None:
+    context = terminal(None)
+    assert (context.sha, context.head_sha, context.branch) == ("", "", None)
+
+
+@pytest.mark.parametrize(
+    ("machine", "architecture"),
+    [
+        ("x86_64", "X64"),
+        ("AMD64", "X64"),
+        ("aarch64", "ARM64"),
+        ("arm64", "ARM64"),
+        ("riscv64", "riscv64"),
+        ("", ""),
+    ],
+)
+def test_s5_by_hand__architecture_is_called_as_github_calls_it(
+    machine: str, architecture: str
+) -> None:
+    assert terminal(machine=machine).architecture == architecture
+
+
+def test_by_hand__is_known_from_a_workflow_s_run() -> None:
+    assert terminal().by_hand
+    assert not run().by_hand
+
+
+@pytest.mark.parametrize(
+    ("environ", "found"),
+    [
+        ({"GITHUB_ACTIONS": "true"}, True),
+        ({"GITHUB_ACTIONS": "false"}, False),
+        ({"GITHUB_ACTIONS": ""}, False),
+        ({"CI": "true", "GITHUB_SHA": SHA}, False),
+        ({}, False),
+    ],
+)
+def test_is_workflow__by_what_the_runner_says(
+    environ: dict[str, str],
+    found: bool,  # noqa: FBT001
+) -> None:
+    assert is_workflow(environ) is found

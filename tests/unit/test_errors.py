@@ -28,6 +28,7 @@ from ecr_publish.errors import (
     ImageNotThere,
     InvalidInputs,
     InvalidPolicy,
+    LocalEcrMissing,
     NoCredentials,
     NotScanned,
     NoWorkflowRun,
@@ -58,6 +59,7 @@ EXAMPLES = [
     (BakeInvalid("it defines no target"), ExitCode.INPUT),
     (InvalidPolicy(["p.yml, line 1: a: is bad"]), ExitCode.INPUT),
     (NoWorkflowRun(["GITHUB_SHA"]), ExitCode.INPUT),
+    (LocalEcrMissing(), ExitCode.INPUT),
     (OidcUnavailable(from_fork=True), ExitCode.CREDENTIALS),
     (OidcUnavailable(from_fork=False), ExitCode.CREDENTIALS),
     (OidcFailed("it answered 500"), ExitCode.CREDENTIALS),
@@ -196,7 +198,7 @@ def test_invalid_inputs__one() -> None:
     error = InvalidInputs(["tags: 'x y' is not a tag"])
     assert error.what == "1 input cannot be used: tags: 'x y' is not a tag"
     assert error.why == "Nothing was built or pushed."
-    assert error.fix == "In the step's `with:`, correct\n- tags: 'x y' is not a tag"
+    assert error.fix == "Correct\n- tags: 'x y' is not a tag"
     assert error.problems == ("tags: 'x y' is not a tag",)
 
 

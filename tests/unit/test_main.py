@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ecr_publish import reporting
+from ecr_publish.context import Context
 from ecr_publish.errors import BuildFailed, Cancelled, ExitCode
 from ecr_publish.inputs import OIDC
 from ecr_publish.main import STARTED, connect, main, run
@@ -25,6 +26,7 @@ from tests.factories import (
     COMPLETED_AT,
     SHA,
     URI,
+    make_context,
     make_digest,
     make_finding,
     make_manifest,
@@ -309,7 +311,7 @@ def test_s6_main__first_signal_cancels_and_a_second_one_tears_nothing(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World()
-    monkeypatch.setattr("ecr_publish.main.connect", lambda _: world.edges)
+    monkeypatch.setattr("ecr_publish.main.connect", lambda *_: world.edges)
 
     def interrupted() -> None:
         signal.raise_signal(number)
@@ -493,3 +495,57 @@ def test_session_policy__of_ambient_credentials_is_said_to_have_no_effect_where_
     assert [plan.role for plan in world.cloud.plans] == [None]
     assert any("has no effect without role-to-assume" in it for it in world.workflow.log) is said
     assert ("has no effect without role-to-assume" in world.workflow.markdown) is said
+
+
+# In a terminal --------------------------------------------------------------------------------
+
+CHANGED = Commit(sha="c0ffee0" * 5 + "c0ffe", time=5, clean=False)
+TOLD = (
+    "Files have been changed since commit c0ffee0, and the image has them as they are now; a tag "
+    "with the commit's name says otherwise"
+)
+
+
+class ByHand(FakeWorkflow):
+    """A terminal, in a folder with a checkout."""
+
+    def context(self, environ: Mapping[str, str]) -> Context:
+        return make_context(run_url="")
+
+
+@pytest.mark.parametrize(
+    ("workflow", "commit", "inputs", "told"),
+    [
+        (ByHand(FILES), CHANGED, {}, True),
+        (ByHand(FILES), HERE, {}, False),
+        (ByHand(FILES), None, {}, False),
+        (ByHand(FILES), CHANGED, {"image": "app:built"}, False),
+        # There a build makes files before this one.
+        (FakeWorkflow(FILES), CHANGED, {}, False),
+    ],
+)
+def test_uncommitted__files_are_a_warning_in_a_terminal(
+    workflow: FakeWorkflow,
+    commit: Commit | None,
+    inputs: dict[str, str],
+    told: bool,  # noqa: FBT001
+) -> None:
+    world = World(make_page(completed_at=COMPLETED_AT), workflow=workflow)
+    world.checkout.head = commit
+    assert world.run(**inputs) == ExitCode.PASSED
+    assert (f"WARNING: {TOLD}" in workflow.log) is told
+
+
+def test_connect__shows_the_run_where_it_is_told_to() -> None:
+    workflow = FakeWorkflow()
+    real = connect({}, workflow)
+    assert real.workflow is workflow
+    vars(real.engine)["_show"](0.5, "half")
+    vars(real.cloud)["_mask"]("hunter2")
+    assert (workflow.drawn, workflow.masked) == ([(0.5, "half")], ["hunter2"])
+
+
+def test_scan__is_drawn_where_the_run_is_shown() -> None:
+    world = World(NoScan())
+    assert world.run() == ExitCode.SCAN
+    assert world.workflow.drawn[0] == (0.0, "0 s of at most 60 s")

@@ -903,3 +903,26 @@ def test_reports__each_file_is_written_once() -> None:
     plan = planned(report_file=("b.json", "a.html", "b.json"))
 
     assert plan.reports.files == ("b.json", "a.html")
+
+
+# In a terminal --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("template", ["{sha}", "v-{short-sha}", ""])
+def test_tags__of_a_commit_need_one(template: str) -> None:
+    with pytest.raises(InvalidInputs) as caught:
+        planned({"sha": ""}, tags=(template,) if template else ())
+    (only,) = caught.value.problems
+    assert only.startswith(f"tags: {template or '{short-sha}'!r} needs a commit, and there is none")
+
+
+def test_tags__without_a_commit_are_those_that_need_none() -> None:
+    assert planned({"sha": ""}, tags=("1.4.2", "{branch}")).reserved == (Tag("1.4.2"), Tag("main"))
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [{"job": Job.GATE, "reference": SHORT}, {"promote": Promote.NEVER, "tags": ("{sha}",)}],
+)
+def test_withheld__tags_need_no_commit(inputs: dict[str, Any]) -> None:
+    assert planned({"sha": ""}, **inputs).release_tags == ()

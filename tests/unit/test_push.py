@@ -348,3 +348,13 @@ def test_failure__of_a_permission_is_the_statement_to_paste() -> None:
 @given(st.text())
 def test_failure__knows_an_answer_to_every_text(text: str) -> None:
     assert failure(text, ARN).why
+
+
+def test_part__of_the_bytes_that_are_sent() -> None:
+    assert after(CLASSIC[:7]).part == 93_000_000 / 186_724_876
+    assert (after(CLASSIC[:7]).sent, after(CLASSIC[:7]).total) == (93_000_000, 186_724_876)
+    assert after(CLASSIC).part == 1.0
+
+
+def test_part__of_nothing_that_is_to_be_sent_yet() -> None:
+    assert after(CLASSIC[:5]).part == 0.0

@@ -1,4 +1,4 @@
-"""check-policy: what it prints and how it exits, on files of a folder of its own."""
+"""The commands: what they hand over, print and exit with, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import os
 import re
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ecr_publish import inputs
+from ecr_publish import __version__, terminal_policy
+from ecr_publish.edges.console import Console
+from ecr_publish.edges.ports import Workflow
 from ecr_publish.errors import ExitCode
+from ecr_publish.inputs import Inputs, Job
 from ecr_publish.policy import Rules
 from ecr_publish.report.document import document
 from ecr_publish.scan import Evidence
@@ -31,6 +34,8 @@ from tests.factories import (
 )
 
 POLICY = "severity-threshold: medium\n"
+FIELDS = Inputs.__dataclass_fields__
+ROLE = "arn:aws:iam::123456789012:role/publisher"
 
 
 @pytest.fixture(autouse=True)
@@ -65,13 +70,16 @@ class Terminal:
         return self.write(name, "".join(document(outcome)))
 
     def check(self, *arguments: str) -> Ran:
-        code = main(["check-policy", *arguments])
+        return self.run("check-policy", *arguments)
+
+    def run(self, *arguments: str, **environ: str) -> Ran:
+        code = main(arguments, environ)
         return Ran(code, self._capsys.readouterr())
 
     def refused(self, *arguments: str) -> Ran:
         """Of the arguments themselves."""
         with pytest.raises(SystemExit) as caught:
-            main(arguments)
+            main(arguments, {})
         assert isinstance(caught.value.code, int)
         return Ran(caught.value.code, self._capsys.readouterr())
 
@@ -85,7 +93,7 @@ def terminal(folder: Path, capsys: pytest.CaptureFixture[str]) -> Terminal:
 
 
 def test_policy__without_any() -> None:
-    assert main(["check-policy"]) == ExitCode.PASSED
+    assert main(["check-policy"], {}) == ExitCode.PASSED
 
 
 def test_policy__without_any_says_what_counts(terminal: Terminal) -> None:
@@ -279,8 +287,8 @@ def test_help__names_every_option_and_exit_code(terminal: Terminal) -> None:
         *("baseline", "fail-on", "on-baseline-error", "repository", "today"),
     }
     # Each is an input of the action, of the same name.
-    known = {name.replace("_", "-") for name in inputs.Inputs.__dataclass_fields__}
-    assert options - {"findings", "today"} <= known
+    assert options - {"findings", "today"} == {*terminal_policy.INPUTS}
+    assert {*terminal_policy.INPUTS} <= {name.replace("_", "-") for name in FIELDS}
     assert "0 passed, 9 refused, 7 not judged" in " ".join(ran.said.split())
 
 
@@ -439,7 +447,243 @@ def test_report_of_a_run__is_judged_as_in_the_run(terminal: Terminal) -> None:
 
 
 def test_module__is_the_command(monkeypatch: pytest.MonkeyPatch, terminal: Terminal) -> None:
-    monkeypatch.setattr(sys, "argv", ["ecr_publish", "check-policy"])
+    monkeypatch.setattr(sys, "argv", ["ecr_publish", "check-policy", "--fail-on", "x"])
+    monkeypatch.setattr(os, "_exit", sys.exit)
     with pytest.raises(SystemExit) as caught:
         runpy.run_module("ecr_publish", run_name="__main__")
-    assert caught.value.code == 0
+    assert caught.value.code == ExitCode.INPUT
+
+
+def test_module__is_no_command_where_it_is_imported() -> None:
+    assert runpy.run_module("ecr_publish.__main__", run_name="other")["door"]
+
+
+# The three actions ----------------------------------------------------------------------------
+
+
+class Corridor:
+    """What it was called with; `code` is what it gives."""
+
+    def __init__(self) -> None:
+        self.code: int = ExitCode.PASSED
+        self.environ: dict[str, str] = {}
+        self.workflow: Workflow | None = None
+        self.raises: BaseException | None = None
+
+    def __call__(self, environ: Mapping[str, str], workflow: Workflow | None = None) -> int:
+        self.environ, self.workflow = dict(environ), workflow
+        if self.raises:
+            raise self.raises
+        if workflow:
+            workflow.output("verdict", "passed")
+        return self.code
+
+
+@pytest.fixture
+def corridor(monkeypatch: pytest.MonkeyPatch) -> Corridor:
+    made = Corridor()
+    monkeypatch.setattr("ecr_publish.terminal.corridor", made)
+    return made
+
+
+@pytest.mark.parametrize("job", [job.value for job in Job])
+def test_run__hands_the_inputs_over_beside_the_environment(
+    terminal: Terminal, corridor: Corridor, job: str
+) -> None:
+    ran = terminal.run(job, "--repository", "app", "--severity-threshold=low", HOME="/home/me")
+    assert (ran.code, ran.errors) == (ExitCode.PASSED, "")
+    assert corridor.environ == {
+        "HOME": "/home/me",
+        "ECR_PUBLISH_JOB": job,
+        "ECR_PUBLISH_REPOSITORY": "app",
+        "ECR_PUBLISH_SEVERITY_THRESHOLD": "low",
+    }
+
+
+def test_run__shows_the_outputs_at_the_end(terminal: Terminal, corridor: Corridor) -> None:
+    corridor.code = ExitCode.REFUSED
+    ran = terminal.run("publish")
+    assert ran.code == ExitCode.REFUSED
+    assert isinstance(corridor.workflow, Console)
+    assert ran.lines == ["Outputs", "  verdict: passed"]
+
+
+def test_run__lists_and_switches(terminal: Terminal, corridor: Corridor) -> None:
+    terminal.run("publish", "--tags=a", "--pull", "--tags", "b", "--no-cache", "false")
+    assert corridor.environ == {
+        "ECR_PUBLISH_JOB": "publish",
+        "ECR_PUBLISH_TAGS": "a\nb",
+        "ECR_PUBLISH_PULL": "true",
+        "ECR_PUBLISH_NO_CACHE": "false",
+    }
+
+
+def test_run__option_wins_over_the_variable(terminal: Terminal, corridor: Corridor) -> None:
+    given = {"ECR_PUBLISH_FILE": "one", "ECR_PUBLISH_TARGET": "two", "ECR_PUBLISH_JOB": "gate"}
+    terminal.run("publish", "--file", "three", **given)
+    assert corridor.environ == given | {
+        "ECR_PUBLISH_FILE": "three",
+        "ECR_PUBLISH_JOB": "publish",
+    }
+
+
+@pytest.mark.parametrize(("options", "debug"), [(["--debug"], "1"), ([], None)])
+def test_run__debug_is_what_debug_logging_is_in_a_workflow(
+    terminal: Terminal, corridor: Corridor, options: list[str], debug: str | None
+) -> None:
+    terminal.run("gate", *options)
+    assert corridor.environ.get("RUNNER_DEBUG") == debug
+
+
+def test_run__output_is_written_to_a_file(terminal: Terminal, corridor: Corridor) -> None:
+    terminal.run("publish", "--output", "new/out.json")
+    assert json.loads((terminal.folder / "new/out.json").read_text()) == {"verdict": "passed"}
+
+
+def test_s6_run__output_of_an_earlier_run_does_not_stay(
+    terminal: Terminal, corridor: Corridor
+) -> None:
+    terminal.write("out.json", '{"verdict": "passed"}')
+    corridor.raises = KeyboardInterrupt()
+    assert terminal.run("publish", "--output=out.json").code == ExitCode.CANCELLED
+    assert (terminal.folder / "out.json").read_text() == "{}\n"
+
+
+def test_run__output_that_cannot_be_written_ends_it_before_it_begins(
+    terminal: Terminal, corridor: Corridor
+) -> None:
+    ran = terminal.run("publish", "--output", ".")
+    assert ran.code == ExitCode.INPUT
+    assert "directory" in ran.errors
+    assert corridor.environ == {}
+
+
+def test_run__in_a_workflow_is_what_the_action_does(terminal: Terminal, corridor: Corridor) -> None:
+    options = ["--check-run", "--role-to-assume", ROLE]
+    ran = terminal.run("publish", *options, GITHUB_ACTIONS="true")
+    assert (ran.code, ran.said, corridor.workflow) == (ExitCode.PASSED, "", None)
+    assert corridor.environ["ECR_PUBLISH_CHECK_RUN"] == "true"
+
+
+def test_run__in_a_workflow_the_outputs_are_the_step_s(
+    terminal: Terminal, corridor: Corridor
+) -> None:
+    ran = terminal.run("publish", "--output=out.json", GITHUB_ACTIONS="true")
+    assert ran.code == ExitCode.INPUT
+    assert "- output: in a workflow the outputs are those of the step" in ran.errors
+    assert corridor.environ == {}
+
+
+def test_run__what_there_is_only_on_github_is_refused_all_at_once(
+    terminal: Terminal, corridor: Corridor
+) -> None:
+    ran = terminal.run("gate", "--comment", "--role-to-assume", ROLE)
+    assert (ran.code, ran.said, corridor.environ) == (ExitCode.INPUT, "", {})
+    first, comment, role = ran.errors.splitlines()
+    assert first == "2 inputs cannot be used:"
+    assert comment.startswith("- comment: is shown on GitHub")
+    assert role.startswith("- role-to-assume: ")
+
+
+def test_s3_run__secret_in_the_command_line_is_refused(
+    terminal: Terminal, corridor: Corridor
+) -> None:
+    ran = terminal.run("publish", "--secrets", "npm=hunter2")
+    assert (ran.code, ran.said, corridor.environ) == (ExitCode.INPUT, "", {})
+    assert "set the variable ECR_PUBLISH_SECRETS" in ran.errors
+    assert "hunter2" not in ran.errors
+
+
+def test_s3_run__git_gets_no_token(
+    terminal: Terminal, corridor: Corridor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Mapping[str, str]] = []
+    monkeypatch.setattr("ecr_publish.terminal.GitCheckout", given.append)
+    terminal.run("publish", ECR_PUBLISH_SECRETS="a=hunter2", PATH="/bin")
+    assert given == [{"PATH": "/bin"}]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["publish", "--reference", "1"],
+        ["publish", "--repo", "app"],
+        ["gate", "--platforms", "linux/amd64"],
+        ["merge", "--tag", "1"],
+        ["publish", "app"],
+        ["publish", "--repository"],
+    ],
+)
+def test_run__takes_no_other_words(
+    terminal: Terminal, corridor: Corridor, arguments: list[str]
+) -> None:
+    ran = terminal.refused(*arguments)
+    assert (ran.code, corridor.environ) == (ExitCode.INPUT, {})
+    assert re.search(r"error: (unrecognized arguments: |.*: expected one argument)", ran.errors)
+    assert len(ran.errors.splitlines()) == 2
+
+
+@pytest.mark.parametrize("job", [job.value for job in Job])
+def test_help__describes_every_input(terminal: Terminal, job: str) -> None:
+    ran = terminal.refused(job, "--help")
+    assert ran.code == 0
+    named = {*re.findall(r"^  --([a-z-]+)", ran.said, re.MULTILINE)} - {"output", "debug"}
+    assert named <= {name.replace("_", "-") for name in FIELDS}
+    assert {"repository", "severity-threshold", "report-file"} <= named
+    assert ("reference" in named, "digests" in named) == (job == "gate", job == "merge")
+    said = " ".join(ran.said.split())
+    assert "Name of the ECR repository, without the registry's host." in said
+    assert "`.csv`, `.html`. Default: none. May be given several times." in said
+    assert "--report-only [VALUE]" in said
+
+
+# The rest -------------------------------------------------------------------------------------
+
+
+def test_version(terminal: Terminal) -> None:
+    ran = terminal.refused("--version")
+    assert (ran.code, ran.said) == (0, f"ecr-publish {__version__}\n")
+
+
+def test_help__names_every_command(terminal: Terminal) -> None:
+    ran = terminal.refused("--help")
+    assert re.findall(r"^    ([a-z-]+)", ran.said, re.MULTILINE) == [
+        *("publish", "gate", "merge", "check-policy", "local")
+    ]
+
+
+def test_local__becomes_the_local_ecr_with_its_own_options(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[Any] = []
+
+    def execv(*arguments: Any) -> None:
+        called.append(arguments)
+        raise SystemExit(0)
+
+    monkeypatch.setattr(os, "execv", execv)
+    assert terminal.refused("local", "--port", "5000", "--help").code == 0
+    words = [sys.executable, "-m", "local_ecr", "--port", "5000", "--help"]
+    assert called == [(sys.executable, words)]
+
+
+@pytest.mark.parametrize("missing", ["local_ecr", "moto"])
+def test_local__says_how_to_install_it(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.setattr(
+        "ecr_publish.terminal.find_spec", lambda name: None if name == missing else object()
+    )
+    ran = terminal.run("local", "--port", "5000")
+    assert (ran.code, ran.said) == (ExitCode.INPUT, "")
+    lines = ran.errors.splitlines()
+    assert lines[0] == "the local ECR is not installed"
+    assert "    pipx install --force '.[local]'" in lines
+
+
+def test_cancel__of_any_command(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cancelled(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(terminal_policy, "effective", cancelled)
+    assert terminal.check().code == ExitCode.CANCELLED

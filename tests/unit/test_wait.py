@@ -1199,3 +1199,28 @@ def test_s1_wait__whatever_ecr_answers(first: Script, second: Script, engine: Sc
     assert "CRITICAL" not in (given_pages[-1].counts or {}) or set(CRITICAL) <= set(result.findings)
     if CRITICAL[0] in given_pages[-1].findings:
         assert decide(result) is Decision.REFUSED
+
+
+# What is drawn --------------------------------------------------------------------------------
+
+
+def test_show__how_much_of_the_time_is_over_before_each_pause() -> None:
+    drawn: list[tuple[float, str]] = []
+
+    def show(part: float, text: str) -> bool:
+        drawn.append((part, text))
+        return True
+
+    ecr = Ecr([(0, NO_SCAN), (40, make_page())], clock=FakeClock())
+    ecr.clock.time = 5.0
+    ecr.wait(BASIC, timeout=100, show=show)
+
+    assert drawn[0] == (0.0, "0 s of at most 100 s")
+    assert len(drawn) == len(ecr.clock.sleeps)
+    assert [part for part, _ in drawn] == sorted({part for part, _ in drawn})
+    assert all(text == f"{100 * part:.0f} s of at most 100 s" for part, text in drawn)
+    assert 0.3 < drawn[-1][0] < 0.4
+
+
+def test_show__nothing_where_there_is_a_result_at_once() -> None:
+    Ecr([(0, make_page())]).wait(BASIC, show=lambda *drawn: pytest.fail(str(drawn)))
