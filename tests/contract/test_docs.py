@@ -6,14 +6,17 @@ import json
 import re
 import shutil
 import subprocess
+import sysconfig
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
@@ -26,6 +29,7 @@ PAGES = [
     *sorted((CHECKOUT / "examples").rglob("*.md")),
     CHECKOUT / "tests/README.md",
 ]
+TROUBLESHOOTING = CHECKOUT / "docs/troubleshooting.md"
 SHOWN = ("yaml", "hcl")
 SOURCES = [
     path
@@ -33,6 +37,10 @@ SOURCES = [
     for ending in ("yml", "yaml", "hcl", "tf")
     for path in sorted((CHECKOUT / folder).rglob(f"*.{ending}"))
 ]
+JOB = "on: push\njobs:\n  publish:\n"
+RUNS_ON = "    runs-on: ubuntu-latest\n"
+STEPS = "    steps:\n      - run: make\n"
+STEP = "      - uses: org/ecr-publish@v1\n        with:\n"
 NOT_RUN = {"github-cache.yml": "only GitHub has its cache"}
 """Workflows that act cannot run, each with the reason."""
 
@@ -72,6 +80,33 @@ def of(*languages: str) -> list[Block]:
     return [block for block in blocks(README, *DOCS) if block.language in languages]
 
 
+def excerpted() -> list[Block]:
+    """The code that is of a file; an error's own YAML is a piece for a workflow of the reader's."""
+    return [block for block in of(*SHOWN) if block.page != TROUBLESHOOTING]
+
+
+def pieces() -> list[Block]:
+    return [block for block in of("yaml") if block.page == TROUBLESHOOTING]
+
+
+def completed(block: Block) -> str:
+    """A workflow with this piece where its indentation says, and no more than it needs."""
+    depth = len(block.text) - len(block.text.lstrip(" "))
+    job = "".join(line for line in (RUNS_ON, STEPS) if line.split(":")[0] not in block.text)
+    return {
+        0: f"{block.text}{JOB}{RUNS_ON}{STEPS}",
+        4: f"{JOB}{block.text}{job}",
+        6: f"{JOB}{RUNS_ON}{STEPS}{block.text}",
+        10: f"{JOB}{RUNS_ON}{STEPS}{STEP}{block.text}",
+    }[depth]
+
+
+def unknown_inputs(steps: list[dict[str, Any]]) -> set[str]:
+    known = yaml.safe_load((CHECKOUT / "action.yml").read_text("utf-8"))["inputs"]
+    ours = (step for step in steps if step.get("uses", "").startswith("org/ecr-publish@"))
+    return {name for step in ours for name in step.get("with", {}) if name not in known}
+
+
 def excerpts(text: str, length: int) -> Iterator[str]:
     """All pieces of so many lines, as they look without their common indentation."""
     lines = text.splitlines()
@@ -85,9 +120,26 @@ def is_of_a_file(block: Block) -> bool:
     return any(wanted in excerpts(path.read_text("utf-8"), length) for path in SOURCES)
 
 
-@pytest.mark.parametrize("block", of(*SHOWN), ids=str)
+@pytest.mark.parametrize("block", excerpted(), ids=str)
 def test_code__is_an_excerpt_of_a_real_file(block: Block) -> None:
     assert is_of_a_file(block), f"{block} is in no file of examples/ or docs/setup/"
+
+
+@pytest.mark.parametrize("block", pieces(), ids=str)
+def test_pieces__make_a_workflow_that_lint_takes(block: Block) -> None:
+    """What the troubleshooting says to paste fits where its indentation says."""
+    text = completed(block)
+    done = subprocess.run(
+        [Path(sysconfig.get_path("scripts"), "actionlint"), "-no-color", "-"],
+        input=text,
+        text=True,
+        capture_output=True,
+        check=False,
+        cwd=CHECKOUT,
+    )
+    assert done.returncode == 0, done.stdout + text
+    for job in yaml.safe_load(text)["jobs"].values():
+        assert unknown_inputs(job["steps"]) == set()
 
 
 @pytest.mark.parametrize("block", of("json"), ids=str)

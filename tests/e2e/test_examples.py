@@ -149,6 +149,11 @@ def test_s5_immutable_tags__a_repository_is_created_and_run_again_nothing_moves(
         assert "Nothing was built" in again.summaries[0]
 
 
+def in_the_build(*inputs: str) -> Mapping[str, str]:
+    """The change that gives these further inputs, for the base images that are here."""
+    return {f"repository: {NAME}\n": "\n          ".join((f"repository: {NAME}", *inputs)) + "\n"}
+
+
 def pull_request(here: Stage, github: GitHub) -> Job:
     """Run the gate of pull requests for one of the repository itself."""
     github.token = act.TOKEN
@@ -174,8 +179,9 @@ def test_pull_request_gate__passes_and_nothing_stays(here: Stage) -> None:
 @one_store
 def test_s1_pull_request_gate__refuses_what_it_adds_and_nothing_stays(here: Stage) -> None:
     released = publish(here, tags="latest")
+    rule = {"digest": released, "script": "clean"}
+    here.ecr.set_scenario({"default": "vulnerable", "rules": [rule]})
     change(here)
-    here.ecr.set_scenario("vulnerable")
     with GitHub() as github:
         job = pull_request(here, github)
 
@@ -236,10 +242,8 @@ def test_s3_build_secrets__reach_the_build_and_no_log(here: Stage) -> None:
         for name in ("npm", "key", "pip")
     )
     (here.consumer / "Dockerfile").write_text(f"FROM {TINY.tag}\n{reads}", encoding="utf-8")
-    job = play(
-        here, "build-secrets.yml", changes={NAME + "\n": f"{NAME}\n          network: none\n"},
-        secrets=given,
-    )["publish"]  # fmt: skip
+    changes = in_the_build("network: none")
+    job = play(here, "build-secrets.yml", changes=changes, secrets=given)["publish"]
 
     assert job.ended == "success"
     assert not [line for line in job.log.splitlines() if "of-a-test" in line]
@@ -247,22 +251,23 @@ def test_s3_build_secrets__reach_the_build_and_no_log(here: Stage) -> None:
 
 @containerd_store
 def test_registry_cache__is_written_and_used_by_the_next_build(here: Stage) -> None:
-    changes = {REGISTRY: here.ecr.host}
+    changes = {REGISTRY: here.ecr.host, **in_the_build("file: cached.Dockerfile", "network: none")}
     first = play(here, "registry-cache.yml", changes=changes)["publish"]
     assert first.ended == "success"
     assert set(here.tags(NAME)) == {here.commit[:7], "latest", "buildcache"}
     here.forget_builds()
-    (here.consumer / "added.txt").write_text("not in the image", encoding="utf-8")
-    act.commit(here.consumer, "Nothing for the image")
+    change(here)
     again = play(here, "registry-cache.yml", changes=changes)["publish"]
 
     assert again.ended == "success"
+    ran = [job.log.count(" work that takes long\n") for job in (first, again)]
+    assert ran[0] > ran[1] == 0, "only the first build did the work"
     assert "importing cache manifest" in again.log
-    assert "CACHED" in again.log
 
 
 @one_store
 def test_same_digest__on_a_runner_that_has_just_been_born(here: Stage) -> None:
+    here.forget_builds()
     first = play(here, "same-digest.yml")["publish"].outputs()["digest"]
     for file in here.consumer.glob("*.*"):
         file.touch()
