@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 STAND_INS = Path(__file__).parent / "actions"
 CODEQL = "github/codeql-action@5d4e8d1aca955e8d8589aabd499c5cae939e33c7"
+ARTIFACT = "actions/upload-artifact@b7c566a772e6b6bfb58ed0dc250532a479d7789f"
 CONSUMER = Path(__file__).parent / "consumer"
 ACTION: Mapping[str, Any] = yaml.safe_load((act.CHECKOUT / "action.yml").read_text("utf-8"))
 PAYLOAD: Mapping[str, object] = {
@@ -283,7 +284,10 @@ class Stage:
                 action=action,
                 variables={"REGISTRY": self.ecr.host, **_only(own, "AWS_ACCESS_KEY_ID")},
                 secrets={**_only(own, "AWS_SECRET_ACCESS_KEY"), **secrets},
-                actions={CODEQL: STAND_INS / "codeql-action"},
+                actions={
+                    CODEQL: STAND_INS / "codeql-action",
+                    ARTIFACT: STAND_INS / "upload-artifact",
+                },
                 home=self.home,
             )
         )

@@ -427,3 +427,15 @@ def test_code_scanning__gets_the_file_after_a_refusal_too(here: Stage) -> None:
     assert job.exit_codes == (9,)
     sarif = json.loads((here.kept / "uploaded.sarif").read_text("utf-8"))
     assert len(sarif["runs"][0]["results"]) == int(job.outputs()["total"])
+
+
+@one_store
+def test_keep_reports__keeps_that_of_a_refusal_too(here: Stage) -> None:
+    here.ecr.set_scenario("vulnerable")
+    job = play(here, "keep-reports.yml")["publish"]
+
+    assert (job.ended, job.exit_codes) == ("failure", (9,))
+    (kept,) = here.kept.glob(f"scan-{here.commit}-*")
+    report = json.loads(kept.read_text("utf-8"))
+    assert report["verdict"] == "refused"
+    assert report["digest"] == job.outputs()["digest"]
