@@ -1,4 +1,4 @@
-"""The three actions, inputs.py, the outputs and the README say the same."""
+"""The three actions, inputs.py, the outputs, the README and the recipes say the same."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ FILES = {
 TEXTS = {job: (CHECKOUT / path).read_text() for job, path in FILES.items()}
 ACTIONS: dict[Job, dict[str, Any]] = {job: yaml.safe_load(text) for job, text in TEXTS.items()}
 README = (CHECKOUT / "README.md").read_text()
+RECIPES = (CHECKOUT / "docs/recipes.md").read_text()
 FIELDS = [field.name.replace("_", "-") for field in fields(Inputs)]
 
 each = pytest.mark.parametrize("job", list(Job), ids=lambda job: job.value)
@@ -36,9 +37,9 @@ def step(job: Job) -> dict[str, Any]:
     return only
 
 
-def table(heading: str) -> dict[str, str]:
-    """The first table below a heading of the README, as first column -> second."""
-    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+def table(heading: str, document: str = README) -> dict[str, str]:
+    """The table below a heading of the README, as first column -> second."""
+    section = document.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (.+?) \| (.+) \|$", section, re.MULTILINE)
     return {name.strip("`"): meaning for name, meaning in rows[1:]}
 
@@ -146,14 +147,14 @@ def test_inputs__readme_describes_each() -> None:
         (Job.MERGE, "Several platforms from native runners"),
     ],
 )
-def test_inputs__readme_describes_what_the_main_action_lacks(job: Job, heading: str) -> None:
+def test_inputs__recipe_describes_what_the_main_action_lacks(job: Job, heading: str) -> None:
     lacking = {
         name: description
         for name, description in described(job, "inputs").items()
         if name not in ACTIONS[Job.PUBLISH]["inputs"]
     }
     assert lacking
-    assert table(heading) == lacking
+    assert table(heading, RECIPES) == lacking
 
 
 @each

@@ -7,8 +7,9 @@ import re
 import pytest
 
 from ecr_publish.inputs import Job
-from tests.contract.test_action import ACTIONS, README
+from tests.contract.test_action import ACTIONS, CHECKOUT
 
+BUILDING = (CHECKOUT / "docs/building.md").read_text("utf-8")
 SAME = "the same"
 LEFT_OUT = "left out"
 PLACES = {
@@ -49,7 +50,9 @@ PLACES = {
 
 
 def section() -> str:
-    return README.partition("\n## Coming from docker/build-push-action\n")[2].partition("\n## ")[0]
+    return BUILDING.partition("\n## Coming from docker/build-push-action\n")[2].partition("\n## ")[
+        0
+    ]
 
 
 @pytest.mark.parametrize("name", PLACES)
@@ -58,11 +61,11 @@ def test_build_push_action__input_is_here_or_left_out(name: str) -> None:
     assert (name in ACTIONS[Job.PUBLISH]["inputs"]) is not left_out
 
 
-def test_build_push_action__readme_names_what_is_the_same() -> None:
+def test_build_push_action__docs_name_what_is_the_same() -> None:
     said = section().partition(":")[2].partition(". ")[0]
     assert re.findall(r"`([a-z-]+)`", said) == [name for name in PLACES if PLACES[name] == SAME]
 
 
-def test_build_push_action__readme_says_what_becomes_of_the_rest() -> None:
+def test_build_push_action__docs_say_what_becomes_of_the_rest() -> None:
     rows = dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", section(), re.MULTILINE))
     assert rows == {name: place for name, place in PLACES.items() if place != SAME}

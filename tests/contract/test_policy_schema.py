@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -17,11 +16,7 @@ from ecr_publish.shape import Malformed
 CHECKOUT = Path(__file__).parents[2]
 FILE = CHECKOUT / "policy.schema.json"
 RENEW = "RENEW_SCHEMA"
-EXAMPLES = [
-    text
-    for text in re.findall(r"```yaml\n(.*?)```", (CHECKOUT / "README.md").read_text(), re.DOTALL)
-    if "severity-threshold:" in text and "ignore:" in text
-]
+EXAMPLES = [path.read_text() for path in sorted((CHECKOUT / "examples/policy").glob("*.yml"))]
 
 WRONG = (
     "severity-threshold: severe\n",
@@ -88,8 +83,8 @@ def test_schema__is_one() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_readme__has_an_example() -> None:
-    assert len(EXAMPLES) == 1
+def test_examples__there_are_some() -> None:
+    assert len(EXAMPLES) >= 3
 
 
 @pytest.mark.parametrize("text", [*EXAMPLES, *RIGHT])

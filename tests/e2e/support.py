@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 STAND_INS = Path(__file__).parent / "actions"
 CODEQL = "github/codeql-action@5d4e8d1aca955e8d8589aabd499c5cae939e33c7"
+ARTIFACT = "actions/upload-artifact@b7c566a772e6b6bfb58ed0dc250532a479d7789f"
 CONSUMER = Path(__file__).parent / "consumer"
 ACTION: Mapping[str, Any] = yaml.safe_load((act.CHECKOUT / "action.yml").read_text("utf-8"))
 PAYLOAD: Mapping[str, object] = {
@@ -246,6 +247,7 @@ class Stage:
         job: str | None = None,
         action: Path | None = None,
         more: Mapping[str, str] = MappingProxyType({}),
+        secrets: Mapping[str, str] = MappingProxyType({}),
     ) -> act.Result:
         """Run a workflow file of the consumer.
 
@@ -257,6 +259,7 @@ class Stage:
             job: The one job to run, instead of all.
             action: What the workflow uses; this checkout without a bundle by default.
             more: Variables that every step sees, beside what it always does.
+            secrets: Those of the consumer's repository.
         """
         self.kept.mkdir(exist_ok=True)
         own = self.ecr.environment()
@@ -280,8 +283,11 @@ class Stage:
                 job=job,
                 action=action,
                 variables={"REGISTRY": self.ecr.host, **_only(own, "AWS_ACCESS_KEY_ID")},
-                secrets=_only(own, "AWS_SECRET_ACCESS_KEY"),
-                actions={CODEQL: STAND_INS / "codeql-action"},
+                secrets={**_only(own, "AWS_SECRET_ACCESS_KEY"), **secrets},
+                actions={
+                    CODEQL: STAND_INS / "codeql-action",
+                    ARTIFACT: STAND_INS / "upload-artifact",
+                },
                 home=self.home,
             )
         )
@@ -337,7 +343,7 @@ class Stage:
         with tempfile.TemporaryDirectory(dir=self.directory, prefix="step-") as name:
             files = Path(name)
             (files / "event.json").write_text(json.dumps(dict(told.payload)), encoding="utf-8")
-            given = {**self._step_environment(files, inputs), **told.environment}
+            given = {**self.step_environment(files, inputs), **told.environment}
             with (files / "log").open("wb") as log:
                 process = subprocess.Popen(
                     [str(act.CHECKOUT / "start.sh")],
@@ -356,7 +362,8 @@ class Stage:
                 for child in step.children():
                     os.kill(child, signal.SIGKILL)
 
-    def _step_environment(self, files: Path, inputs: Mapping[str, str]) -> dict[str, str]:
+    def step_environment(self, files: Path, inputs: Mapping[str, str]) -> dict[str, str]:
+        """What action.yml's step sees; its outputs and its summary go to files of this folder."""
         for name in ("output", "summary"):
             (files / name).touch()
         # Kept from step to step, because making the step's environment anew takes a second.

@@ -13,7 +13,7 @@ from dev.engine import Engine
 from tests.e2e.conftest import Played
 from tests.e2e.support import ACTION, Annotation, stage
 
-README = (act.CHECKOUT / "README.md").read_text("utf-8")
+SAME_DIGEST = (act.CHECKOUT / "examples/workflows/same-digest.yml").read_text("utf-8")
 REFUSAL = "Refused: 2 CRITICAL, 5 HIGH: at or above the threshold high"
 
 
@@ -200,7 +200,7 @@ def test_rebuild__unchanged_source_gives_an_unchanged_digest(
     """BuildKit's cache does not look at the times of files; without it they have to be set."""
     with stage(engine) as here:
         here.create("rebuilt")
-        (reset_times,) = re.findall(r"run: (git ls-files -z .*)", README)
+        (reset_times,) = re.findall(r"run: (git ls-files -z .*)", SAME_DIGEST)
         subprocess.run(["bash", "-c", reset_times], cwd=here.consumer, check=True)
         here.forget_builds()
         with here.start(repository="rebuilt", tags="{sha}") as first:

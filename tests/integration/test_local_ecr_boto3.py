@@ -195,9 +195,9 @@ def test_lifecycle_and_tags__are_moto_s(lab: Lab) -> None:
     assert tags == [{"Key": "team", "Value": "a"}]
 
 
-def test_lifecycle__of_the_readme_protects_releases_before_it_expires_candidates(lab: Lab) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    blocks = re.findall(r"```json\n(.*?)```", readme, re.DOTALL)
+def test_lifecycle__of_the_docs_protects_releases_before_it_expires_candidates(lab: Lab) -> None:
+    docs = (Path(__file__).parents[2] / "docs/how-it-works.md").read_text("utf-8")
+    blocks = re.findall(r"```json\n(.*?)```", docs, re.DOTALL)
     (text,) = (block for block in blocks if "rulePriority" in block)
     lab.client.put_lifecycle_policy(repositoryName="app", lifecyclePolicyText=text)
 
