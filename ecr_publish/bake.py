@@ -261,15 +261,25 @@ def refuse_caches(definition: Definition, states: Sequence[RepositoryState]) -> 
 
     There it would take a tag of that repository, without any gate (S1).
     """
+    for name, reference in _exports(definition):
+        image = ImageReference.parse(reference.lower())
+        if any(state.holds(image) for state in states):
+            raise BakeInvalid(
+                f"the target {name} exports its cache to {reference}, a repository that this "
+                "step publishes to; name another one for the cache"
+            )
+
+
+def caches(definition: Definition) -> tuple[ImageReference, ...]:
+    """The images that the targets export their caches to."""
+    return tuple(ImageReference.parse(reference) for _, reference in _exports(definition))
+
+
+def _exports(definition: Definition) -> Iterator[tuple[str, str]]:
+    """The targets that export a cache to an image, each with the image's reference."""
     for name, content in definition.targets.items():
-        for cache in content.get("cache-to", ()):
-            reference = _attributes(cache).get("ref", "")
-            image = ImageReference.parse(reference.lower())
-            if any(state.holds(image) for state in states):
-                raise BakeInvalid(
-                    f"the target {name} exports its cache to {reference}, a repository that this "
-                    "step publishes to; name another one for the cache"
-                )
+        references = (_attributes(cache).get("ref", "") for cache in content.get("cache-to", ()))
+        yield from ((name, reference) for reference in references if reference)
 
 
 def _settings(bake: Bake, way: Way) -> Iterator[str]:

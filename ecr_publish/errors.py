@@ -213,6 +213,23 @@ _STS_CAUSES = {
 }
 _PASSING_STS = ("verification key", "ExpiredTokenException", "IDPCommunicationError")
 _ISSUER = "token.actions.githubusercontent.com"
+_NO_SESSION_POLICY = "session-policy: none"
+_SESSION_POLICIES = (
+    "https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session"
+)
+BY_SESSION_POLICY = "no session policy allows"
+"""How AWS words a refusal by the policy that narrows a session."""
+NOT_IN_SESSION = (
+    (
+        "This run has narrowed its session to what it is known to need (`session-policy: "
+        "repository`), and this is not part of it. That is a mistake of ecr-publish, not of the "
+        "role."
+    ),
+    (
+        f"Let the role's own policies count alone:\n    {_NO_SESSION_POLICY}\n"
+        "and please report this message, so that the next version knows."
+    ),
+)
 
 
 class RoleRefused(PublishError):
@@ -275,6 +292,20 @@ def _trust_policy(provider: str, claims: _Claims) -> str:
         "Condition": {"StringEquals": expected},
     }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=2)
+
+
+class SessionPolicyRefused(PublishError):
+    """STS does not take the policy that narrows the session; the run then does without."""
+
+    exit_code = ExitCode.CREDENTIALS
+
+    def __init__(self, role: str, detail: str) -> None:
+        super().__init__(
+            f"STS does not take the policy that narrows the session of {role}: {detail}",
+            why="Most often it is too long, packed together with the session's tags.",
+            fix=f"Let the role's own policies count alone:\n    {_NO_SESSION_POLICY}",
+            link=_SESSION_POLICIES,
+        )
 
 
 class StsFailed(PublishError):
@@ -365,6 +396,8 @@ class CallFailed(PublishError):
         why, fix = _PASSING if transient else _CALL_CAUSES.get(code, ("", ""))
         if denied and "explicit deny" in message:
             why, fix = _FORBIDDEN
+        elif denied and BY_SESSION_POLICY in message:
+            why, fix = NOT_IN_SESSION
         elif denied:
             why = "The credentials lack a permission."
             fix = _statement(operation, message, resource)

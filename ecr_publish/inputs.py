@@ -41,6 +41,13 @@ class Mutability(Enum):
     IMMUTABLE = "IMMUTABLE"
 
 
+class SessionPolicy(Enum):
+    """What the role's session is narrowed to: what this run needs, or nothing further."""
+
+    REPOSITORY = "repository"
+    NONE = "none"
+
+
 class Promote(Enum):
     """When an image that passed gets its release tags; AUTO: not on a pull request."""
 
@@ -95,6 +102,7 @@ class AwsInputs:
     role_session_name: str | None
     role_duration_seconds: int
     audience: str | None
+    session_policy: SessionPolicy | None
     registry: RegistryId | None
     repository: Repository
     create_repository: bool
@@ -294,6 +302,7 @@ def _aws(reader: _Reader) -> AwsInputs:
         role_session_name=reader.optional("role-session-name", values.session_name),
         role_duration_seconds=reader.given("role-duration-seconds", values.session_seconds, 3600),
         audience=reader.optional("audience", str),
+        session_policy=reader.optional("session-policy", one_of(SessionPolicy)),
         registry=reader.optional("registry", RegistryId.parse),
         repository=reader.required("repository", values.repository, Repository("unknown")),
         create_repository=reader.given("create-repository", boolean, default=False),

@@ -19,7 +19,18 @@ from ecr_publish.reporting import begin, report
 from ecr_publish.run import Run
 from ecr_publish.scan import Evidence
 from ecr_publish.signals import SIGNALS, ignore_signals
-from ecr_publish.steps import asked, commit_of, judged, planned, released, ruled, sited, watch
+from ecr_publish.steps import (
+    asked,
+    commit_of,
+    connected,
+    judged,
+    narrowing,
+    planned,
+    released,
+    ruled,
+    sited,
+    watch,
+)
 
 STARTED = "ECR_PUBLISH_STARTED"
 """When the step began, seconds since the epoch; start.sh sets it, for the durations alone."""
@@ -130,8 +141,7 @@ def line(environ: Mapping[str, str], run: Run) -> None:
         builder = look_for_builder(run.edges.engine, plan.source)
         begin(run)
     with run.room("credentials"):
-        registry = run.edges.cloud.connect(plan, from_fork=context.from_fork)
-        run.say(plan.role.arn if plan.role else "The job's own AWS credentials")
+        registry = connected(run, plan, narrowing(inputs, [plan]), from_fork=context.from_fork)
     with run.room("repository"):
         ahead = Ahead(builder=builder, login=look_for_login(registry, plan.source))
         site = sited(run, plan, registry, workspace=context.workspace, ahead=ahead)

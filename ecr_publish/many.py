@@ -24,7 +24,17 @@ from ecr_publish.reference import Digest
 from ecr_publish.reporting import begin
 from ecr_publish.run import Obtained, Run, Site
 from ecr_publish.scan import Answer, Coverage, Evidence, Start
-from ecr_publish.steps import asked, judged, planned, released, ruled, sited, watch
+from ecr_publish.steps import (
+    asked,
+    connected,
+    judged,
+    narrowing,
+    planned,
+    released,
+    ruled,
+    sited,
+    watch,
+)
 from ecr_publish.together import at_once, each
 from ecr_publish.wait import Watch, for_scans
 
@@ -42,8 +52,8 @@ def line(environ: Mapping[str, str], run: Run, batch: Batch) -> None:
         builder = look_for_builder(run.edges.engine, first.source)
         at_once(batch, runs, lambda name: begin(runs[name]))
     with run.room("credentials"):
-        own = run.edges.cloud.connect(first, from_fork=context.from_fork)
-        run.say(first.role.arn if first.role else "The job's own AWS credentials")
+        narrow = narrowing(inputs, [*plans.values()], bake.caches(definition))
+        own = connected(run, first, narrow, from_fork=context.from_fork)
     with run.room("repository"):
         ahead = Ahead(builder=builder, login=look_for_login(own, first.source))
 

@@ -54,6 +54,10 @@ class Outcome:
         """End the run here."""
         self.error = error
 
+    def note(self, text: str) -> None:
+        """Let the reports say what is worth knowing beside the verdict."""
+        self.notes.append(text)
+
     @property
     def decision(self) -> Decision:
         """The verdict's decision; unknown where no verdict was reached."""
@@ -128,6 +132,11 @@ class Batch(Outcome):
         for name, outcome in self.images.items():
             if name not in self.over and outcome.error is None:
                 outcome.error = error
+
+    def note(self, text: str) -> None:
+        """Let the reports of each image say it."""
+        for outcome in self.images.values():
+            outcome.note(text)
 
     @property
     def decision(self) -> Decision:

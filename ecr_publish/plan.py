@@ -34,12 +34,16 @@ _NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_.-]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
-    """The role to assume by GitHub's OIDC token. `seconds` is the session's duration."""
+    """The role to assume by GitHub's OIDC token. `seconds` is the session's duration.
+
+    `session_policy` (JSON) narrows the session further than the role; empty for none.
+    """
 
     arn: str
     session_name: str
     seconds: int
     audience: str
+    session_policy: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ecr_publish.errors import PushFailed
+from ecr_publish.errors import BY_SESSION_POLICY, NOT_IN_SESSION, PushFailed
 from ecr_publish.reference import Digest
 
 _DIGEST_STATUS = re.compile(r"digest: (sha256:[0-9a-f]{64})")
@@ -122,6 +122,7 @@ _ALLOW_PUSH = "Add to the role's policy:\n" + json.dumps(
     {"Effect": "Allow", "Action": list(_PUSH_ACTIONS), "Resource": "<arn>"}, indent=2
 )
 _CAUSES = (
+    (BY_SESSION_POLICY, *NOT_IN_SESSION),
     (
         r"cannot be overwritten because the (tag|repository) is immutable|/manifests/\S+: 400 bad",
         (
@@ -167,7 +168,10 @@ _CAUSES = (
             "A permission is missing. Or the token has expired, where the build took longer than "
             "the role's session: BuildKit keeps ECR's own words to itself."
         ),
-        f"{_ALLOW_PUSH}\nOr raise role-duration-seconds.",
+        (
+            f"{_ALLOW_PUSH}\nOr raise role-duration-seconds.\nOr, if the role allows all of that "
+            "already, set `session-policy: none`, and please report that it has helped."
+        ),
     ),
     # The last, because a repository's name may hold these words.
     (r"not authorized to perform|denied|forbidden", "A permission is missing.", _ALLOW_PUSH),

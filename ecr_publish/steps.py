@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timezone
 from functools import partial
@@ -11,9 +11,11 @@ from functools import partial
 from ecr_publish.ahead import Ahead
 from ecr_publish.context import Context
 from ecr_publish.edges.ports import Edges, Registry
+from ecr_publish.errors import SessionPolicyRefused
 from ecr_publish.evidence import Scans, gathered, look_for_baseline
 from ecr_publish.gate import judge
-from ecr_publish.inputs import Inputs, hidden, parse
+from ecr_publish.iam import Narrowing, session_policy
+from ecr_publish.inputs import Inputs, SessionPolicy, hidden, parse
 from ecr_publish.origin import Commit
 from ecr_publish.plan import (
     SHORT_SHA_LENGTH,
@@ -28,12 +30,21 @@ from ecr_publish.plan import (
 from ecr_publish.policy import Rules
 from ecr_publish.policy_file import effective
 from ecr_publish.promote import leave, look, promote
+from ecr_publish.reference import ImageReference
 from ecr_publish.run import Obtained, Run, Site
 from ecr_publish.wait import Watch
 
 _UNCOMMITTED = (
     "Files have been changed since commit {}, and the image has them as they are now; a tag with "
     "the commit's name says otherwise"
+)
+_AMBIENT = (
+    "session-policy: repository has no effect without role-to-assume: the job's own AWS "
+    "credentials are what they are, and cannot be narrowed here."
+)
+_NOT_NARROWED = (
+    "So the session is not narrowed to this run, and the role's own policies count alone, as with "
+    "`session-policy: none`."
 )
 
 
@@ -72,6 +83,35 @@ def planned(
         run.outcome.warnings.append(_UNCOMMITTED.format(commit.sha[:SHORT_SHA_LENGTH]))
     run.edges.workflow.mask(plan.reports.token)
     return plan
+
+
+def narrowing(
+    inputs: Inputs, plans: Sequence[Plan], caches: Sequence[ImageReference] = ()
+) -> Narrowing:
+    """What the session is to be narrowed to, where a role is assumed for these images.
+
+    `caches` are written, beside those that the plans name.
+    """
+    if inputs.session_policy is SessionPolicy.NONE:
+        return Narrowing(policy="")
+    if inputs.role_to_assume:
+        return session_policy(plans, caches, inputs.repository.name if inputs.bake_file else "")
+    return Narrowing(policy="", note=_AMBIENT if inputs.session_policy else "")
+
+
+def connected(run: Run, plan: Plan, narrow: Narrowing, *, from_fork: bool) -> Registry:
+    """ECR, opened with credentials that are narrowed as far as STS takes it, never in silence."""
+    connect, note = partial(run.edges.cloud.connect, from_fork=from_fork), narrow.note
+    narrowed = plan.role and replace(plan.role, session_policy=narrow.policy)
+    try:
+        registry = connect(replace(plan, role=narrowed))
+    except SessionPolicyRefused as error:
+        registry, note = connect(plan), f"{error.what}. {_NOT_NARROWED}"
+    run.say(plan.role.arn if plan.role else "The job's own AWS credentials")
+    if note:
+        run.say(note)
+        run.outcome.note(note)
+    return registry
 
 
 def sited(run: Run, plan: Plan, registry: Registry, *, workspace: str, ahead: Ahead) -> Site:

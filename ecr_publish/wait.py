@@ -245,9 +245,15 @@ class _Wait:
         return self._confirmed(page) if settling else None
 
     def _confirmed(self, page: Page) -> Waiting | Refused | None:
-        """Whether Inspector agrees; where it did not at first, the answer has to settle anew."""
-        before, self._denied = self._denied, confirm(self._coverage(), page, self._settling_took)
-        if self._denied or not before:
+        """Whether Inspector agrees; where it did not at first, the answer has to settle anew.
+
+        Not where it says nothing of the image for as long as that may last: to settle anew would
+        begin that time again, for ever.
+        """
+        coverage = self._coverage()
+        before, self._denied = self._denied, confirm(coverage, page, self._settling_took)
+        unlisted = coverage is not None and not coverage.reason
+        if self._denied or not before or unlisted:
             return self._denied
         self._quiet = Quiet(page=page, since=self._watch.clock.now())
         return self._unsettled(page)

@@ -36,7 +36,9 @@ rule that matches digest, repository, tag and platform (patterns, all optional) 
                            {"after": 1, "status": "IN_PROGRESS"},
                            {"after": 3, "status": "COMPLETE", "counts": {"HIGH": 2, "LOW": 7}}]}],
      "switches": {"repush_docker": "accept"},
-     "trust": {"denied_roles": ["stranger"], "claims": {"sub": "repo:org/repo:pull_request"}}}
+     "trust": {"denied_roles": ["stranger"], "claims": {"sub": "repo:org/repo:pull_request"}},
+     "policy": {"Version": "2012-10-17", "Statement": [
+         {"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}]}}
 
 `after` are seconds since the push. `status` is one of ECR's or NOT_FOUND, RUNNING, SETTLED,
 UNSUPPORTED, which are worded for the engine that is on. A step may have `description`,
@@ -96,6 +98,10 @@ The same script finds the same in two images: ids, packages, paths; findingArn a
 are those of the image. Rules by digest or tag let two images of one repository differ. A digest is
 the better one, as it stays where it is: push, then {"default": ..., "rules": [{"digest": digest,
 "script": ...}]}.
+
+`policy` is what all roles may do, as IAM writes it, without it everything: on the API, through
+docker (a registry password is its session's) and at Inspector. The Policy of a session narrows it
+further. Conditions and the like are refused. Who has not assumed a role may do everything.
 
 Switches and trust: see local_ecr.scans.Switches and local_ecr.scans.Trust. How a repository is
 scanned is up to its scanOnPush and to PutRegistryScanningConfiguration (in Python: `set_rules`).

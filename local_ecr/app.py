@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 from werkzeug.wrappers import Request, Response
 
 from local_ecr import (
+    access,
     control,
     data_plane,
     downloads,
@@ -28,9 +29,12 @@ from local_ecr import (
 from local_ecr.errors import ERROR_HEADER, ConnectionDropped, EcrError
 from local_ecr.faults import CONNECTION_RESET, Call, CallLog, FaultPlan
 from local_ecr.holds import Hold, HoldPlan, When
+from local_ecr.policies import Access, refusal
 from local_ecr.registry import Registry
 from local_ecr.repositories import AMZ_JSON
 from local_ecr.scripts import Scripts
+from local_ecr.signing import PUSHES
+from local_ecr.sts import Session
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -48,13 +52,18 @@ _INSPECTOR_STATUS = {"AccessDeniedException": 403, "ThrottlingException": 429}
 
 @dataclass(frozen=True, kw_only=True)
 class _Task:
-    """A request with the name of its operation, and how to answer it or to refuse it."""
+    """A request with the name of its operation, and how to answer it or to refuse it.
+
+    `caller` is the access key of who makes it, and `needs` what IAM is asked for.
+    """
 
     operation: str
     answer: Callable[[], Response]
     refuse: Callable[[EcrError], Response]
     repository: str | None = None
     denied: Callable[[], EcrError] | None = None
+    caller: str = ""
+    needs: Callable[[], Iterable[Access]] = tuple
 
 
 class App:
@@ -86,7 +95,8 @@ class App:
 
     def _effect(self, task: _Task) -> Response:
         time.sleep(self.faults.latency(task.operation))
-        response = self._faulty(task) or self._answered(task)
+        response = self._faulty(task) or self._forbidden(task) or self._answered(task)
+        self._sign(task, response)
         self._note(task, response)
         return response
 
@@ -113,6 +123,31 @@ class App:
         refusal = task.denied() if task.denied and fault.text is None else None
         text = refusal.message if refusal else fault.text or fault.code
         return task.refuse(EcrError(fault.code, text, fault.http_status))
+
+    def _forbidden(self, task: _Task) -> Response | None:
+        """IAM's refusal; who is no role may do everything."""
+        with self.registry.lock:
+            refusals = (self._refusal(task.caller, access) for access in task.needs())
+            error = next(filter(None, refusals), None)
+        return task.refuse(error) if error else None
+
+    def _refusal(self, caller: str, access: Access) -> EcrError | None:
+        session = self._sts.session(caller)
+        if session is None:
+            return None
+        known = (self.registry.scenario.policy, session.policy)
+        return refusal(tuple(filter(None, known)), session.arn, access)
+
+    def _sign(self, task: _Task, response: Response) -> None:
+        profile = self.registry.scenario.switches.signing_profile
+        if not profile or task.operation not in PUSHES or response.status_code >= 400:  # noqa: PLR2004
+            return
+        digest = response.headers.get("Docker-Content-Digest")
+        digest = digest or json.loads(response.get_data())["image"]["imageId"]["imageDigest"]
+        with self.registry.lock:
+            sign = Access(action="signer:SignPayload", resource=profile)
+            allowed = self._refusal(task.caller, sign) is None
+            self.registry.signatures.note(task.repository or "", digest, allowed=allowed)
 
     def _answered(self, task: _Task) -> Response:
         try:
@@ -144,10 +179,18 @@ class App:
 
     def _data_plane_task(self, request: Request) -> _Task:
         query = request.query_string.decode()
+        content = request.content_length != 0
         found = data_plane.route(request.method, request.path, query)
+        with self.registry.lock:
+            caller = self.registry.tokens.owner(request.headers.get("Authorization"))
+            mount = access.of_a_mount(self.registry, found)
+            if mount and self._refusal(caller, mount):
+                found = data_plane.without_mount(found)
         return _Task(
             operation=found.operation,
             repository=found.name or None,
+            caller=caller,
+            needs=lambda: access.of_docker(self.registry, found, content=content),
             answer=lambda: data_plane.answer(self.registry, request, found),
             refuse=data_plane.error_response,
             denied=lambda: data_plane.denied(self.registry, found),
@@ -182,6 +225,8 @@ class App:
         return _Task(
             operation=operation,
             repository=repository,
+            caller=_access_key(request) or "",
+            needs=lambda: access.of_ecr(self.registry, operation, body),
             answer=lambda: self._ecr(operation, request, raw, body),
             refuse=_ecr_refusal,
             denied=lambda: self._ecr_denied(operation, repository),
@@ -190,6 +235,10 @@ class App:
     def _ecr(self, operation: str, request: Request, raw: bytes, body: dict[str, Any]) -> Response:
         try:
             with self.registry.lock:
+                if operation == "GetAuthorizationToken":
+                    owner = _access_key(request) or ""
+                    token = control.get_authorization_token(self.registry, body, owner)
+                    return _json(token, AMZ_JSON)
                 if operation in control.OPERATIONS:
                     return _json(control.OPERATIONS[operation](self.registry, body), AMZ_JSON)
                 return self._moto(operation, request, raw)
@@ -230,6 +279,8 @@ class App:
         return _Task(
             operation=operation,
             repository=named[0].get("value"),
+            caller=_access_key(request) or "",
+            needs=lambda: access.of_inspector(self.registry, operation),
             answer=lambda: self._inspected(request, body, answer),
             refuse=_inspector_refusal,
             denied=lambda: self.registry.place.inspector_denied(operation),
@@ -294,6 +345,11 @@ class App:
         audience = request.args.get("audience") or "https://github.com/org"
         claims = oidc.claims(audience, self.registry.clock(), trust.token_seconds, trust.claims)
         return _json({"count": 1, "value": self.issuer.sign(claims)})
+
+    def sessions(self) -> tuple[Session, ...]:
+        """Every session of a role so far."""
+        with self.registry.lock:
+            return self._sts.all()
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret that was handed out so far."""

@@ -22,9 +22,9 @@ _LARGEST_PAGE = 1000
 _LAYER_DIGEST = re.compile(r"[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+")
 
 
-def get_authorization_token(registry: Registry, body: Body) -> dict[str, Any]:
-    """A password of this process, and the registry's address."""
-    token, expires = registry.tokens.issue(registry.clock())
+def get_authorization_token(registry: Registry, body: Body, owner: str = "") -> dict[str, Any]:
+    """A password of this process, and the registry's address; `owner`: the caller's access key."""
+    token, expires = registry.tokens.issue(registry.clock(), owner)
     data = {
         "authorizationToken": token,
         "expiresAt": expires,
@@ -210,6 +210,19 @@ def _page_size(now: ScanNow, body: Body) -> int:
     return min(wanted, now.answer.page_size or wanted)
 
 
+def describe_image_signing_status(registry: Registry, body: Body) -> dict[str, Any]:
+    """Whether ECR could sign the image when it was pushed, where the registry signs."""
+    repository = _repository(registry, body)
+    image = _find(registry, repository, body["imageId"])
+    profile = registry.scenario.switches.signing_profile
+    return {
+        "registryId": registry.place.account,
+        "repositoryName": repository,
+        "imageId": _id(image.digest, body["imageId"].get("imageTag")),
+        "signingStatuses": registry.signatures.statuses(repository, image.digest, profile),
+    }
+
+
 def start_image_scan(registry: Registry, body: Body) -> dict[str, Any]:
     """A basic scan by hand, once in 24 hours."""
     repository = _repository(registry, body)
@@ -296,6 +309,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "BatchGetImage": batch_get_image,
     "BatchGetRepositoryScanningConfiguration": batch_get_repository_scanning_configuration,
     "DescribeImageScanFindings": describe_image_scan_findings,
+    "DescribeImageSigningStatus": describe_image_signing_status,
     "DescribeImages": describe_images,
     "GetAccountSetting": get_account_setting,
     "GetAuthorizationToken": get_authorization_token,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -85,7 +85,7 @@ def route(method: str, path: str, query_text: str) -> Route:
 
 
 def answer(registry: Registry, request: Request, found: Route) -> Response:
-    """Answer one request of the data plane.
+    """Answer one request of the data plane, which its sender may make.
 
     Raises:
         ConnectionDropped: Old ECR's answer to a push into nothing.
@@ -99,6 +99,12 @@ def answer(registry: Registry, request: Request, found: Route) -> Response:
         return _HANDLERS.get(found.operation, _unknown)(registry, request, found)
     except EcrError as error:
         return error_response(error)
+
+
+def without_mount(found: Route) -> Route:
+    """The same upload, with nothing to mount: its sender has to send the blob."""
+    query = {name: value for name, value in found.query.items() if name not in ("mount", "from")}
+    return replace(found, query=query)
 
 
 def error_response(error: EcrError) -> Response:

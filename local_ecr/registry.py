@@ -20,6 +20,7 @@ from local_ecr.scan_answers import Frame
 from local_ecr.scan_book import ScanBook, ScanRecord, check_quota
 from local_ecr.scan_script import Answer, Script, Step
 from local_ecr.scans import Scenario, Target
+from local_ecr.signing import Signatures
 from local_ecr.tokens import Tokens
 from local_ecr.vulnerabilities import Scanned
 
@@ -50,9 +51,13 @@ class Place:
 
     def inspector_denied(self, action: str) -> errors.EcrError:
         """IAM's refusal of one of Inspector's actions, which know no resources."""
-        path = _INSPECTOR_PATHS.get(action, "findings/list")
-        resource = f"arn:aws:inspector2:{self.region}:{self.account}:/{path}"
+        resource = self.inspector_arn(action)
         return errors.not_authorized(self.caller, f"inspector2:{action}", resource)
+
+    def inspector_arn(self, action: str) -> str:
+        """What messages name as the resource of one of Inspector's actions."""
+        path = _INSPECTOR_PATHS.get(action, "findings/list")
+        return f"arn:aws:inspector2:{self.region}:{self.account}:/{path}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +91,7 @@ class Registry:
         self.findings = FindingIndex()
         self.tokens = Tokens()
         self.downloads = Downloads()
+        self.signatures = Signatures()
         self.repositories = Repositories(place.region, place.account)
         self.repositories.has_images = lambda name: bool(self.images.shelf(name).images)
         self.repositories.on_delete = self._forget

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from local_ecr.policies import Policy, identity_policy
 from local_ecr.presets import DEFAULT_SECONDS, ENHANCED_PRESETS, PRESETS, preset_script
 from local_ecr.scan_preset import VULNERABLE
 from local_ecr.scan_script import (
@@ -114,6 +115,7 @@ class Switches:
             unpacked files, `diff_id`, which the config lists.
         blob_mounting: The account setting BLOB_MOUNTING.
         oidc_provider: Whether the account has GitHub's OpenID Connect provider.
+        signing_profile: ARN of the profile by which ECR signs all that is pushed; empty: none.
     """
 
     repush_api: str = "ImageAlreadyExistsException"
@@ -136,6 +138,7 @@ class Switches:
     layer_hash: str = "blob"
     blob_mounting: bool = True
     oidc_provider: bool = True
+    signing_profile: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,12 +164,16 @@ class Trust:
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """All that is scripted: scans, switches and trust."""
+    """All that is scripted: scans, switches, trust and permissions.
+
+    `policy` is what all roles may do; None for everything.
+    """
 
     default: Script
     rules: tuple[Rule, ...] = ()
     switches: Switches = field(default_factory=Switches)
     trust: Trust = field(default_factory=Trust)
+    policy: Policy | None = None
 
     def script_for(self, target: Target) -> Script:
         """The script of the first rule that matches, else the default one."""
@@ -206,7 +213,8 @@ def scenario_from(body: Mapping[str, Any] | str, scan_seconds: float = DEFAULT_S
     """A scenario from decoded JSON, or from the name of a preset."""
     if isinstance(body, str):
         return preset(body, scan_seconds)
-    check_keys(body, {"default", "by_hand", "rules", "switches", "trust"}, "scenario")
+    known = {"default", "by_hand", "rules", "switches", "trust", "policy"}
+    check_keys(body, known, "scenario")
     trust: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in body.get("trust", {}).items()
     }
@@ -216,6 +224,7 @@ def scenario_from(body: Mapping[str, Any] | str, scan_seconds: float = DEFAULT_S
         rules=tuple(_rule(rule, scan_seconds) for rule in body.get("rules", ())),
         switches=_switches(body.get("switches", {})),
         trust=Trust(**trust),
+        policy=identity_policy(body["policy"]) if "policy" in body else None,
     )
 
 

@@ -16,6 +16,7 @@ from local_ecr.holds import Hold, When
 from local_ecr.keep_alive import KeepAliveServer
 from local_ecr.registry import Place, Registry
 from local_ecr.scans import DEFAULT_SECONDS, ENHANCED_PRESETS, Scenario, scenario_from
+from local_ecr.sts import Session
 
 HOST = "127.0.0.1"
 Mode = Literal["basic", "enhanced"]
@@ -126,6 +127,10 @@ class LocalEcr:
     def secrets(self) -> tuple[str, ...]:
         """Every secret that it has handed out, for tests that look where none of them may be."""
         return self._app.secrets()
+
+    def sessions(self) -> tuple[Session, ...]:
+        """Every session of a role so far, with the policy that narrows it, for tests."""
+        return self._app.sessions()
 
     def scans(self) -> list[dict[str, Any]]:
         """Each scanned digest with startedAt and finalAt (epoch seconds) and its final status."""

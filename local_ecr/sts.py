@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 
 from local_ecr.errors import EcrError
 from local_ecr.oidc import ISSUER, BadToken, Issuer
+from local_ecr.policies import Policy, session_policy
 from local_ecr.scans import Switches, Trust
 
 AUDIENCE = "sts.amazonaws.com"
@@ -28,7 +29,7 @@ _MIN_SECONDS, _MAX_SECONDS = 900, 43_200
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """Credentials of an assumed role."""
+    """Credentials of an assumed role. `policy` narrows them further; None for no such one."""
 
     arn: str
     role_id: str
@@ -36,6 +37,7 @@ class Session:
     secret_key: str
     token: str
     expires_at: float
+    policy: Policy | None = None
 
 
 class Sts:
@@ -55,6 +57,14 @@ class Sts:
             "Account": self._account,
             "Arn": session.arn if session else user_arn,
         }
+
+    def session(self, access_key: str) -> Session | None:
+        """The session of a role that the key belongs to; None for any other key."""
+        return self._sessions.get(access_key)
+
+    def all(self) -> tuple[Session, ...]:
+        """All sessions so far, the first one first."""
+        return tuple(self._sessions.values())
 
     def secrets(self) -> list[str]:
         """What was handed out of all sessions so far."""
@@ -100,6 +110,7 @@ class Sts:
             secret_key=secrets.token_urlsafe(30),
             token=secrets.token_urlsafe(300),
             expires_at=now + _duration(form),
+            policy=_session_policy(form.get("Policy")),
         )
         self._sessions[session.access_key] = session
         return session
@@ -122,14 +133,14 @@ def _check_form(form: Mapping[str, str]) -> None:
         raise _invalid_value(
             "policy", f"Member must have length less than or equal to {_MAX_POLICY}"
         )
-    _check_json(form.get("Policy"))
+    _session_policy(form.get("Policy"))
 
 
-def _check_json(policy: str | None) -> None:
+def _session_policy(text: str | None) -> Policy | None:
     try:
-        json.loads(policy or "{}")
+        return None if text is None else session_policy(json.loads(text))
     except ValueError as exc:
-        raise EcrError("MalformedPolicyDocument", "Syntax errors in policy.") from exc
+        raise EcrError("MalformedPolicyDocument", f"Syntax errors in policy. ({exc})") from exc
 
 
 def _invalid_value(member: str, constraint: str) -> EcrError:

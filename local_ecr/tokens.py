@@ -15,10 +15,15 @@ class Tokens:
 
     def __init__(self) -> None:
         self._expires: dict[str, float] = {}
+        self._owners: dict[str, str] = {}
 
-    def issue(self, now: float) -> tuple[str, float]:
-        """A new authorization token (base64 of `AWS:<password>`) and when it expires."""
+    def issue(self, now: float, owner: str = "") -> tuple[str, float]:
+        """A new authorization token (base64 of `AWS:<password>`) and when it expires.
+
+        `owner` is the access key of who has asked for it.
+        """
         password = secrets.token_urlsafe(_PASSWORD_BYTES)
+        self._owners[password] = owner
         self._expires[password] = now + LIFETIME_SECONDS
         return b64encode(f"AWS:{password}".encode()).decode(), now + LIFETIME_SECONDS
 
@@ -33,13 +38,20 @@ class Tokens:
 
     def check(self, header: str | None, now: float) -> Literal["valid", "expired", "missing"]:
         """Judge an Authorization header of the data plane."""
-        scheme, _, encoded = (header or "").partition(" ")
-        if scheme.lower() != "basic":
-            return "missing"
-        user, _, password = _decoded(encoded).partition(":")
-        if user != "AWS" or password not in self._expires:
+        password = _password(header)
+        if password not in self._expires:
             return "missing"
         return "valid" if now < self._expires[password] else "expired"
+
+    def owner(self, header: str | None) -> str:
+        """The access key that an Authorization header's password was given to; empty for none."""
+        return self._owners.get(_password(header), "")
+
+
+def _password(header: str | None) -> str:
+    scheme, _, encoded = (header or "").partition(" ")
+    user, _, password = _decoded(encoded).partition(":")
+    return password if scheme.lower() == "basic" and user == "AWS" else ""
 
 
 def _decoded(encoded: str) -> str:

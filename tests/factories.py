@@ -53,6 +53,7 @@ def make_inputs(**over: Any) -> Inputs:
         role_session_name=None,
         role_duration_seconds=3600,
         audience=None,
+        session_policy=None,
         registry=None,
         repository=Repository(NAME),
         create_repository=False,

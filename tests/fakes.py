@@ -12,7 +12,7 @@ from ecr_publish.bake import Bake
 from ecr_publish.build import Builder, Built, Remark, Way
 from ecr_publish.context import Context, Head, read
 from ecr_publish.edges.ports import Delivery, Edges, Login, Registry
-from ecr_publish.errors import CallFailed, ImageNotThere
+from ecr_publish.errors import CallFailed, ImageNotThere, SessionPolicyRefused
 from ecr_publish.exploits import MOST_ARNS, Exploit
 from ecr_publish.manifest import Manifest
 from ecr_publish.origin import Commit, Origin
@@ -314,14 +314,22 @@ class FakeRegistry:
 
 @dataclass
 class FakeCloud:
-    """Opens the one registry; `failure` is raised instead."""
+    """Opens the one registry; `failure` is raised instead.
+
+    `narrows` says whether STS takes policies that narrow a session.
+    """
 
     registry: FakeRegistry
     failure: BaseException | None = None
     from_fork: bool | None = None
+    narrows: bool = True
+    plans: list[Plan] = field(default_factory=list)
 
     def connect(self, plan: Plan, *, from_fork: bool) -> FakeRegistry:
         self.from_fork = from_fork
+        self.plans.append(plan)
+        if plan.role and plan.role.session_policy and not self.narrows:
+            raise SessionPolicyRefused(plan.role.arn, "Packed policy consumes 112%")
         if self.failure:
             raise self.failure
         return self.registry

@@ -186,7 +186,7 @@ class Publication:
                 workflow=self.workflow,
                 checkout=FakeCheckout(self.head, self.files),
                 engine=engine,
-                cloud=Aws({}, self.workflow.mask),
+                cloud=Aws(self.ecr.environment(), self.workflow.mask),
                 github=self.github,
             ),
         )

@@ -20,7 +20,14 @@ from urllib3.util import Retry
 
 from ecr_publish.edges.registry import TRANSIENT, Clients, EcrRegistry
 from ecr_publish.edges.web import retrying
-from ecr_publish.errors import NoCredentials, OidcFailed, OidcUnavailable, RoleRefused, StsFailed
+from ecr_publish.errors import (
+    NoCredentials,
+    OidcFailed,
+    OidcUnavailable,
+    RoleRefused,
+    SessionPolicyRefused,
+    StsFailed,
+)
 from ecr_publish.inputs import OIDC
 from ecr_publish.plan import Plan, Role
 
@@ -32,6 +39,7 @@ _CONFIG = Config(
     read_timeout=READ_SECONDS,
     retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
 )
+_SESSION_POLICY_CODES = ("PackedPolicyTooLarge", "MalformedPolicyDocument")
 _RETRY = Retry(total=ATTEMPTS, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504))
 
 
@@ -58,7 +66,8 @@ class Aws:
     def connect(self, plan: Plan, *, from_fork: bool) -> EcrRegistry:
         """The registry, opened with the plan's role or with the ambient credentials.
 
-        Raises OidcUnavailable, OidcFailed, RoleRefused, StsFailed or NoCredentials.
+        Raises OidcUnavailable, OidcFailed, RoleRefused, SessionPolicyRefused, StsFailed or
+        NoCredentials.
         """
         if plan.role:
             token = self._oidc_token(plan.role.audience, from_fork=from_fork)
@@ -93,15 +102,20 @@ class Aws:
         session = _ambient(region)
         self._watch(session)
         sts = session.client("sts", config=unsigned)
+        # Absent is not the same as empty, which STS refuses.
+        narrowed: dict[str, Any] = {"Policy": role.session_policy} if role.session_policy else {}
         try:
             credentials = sts.assume_role_with_web_identity(
                 RoleArn=role.arn,
                 RoleSessionName=role.session_name,
                 WebIdentityToken=token,
                 DurationSeconds=role.seconds,
+                **narrowed,
             )["Credentials"]
         except ClientError as error:
             said = error.response["Error"]
+            if said.get("Code", "") in _SESSION_POLICY_CODES:
+                raise SessionPolicyRefused(role.arn, said.get("Message", "")) from error
             if said.get("Code", "") in TRANSIENT:
                 raise StsFailed(role.arn, said.get("Message", "")) from error
             raise RoleRefused(

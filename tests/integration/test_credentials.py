@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +18,12 @@ from ecr_publish.errors import (
     OidcFailed,
     OidcUnavailable,
     RoleRefused,
+    SessionPolicyRefused,
     StsFailed,
 )
+from ecr_publish.iam import session_policy
 from ecr_publish.plan import Plan
+from local_ecr import policies
 from local_ecr.server import LocalEcr
 from tests.factories import NAME, ROLE, make_plan, make_role
 from tests.images import push_image
@@ -261,3 +265,49 @@ def test_images__helper_pushes_what_it_says(ecr: LocalEcr) -> None:
     pushed = push_image(ecr, NAME, "one")
 
     assert registry.manifest(pushed.digest) == pushed
+
+
+def narrow(policy: str) -> Plan:
+    return make_plan(role=make_role(session_policy=policy))
+
+
+POLICY = session_policy([make_plan()]).policy
+
+
+def test_session_policy__is_that_of_the_session(ecr: LocalEcr) -> None:
+    connected(ecr, narrow(POLICY), [])
+
+    (session,) = ecr.sessions()
+    assert session.policy == policies.session_policy(json.loads(POLICY))
+
+
+def test_session_policy__none_is_not_sent(ecr: LocalEcr) -> None:
+    connected(ecr, make_plan(), [])
+
+    (session,) = ecr.sessions()
+    assert session.policy is None
+
+
+def test_session_policy__packed_too_large_is_no_refusal_of_the_role(ecr: LocalEcr) -> None:
+    said = "Packed size of session policy consumes 112% of allotted space."
+    ecr.fail_next("AssumeRoleWithWebIdentity", "PackedPolicyTooLarge", message=said)
+
+    with pytest.raises(SessionPolicyRefused, match="consumes 112%"):
+        connected(ecr, narrow(POLICY), [])
+
+    assert len(ecr.calls("AssumeRoleWithWebIdentity")) == 1
+
+
+def test_session_policy__that_sts_cannot_read_is_no_refusal_of_the_role(ecr: LocalEcr) -> None:
+    with pytest.raises(SessionPolicyRefused, match="Syntax errors in policy"):
+        connected(ecr, narrow('{"Version":"2012-10-17","Statement":[{}]}'), [])
+
+
+def test_session_policy__refuses_what_it_does_not_hold_and_says_so(ecr: LocalEcr) -> None:
+    nothing = {"Effect": "Allow", "Action": "ecr:DescribeImages", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [nothing]})
+
+    with pytest.raises(CallFailed, match="no session policy allows") as caught:
+        connected(ecr, narrow(policy), [])
+
+    assert "session-policy: none" in caught.value.fix

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ecr_publish.scan import UNLISTED_SECONDS
 from local_ecr.presets import PRESETS
 from tests.publication import Prepare
 
@@ -273,6 +274,17 @@ def test_s1_coverage__an_unlisted_image_with_nothing_in_it_settles_longer(
     one = prepare(late({"reason": "SUCCESSFUL", "listed": False}), "enhanced")
 
     assert one.publish() == 9
+
+
+def test_coverage__an_unlisted_image_with_nothing_in_it_is_judged_in_the_end(
+    prepare: Prepare,
+) -> None:
+    unlisted = {"after": 1, "status": "SETTLED", "coverage": {"listed": False}}
+    one = prepare({"default": [unlisted]}, "enhanced")
+
+    assert one.publish() == 0
+
+    assert UNLISTED_SECONDS <= one.waited < 2 * UNLISTED_SECONDS
 
 
 def test_s1_coverage__a_passing_fault_is_not_taken_for_agreement(prepare: Prepare) -> None:

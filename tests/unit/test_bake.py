@@ -14,6 +14,7 @@ from ecr_publish.bake import (
     Image,
     afresh,
     blamed,
+    caches,
     command,
     definition,
     digests,
@@ -27,7 +28,7 @@ from ecr_publish.bake import (
 from ecr_publish.build import Way
 from ecr_publish.errors import BakeInvalid, BuildFailed, ExitCode
 from ecr_publish.origin import COMMITTED, RECIPE, REVISION, Commit
-from ecr_publish.reference import Repository, Tag
+from ecr_publish.reference import ImageReference, Repository, Tag
 from tests.factories import (
     HOST,
     SHA,
@@ -484,3 +485,15 @@ def test_s1_refuse_caches__in_a_repository_of_the_run(cache: Any) -> None:
 )
 def test_refuse_caches__elsewhere_is_the_users(cache: Any) -> None:
     refuse_caches(made(web={"cache-to": [cache]}), STATES)
+
+
+def test_caches__are_the_images_that_any_target_exports_to() -> None:
+    exported = {"type": "registry", "ref": f"{HOST}/caches:web"}
+    found = made(
+        web={"cache-to": ["type=gha", exported], "cache-from": [f"{HOST}/caches:old"]},
+        lib={"cache-to": ["type=registry,ref=ghcr.io/org/cache:lib"]},
+    )
+    assert caches(found) == (
+        ImageReference(HOST, "caches", "web"),
+        ImageReference("ghcr.io", "org/cache", "lib"),
+    )

@@ -37,6 +37,7 @@ from ecr_publish.errors import (
     PushFailed,
     RepositoryMissing,
     RoleRefused,
+    SessionPolicyRefused,
     StoreLacks,
     StsFailed,
     TagTaken,
@@ -60,6 +61,7 @@ EXAMPLES = [
     (OidcUnavailable(from_fork=False), ExitCode.CREDENTIALS),
     (OidcFailed("it answered 500"), ExitCode.CREDENTIALS),
     (RoleRefused(ROLE, "AccessDenied", "no", CLAIMS), ExitCode.CREDENTIALS),
+    (SessionPolicyRefused(ROLE, "Packed policy consumes 112%"), ExitCode.CREDENTIALS),
     (StsFailed(ROLE, "no route"), ExitCode.CREDENTIALS),
     (NoCredentials(), ExitCode.CREDENTIALS),
     (RepositoryMissing("app", "eu-west-1"), ExitCode.REPOSITORY),
@@ -114,6 +116,25 @@ def test_error__says_what_happened_and_what_to_do(error: PublishError) -> None:
     assert error.fix
     assert not error.link or error.link.startswith("https://")
     assert not any(line != line.rstrip() for line in f"{error.why}\n{error.fix}".splitlines())
+
+
+def test_call_failed__by_the_session_s_own_policy_is_no_mistake_of_the_role() -> None:
+    message = (
+        "User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: "
+        f"ecr:PutImage on resource: {ARN} because no session policy allows the ecr:PutImage action"
+    )
+    error = CallFailed("PutImage", "AccessDeniedException", message, resource=ARN, transient=False)
+    assert "session-policy: repository" in error.why
+    assert pasted_yaml(error.fix) == {"session-policy": "none"}
+    assert "report" in error.fix
+    assert "Add this statement" not in error.fix
+
+
+def test_session_policy_refused__says_what_to_set() -> None:
+    error = SessionPolicyRefused(ROLE, "Packed policy consumes 112%")
+    assert ROLE in error.what
+    assert "112%" in error.what
+    assert pasted_yaml(error.fix) == {"session-policy": "none"}
 
 
 def test_exit_codes__are_the_documented_ones() -> None:

@@ -96,9 +96,8 @@ class World:
         self.engine = FakeEngine(PUSHED.digest)
         self.workflow = workflow or FakeWorkflow(FILES)
         self.checkout = FakeCheckout()
-        self.edges = edges(
-            FakeCloud(self.registry), self.engine, self.workflow, FakeClock(), self.checkout
-        )
+        self.cloud = FakeCloud(self.registry)
+        self.edges = edges(self.cloud, self.engine, self.workflow, FakeClock(), self.checkout)
 
     def run(self, **inputs: str) -> int:
         environ = ENVIRON | {"ECR_PUBLISH_REPORT_FILE": "out/scan.json"}
@@ -500,3 +499,53 @@ def test_scan__is_drawn_where_the_run_is_shown() -> None:
     world = World(NoScan())
     assert world.run() == ExitCode.SCAN
     assert world.workflow.drawn[0] == (0.0, "0 s of at most 60 s")
+
+
+# session-policy -----------------------------------------------------------------------------------
+
+PUBLISHER = {"role_to_assume": "arn:aws:iam::123456789012:role/publisher"}
+
+
+def policies(world: World) -> list[str]:
+    """The policy of each session that was asked for."""
+    return [plan.role.session_policy for plan in world.cloud.plans if plan.role]
+
+
+@pytest.mark.parametrize("given", [{}, {"session_policy": "repository"}])
+def test_session_policy__narrows_the_session_to_the_repository(given: dict[str, str]) -> None:
+    world = World(make_page(completed_at=COMPLETED_AT))
+    assert world.run(**PUBLISHER, **given) == ExitCode.PASSED
+    (policy,) = policies(world)
+    assert "repository/visit-counter-app" in policy
+    assert not any("session" in line for line in world.workflow.log)
+
+
+def test_session_policy__none_narrows_nothing() -> None:
+    world = World(make_page(completed_at=COMPLETED_AT))
+    assert world.run(**PUBLISHER, session_policy="none") == ExitCode.PASSED
+    assert policies(world) == [""]
+    assert not any("session" in line for line in world.workflow.log)
+
+
+def test_session_policy__that_sts_does_not_take_is_given_up_and_said() -> None:
+    world = World(make_page(completed_at=COMPLETED_AT))
+    world.cloud.narrows = False
+    assert world.run(**PUBLISHER) == ExitCode.PASSED
+    assert [bool(policy) for policy in policies(world)] == [True, False]
+    assert any("consumes 112%" in line for line in world.workflow.log)
+    assert "session is not narrowed" in world.workflow.markdown
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({}, False), ({"session_policy": "none"}, False), ({"session_policy": "repository"}, True)],
+)
+def test_session_policy__of_ambient_credentials_is_said_to_have_no_effect_where_it_was_set(
+    given: dict[str, str],
+    said: bool,  # noqa: FBT001
+) -> None:
+    world = World(make_page(completed_at=COMPLETED_AT))
+    assert world.run(**given) == ExitCode.PASSED
+    assert [plan.role for plan in world.cloud.plans] == [None]
+    assert any("has no effect without role-to-assume" in it for it in world.workflow.log) is said
+    assert ("has no effect without role-to-assume" in world.workflow.markdown) is said

@@ -578,3 +578,26 @@ def test_s1_line__enhanced_scans_settle_and_inspector_has_to_agree() -> None:
     assert world.run() == ExitCode.SCAN
     assert world.released == ["web", "job"]
     assert world.clock.time >= 60
+
+
+# session-policy -----------------------------------------------------------------------------------
+
+PUBLISHER = {"role_to_assume": "arn:aws:iam::123456789012:role/publisher"}
+
+
+def test_session_policy__one_session_for_all_images_and_for_the_caches_of_the_file() -> None:
+    cache = {"type": "registry", "ref": f"{HOST}/caches:web"}
+    world = World(targets={"web": {"context": "web", "cache-to": [cache]}})
+    assert world.run(**PUBLISHER) == ExitCode.PASSED
+    (role,) = (plan.role for plan in world.cloud.plans)
+    assert role
+    for name in ("team/web", "team/api", "team/job", "caches"):
+        assert f':repository/{name}"' in role.session_policy
+
+
+def test_session_policy__what_it_does_not_hold_is_said_of_each_image() -> None:
+    world = World()
+    world.cloud.narrows = False
+    assert world.run(**PUBLISHER) == ExitCode.PASSED
+    assert world.workflow.markdown.count("session is not narrowed") == len(NAMES)
+    assert any("session is not narrowed" in line for line in world.workflow.log)

@@ -234,6 +234,13 @@ CAUSES = {
         f'Put "{_UPLOAD}": EOF',
         "write tcp 10.0.0.2:5123->10.0.0.1:443: use of closed network connection",
     ),
+    "session": (
+        (
+            "denied: User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: "
+            "ecr:InitiateLayerUpload on resource: arn:aws:ecr:eu-west-1:1:repository/app because "
+            "no session policy allows the ecr:InitiateLayerUpload action"
+        ),
+    ),
     "not known": (
         (
             "manifest blob unknown: Images with digests '[sha256:0]' required for pushing image "
@@ -248,6 +255,7 @@ CAUSES = {
 WHY = {
     "missing": "The repository does not exist",
     "permission": "A permission is missing.",
+    "session": "This run has narrowed its session",
     "expired": "An ECR token is valid for 12 hours",
     "login": "The token does not belong to this registry",
     "immutable": "The repository's tags are immutable",
