@@ -83,8 +83,16 @@ def variables(job: Job, given: Mapping[str, str | Sequence[str] | None]) -> dict
     """The variables that hand the inputs over; what was given several times has a line for each.
 
     Raises InvalidInputs for a secret.
+
+    Args:
+        job: The action.
+        given: What was given of the inputs, by the names of their fields; others count for nothing.
     """
-    named = {name: value for name, value in given.items() if value is not None}
+    named = {
+        name.replace("_", "-"): value
+        for name, value in given.items()
+        if name in _KINDS and value is not None
+    }
     problems = [
         f"{name}: is a secret, and every user of this machine can read a command line; set the "
         f"variable {variable(name)}, {instead}"

@@ -166,19 +166,21 @@ def _action(job: Job) -> str:
 
 def _run(job: Job, given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Run the corridor, in a job of a workflow as its action would."""
-    asked = {name.replace("_", "-"): value for name, value in vars(given).items()}
-    own = {name: asked.pop(name) for name in ("output", "debug", "command")}
-    known = {**environ, **variables(job, asked), **({DEBUG: "1"} if own["debug"] else {})}
+    known = {**environ, **variables(job, vars(given)), **({DEBUG: "1"} if given.debug else {})}
     if is_workflow(environ):
-        if own["output"]:
+        if given.output:
             raise InvalidInputs(["output: in a workflow the outputs are those of the step"])
         return corridor(known)
     refuse_what_github_has(known)
-    clock, git = SystemClock(), GitCheckout(inherited(known))
-    console = Console(sys.stdout, clock, git, columns_of(sys.stdout))
-    if own["output"]:
+    console = _console(known)
+    if given.output:
         # Nobody may read there what an earlier run has left.
-        console.write_file(own["output"], ["{}\n"])
+        console.write_file(given.output, ["{}\n"])
     code = corridor(known, console)
-    console.end(own["output"])
+    console.end(given.output)
     return code
+
+
+def _console(environ: Mapping[str, str]) -> Console:
+    git = GitCheckout(inherited(environ))
+    return Console(sys.stdout, SystemClock(), git, columns_of(sys.stdout))

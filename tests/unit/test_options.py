@@ -40,24 +40,24 @@ def test_options__are_the_inputs_by_their_groups() -> None:
 
 @pytest.mark.parametrize("job", list(Job))
 def test_variables__hand_over_what_was_given(job: Job) -> None:
-    given = {"repository": "app", "tags": ["a", "b"], "pull": None, "label": ""}
+    given = {"repository": "app", "tags": ["a", "b"], "pull": None, "build_args": "", "output": "x"}
     assert variables(job, given) == {
         "ECR_PUBLISH_JOB": job.value,
         "ECR_PUBLISH_REPOSITORY": "app",
         "ECR_PUBLISH_TAGS": "a\nb",
-        "ECR_PUBLISH_LABEL": "",
+        "ECR_PUBLISH_BUILD_ARGS": "",
     }
 
 
 def test_variables__of_lists_are_read_as_lists() -> None:
     given = {
-        "aws-region": "eu-west-1",
+        "aws_region": "eu-west-1",
         "repository": "app",
         "tags": ["1.4", "latest"],
         "platforms": ["linux/amd64", "linux/arm64"],
-        "build-args": ["A=1,2", "B=3 4"],
+        "build_args": ["A=1,2", "B=3 4"],
         "allow": ["network.host", "security.insecure"],
-        "report-file": ["a.json", "b.csv"],
+        "report_file": ["a.json", "b.csv"],
     }
     found = parse(variables(Job.PUBLISH, given))
     assert (found.tags, found.platforms) == (("1.4", "latest"), ("linux/amd64", "linux/arm64"))
@@ -68,7 +68,7 @@ def test_variables__of_lists_are_read_as_lists() -> None:
 
 def test_s3_variables__no_secret_stands_in_a_command_line() -> None:
     with pytest.raises(InvalidInputs) as caught:
-        variables(Job.PUBLISH, {"secrets": ["npm=hunter2"], "github-token": "hunter2"})
+        variables(Job.PUBLISH, {"secrets": ["npm=hunter2"], "github_token": "hunter2"})
     secrets, token = caught.value.problems
     assert secrets == (
         "secrets: is a secret, and every user of this machine can read a command line; set the "
