@@ -25,6 +25,9 @@ PREFIX = "ECR_PUBLISH_"
 OIDC = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 """The variables by which a job with `id-token: write` gets a token."""
 
+AMBIENT_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+"""The variables that name the region where aws-region does not; the first wins."""
+
 T = TypeVar("T")
 
 
@@ -272,7 +275,7 @@ class _Reader:
         return self.given(name, read, stand_in)
 
     def region(self) -> str:
-        for ambient in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        for ambient in AMBIENT_REGIONS:
             text = self._text(ambient)
             if text and not self._text(variable("aws-region")):
                 return self._read(f"{ambient} (aws-region is not set)", text, values.region) or ""

@@ -10,7 +10,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from ecr_publish import __version__, terminal_policy
+from ecr_publish import __version__, terminal_iam, terminal_policy
 from ecr_publish.context import is_workflow
 from ecr_publish.edges.clock import SystemClock
 from ecr_publish.edges.console import Console, columns_of
@@ -48,6 +48,13 @@ _COMMANDS = {
     "merge": (
         "make one image of those of several platforms, judge it, and tag it if it passes",
         f"Puts images of one platform each together and judges them. {_AS_THE_ACTION}",
+    ),
+    "iam": (
+        "print what makes a role with the permissions that a workflow needs",
+        (
+            "Prints the commands that make a role for a step with these inputs: who may assume it,"
+            " and what it may do. Nothing is run or changed."
+        ),
     ),
     "check-policy": (
         "check a policy, and judge the findings of a report by it",
@@ -114,6 +121,10 @@ def _parser() -> argparse.ArgumentParser:
         command = add(job.value, partial(_run, job))
         _add_inputs(command, job)
         _add_switches(command)
+    iam = add("iam", terminal_iam.print_script)
+    _add_inputs(iam, *Job)
+    _add_job(iam)
+    terminal_iam.add_options(iam)
     check = add("check-policy", terminal_policy.check)
     _add_inputs(check, Job.PUBLISH, only=terminal_policy.INPUTS)
     terminal_policy.add_options(check)
@@ -143,6 +154,16 @@ def _add(group: argparse._ArgumentGroup, option: Option) -> None:
         const="true" if option.switch else None,
         metavar="VALUE",
         help=f"{option.meaning}{again}".replace("%", "%%"),
+    )
+
+
+def _add_job(command: argparse.ArgumentParser) -> None:
+    """Which of the actions is meant, for what speaks of all of them."""
+    command.add_argument(
+        "--job",
+        choices=[job.value for job in Job],
+        default=Job.PUBLISH.value,
+        help="the action that is meant. Default: publish.",
     )
 
 

@@ -648,7 +648,7 @@ def test_version(terminal: Terminal) -> None:
 def test_help__names_every_command(terminal: Terminal) -> None:
     ran = terminal.refused("--help")
     assert re.findall(r"^    ([a-z-]+)", ran.said, re.MULTILINE) == [
-        *("publish", "gate", "merge", "check-policy", "local")
+        *("publish", "gate", "merge", "iam", "check-policy", "local")
     ]
 
 
