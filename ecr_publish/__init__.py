@@ -11,7 +11,9 @@ turns the outcome into text. run.py is what the rooms share. many.py is the corr
 of a bake file: bake reads the file and makes the one command, baked gets the images, together does
 a thing for all of them; steps are what both corridors have in common. edges/ holds what touches the
 world (docker, git, AWS, GitHub, the clock) behind the Protocols of edges/ports.py; all else
-decides, or is handed an edge and decides nothing. errors.py has every way to fail.
+decides, or is handed an edge and decides nothing. terminal is the way in from a command line:
+options makes the inputs of what was given, and the corridor is the same, shown by edges/console.
+errors.py has every way to fail.
 """
 
 __version__ = "0.1.0"
