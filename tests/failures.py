@@ -29,6 +29,8 @@ from ecr_publish.edges.credentials import Aws
 from ecr_publish.edges.engine import DockerEngine
 from ecr_publish.edges.github import GitHubApi
 from ecr_publish.errors import (
+    AccountNotAllowed,
+    AccountUnknown,
     BakeInvalid,
     BaselineMissing,
     Bug,
@@ -96,10 +98,11 @@ class World:
         path = f"{self.folder}:/usr/bin:/bin"
         return DockerEngine({"PATH": path, "HOME": str(self.folder)}, FakeClock())
 
-    def engine(self, **answers: str) -> DockerEngine:
+    def engine(self, *, proxy: str = "", **answers: str) -> DockerEngine:
         """Docker by an engine's API that has the image app:ci, unless it answers otherwise."""
         host = self.ends.enter_context(_engine_api(answers))
-        return DockerEngine({"DOCKER_HOST": host, "PATH": str(self.folder)}, FakeClock())
+        environ = {"DOCKER_HOST": host, "PATH": str(self.folder), "HTTPS_PROXY": proxy}
+        return DockerEngine(environ, FakeClock())
 
 
 _Run = Callable[[World], "Publication | str"]
@@ -323,6 +326,19 @@ def _region(world: World) -> Publication:
     return _with_role(one)
 
 
+@scenario(RoleRefused, case="keys")
+def _keys_out_of_reach(world: World) -> Publication:
+    one = world.start()
+    said = (
+        "Couldn't retrieve verification key from your identity provider, please reference "
+        "AssumeRoleWithWebIdentity documentation for requirements"
+    )
+    one.ecr.fail_next(
+        "AssumeRoleWithWebIdentity", "InvalidIdentityToken", times=ALWAYS, message=said
+    )
+    return _with_role(one)
+
+
 @scenario(StsFailed)
 def _sts(world: World) -> Publication:
     one = world.start()
@@ -335,6 +351,22 @@ def _sts_throttled(world: World) -> Publication:
     one = world.start()
     one.ecr.fail_next("AssumeRoleWithWebIdentity", "Throttling", times=ALWAYS, status=400)
     return _with_role(one)
+
+
+@scenario(AccountNotAllowed)
+def _account(world: World) -> Publication:
+    one = world.start()
+    one.publish(allowed_account_ids="210987654321")
+    return one
+
+
+@scenario(AccountUnknown)
+def _no_account(world: World) -> Publication:
+    one = world.start()
+    said = "The security token included in the request is expired"
+    one.ecr.fail_next("GetCallerIdentity", "ExpiredToken", times=ALWAYS, message=said, status=403)
+    one.publish(allowed_account_ids="123456789012")
+    return one
 
 
 @scenario(NoCredentials)
@@ -627,6 +659,12 @@ def _failed_push(message: str) -> Callable[[World], Publication]:
 
 for _kind, _message in _PUSHES.items():
     scenario(PushFailed, _kind)(_failed_push(_message))
+
+
+@scenario(PushFailed, "network", case="proxy")
+def _push_behind_a_proxy(world: World) -> Publication:
+    event = {"errorDetail": {"message": _PUSHES["network"]}}
+    return _taken_over(world, push=json.dumps(event), proxy="http://proxy.example.com:3128")
 
 
 # --- tags
