@@ -14,20 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ecr_publish.errors import PushFailed
+from ecr_publish.errors import PUSHES, PushFailed
 from ecr_publish.reference import Digest
 
 _DIGEST_STATUS = re.compile(r"digest: (sha256:[0-9a-f]{64})")
 _MEGABYTE = 1_000_000
-
-_PUSH_ACTIONS = (
-    "ecr:BatchCheckLayerAvailability",
-    "ecr:BatchGetImage",
-    "ecr:CompleteLayerUpload",
-    "ecr:InitiateLayerUpload",
-    "ecr:PutImage",
-    "ecr:UploadLayerPart",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +96,7 @@ def _layer(layer: Layer, status: str, detail: Mapping[str, Any]) -> Layer:
 
 
 _ALLOW_PUSH = "Add to the role's policy:\n" + json.dumps(
-    {"Effect": "Allow", "Action": list(_PUSH_ACTIONS), "Resource": "<arn>"}, indent=2
+    {"Effect": "Allow", "Action": list(PUSHES), "Resource": "<arn>"}, indent=2
 )
 _CAUSES = (
     (

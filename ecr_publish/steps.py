@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timezone
 from functools import partial
 
 from ecr_publish.ahead import Ahead
-from ecr_publish.context import Context
+from ecr_publish.build import Builder
+from ecr_publish.context import Context, read
 from ecr_publish.edges.ports import Edges, Registry
-from ecr_publish.evidence import Scans, gathered, look_for_baseline
+from ecr_publish.errors import PublishError
+from ecr_publish.evidence import Scans, gathered
 from ecr_publish.gate import judge
 from ecr_publish.inputs import Inputs, hidden, parse
 from ecr_publish.origin import Commit
-from ecr_publish.plan import (
-    Plan,
-    local_contexts,
-    make,
-    refuse_caches,
-    refuse_unscanned,
-    release_tags,
-)
+from ecr_publish.plan import Plan, RepositoryState, local_contexts, make, release_tags
 from ecr_publish.policy import Rules
 from ecr_publish.policy_file import effective
-from ecr_publish.promote import leave, look, promote
+from ecr_publish.preflight import Check, checks, drift, failure, own, refuse
+from ecr_publish.probe import Probed, connected, inside, probed, shut, the
+from ecr_publish.promote import leave, promote
+from ecr_publish.report.doctor import table
 from ecr_publish.run import Obtained, Run, Site
 from ecr_publish.wait import Watch
+
+
+def decided(environ: Mapping[str, str], run: Run) -> tuple[Context, Plan]:
+    """The run, and what it is to do."""
+    context = read(environ, run.edges.workflow.read_text)
+    inputs = asked(environ, run)
+    commit = commit_of(run, context.workspace, inputs)
+    rules = ruled(run, inputs, context)
+    return context, planned(run, inputs, context, commit, rules=rules)
 
 
 def asked(environ: Mapping[str, str], run: Run) -> Inputs:
@@ -65,13 +72,35 @@ def planned(
     return plan
 
 
-def sited(run: Run, plan: Plan, registry: Registry, *, workspace: str, ahead: Ahead) -> Site:
-    """The repository, what is there already, and what that forbids."""
-    state = run.outcome.state = registry.repository()
-    tags = release_tags(plan, state)
-    refuse_caches(plan, state)
-    refuse_unscanned(plan, state)
-    run.say(f"{state.uri} {'was created' if state.created else 'exists'}")
+def opened(
+    run: Run, plans: Sequence[Plan], builder: Callable[[], Builder], *, from_fork: bool
+) -> Registry:
+    """The registry; where it does not open, raises that and what the builder cannot do."""
+    registry = connected(run.edges, plans[0], from_fork=from_fork)
+    if isinstance(registry, PublishError):
+        found = shut(plans, registry, builder)
+        tell(run, found)
+        raise failure(found) or registry
+    return registry
+
+
+def looked(run: Run, plan: Plan, registry: Registry, ahead: Ahead) -> Probed:
+    """What is there; raises the one error for all that is in the way. Nothing is changed."""
+    found = probed(registry, plan, ahead, at_once=not run.name)
+    _settle(run, plan, found, ())
+    return found
+
+
+def sited(
+    run: Run, plan: Plan, registry: Registry, ahead: Ahead, *, found: Probed, workspace: str
+) -> Site:
+    """Where the image is to go, the repository created if it has to be."""
+    there = the(found.facts.repository)
+    if not isinstance(there, RepositoryState):
+        before = _seen(run, plan, found)
+        there = registry.create()
+        found = inside(registry, plan, ahead, there, at_once=not run.name)
+        _settle(run, plan, found, before)
     return Site(
         edges=run.edges,
         outcome=run.outcome,
@@ -80,14 +109,36 @@ def sited(run: Run, plan: Plan, registry: Registry, *, workspace: str, ahead: Ah
         plan=plan,
         registry=registry,
         ahead=ahead,
-        state=state,
-        tags=tags,
-        standing=look(registry, tags),
-        baseline=look_for_baseline(registry, plan),
+        state=there,
+        tags=release_tags(plan, there),
+        standing=the(found.facts.standing or {}),
+        baseline=found.baseline,
         workspace=workspace,
         # ECR tells times in whole seconds.
         began=run.edges.clock.today().replace(microsecond=0),
     )
+
+
+def tell(run: Run, found: Sequence[Check]) -> None:
+    """Let the log say what was looked at."""
+    for line in table(found):
+        run.say(line)
+
+
+def _settle(run: Run, plan: Plan, found: Probed, before: Sequence[Check]) -> None:
+    """Say what is known now and was not before, and end the run where that is in the way."""
+    state = found.facts.repository
+    if isinstance(state, RepositoryState):
+        run.outcome.state = state
+        run.outcome.notes.extend(drift(plan, state))
+    seen = _seen(run, plan, found)
+    tell(run, [check for check in seen if check not in before])
+    refuse(seen)
+
+
+def _seen(run: Run, plan: Plan, found: Probed) -> tuple[Check, ...]:
+    """What was checked; of one image among many without what they share."""
+    return own(plan, found.facts) if run.name else checks(plan, found.facts)
 
 
 def watch(site: Site) -> Watch:

@@ -406,7 +406,7 @@ def test_failure__no_oidc_token() -> None:
 
 def test_failure__missing_repository_before_the_build() -> None:
     one = prepare(page())
-    one.registry.refused["repository"] = RepositoryMissing("team/app", "eu-west-1")
+    one.registry.refused["look"] = RepositoryMissing("team/app", "eu-west-1")
 
     assert one.walk() == 4
 
@@ -1485,7 +1485,7 @@ def test_s6_check__says_what_the_step_says(
 @pytest.mark.parametrize(
     "room",
     [
-        *("credentials", "repository", "holders", "login", "build", "push", "manifest", "scan"),
+        *("credentials", "look", "holders", "login", "build", "push", "manifest", "scan"),
         "put 0123456",
     ],
 )

@@ -244,7 +244,7 @@ MISSING = RepositoryMissing("team/api", "eu-west-1")
 @pytest.mark.parametrize(
     ("call", "error", "code"),
     [
-        ("repository", MISSING, ExitCode.REPOSITORY),
+        ("look", MISSING, ExitCode.REPOSITORY),
         ("holders", denied("BatchGetImage"), ExitCode.PUSH),
         ("manifest", denied("BatchGetImage"), ExitCode.PUSH),
         ("scan", denied("DescribeImageScanFindings"), ExitCode.SCAN),
@@ -282,7 +282,7 @@ def test_line__failed_push_of_one() -> None:
 def test_line__all_that_fail_before_the_build_build_nothing() -> None:
     world = World()
     for registry in world.registries.values():
-        registry.refused["repository"] = MISSING
+        registry.refused["look"] = MISSING
     assert world.run() == ExitCode.REPOSITORY
     assert [call.partition(" ")[0] for call in world.engine.calls] == ["definition"]
     assert world.outputs["reason"].startswith("3 of 3 images did not pass: ")
@@ -465,7 +465,7 @@ def test_s2_line__bug_ends_all() -> None:
 
 def test_s2_line__bug_of_a_thread_ends_all() -> None:
     world = World()
-    world.registries["api"].refused["repository"] = KeyError("bug")
+    world.registries["api"].refused["look"] = KeyError("bug")
     assert world.run() == ExitCode.BUG
     assert world.released == []
     assert [call.partition(" ")[0] for call in world.engine.calls] == ["definition"]
@@ -508,7 +508,7 @@ def test_line__targets_reach_buildx() -> None:
 
 def test_s6_line__check_of_each_and_one_comment() -> None:
     world = World({"api": BAD})
-    world.registries["job"].refused["repository"] = MISSING
+    world.registries["job"].refused["look"] = MISSING
     world.run(check_run="true", comment="true", github_token="ghs_hunter2")
     assert {name for name, _, _ in world.github.started} == {
         f"ECR scan / team/{name}" for name in NAMES
