@@ -199,8 +199,7 @@ def test_line__rooms_are_walked_in_order_and_timed() -> None:
 
     rooms = [line for line in one.workflow.log if line.startswith("[")]
     assert rooms == [
-        *("[Plan]", "[Credentials]", "[Repository]", "[Build]", "[Push]", "[Scan]"),
-        *("[Gate]", "[Promote]"),
+        *("[Plan]", "[Preflight]", "[Build]", "[Push]", "[Scan]", "[Gate]", "[Promote]"),
     ]
     durations = next(line for line in one.workflow.log if line.startswith("Time: "))
     spent = {room: float(seconds) for room, seconds in re.findall(r"(\w+) ([0-9.]+) s", durations)}

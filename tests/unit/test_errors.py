@@ -40,6 +40,8 @@ from ecr_publish.errors import (
     StsFailed,
     TagTaken,
     UnexpectedManifest,
+    Unready,
+    WrongRegistry,
 )
 
 ROLE = "arn:aws:iam::123456789012:role/path/publisher"
@@ -62,6 +64,8 @@ EXAMPLES = [
     (NoCredentials(), ExitCode.CREDENTIALS),
     (RepositoryMissing("app", "eu-west-1"), ExitCode.REPOSITORY),
     (NotScanned("app", "eu-west-1"), ExitCode.REPOSITORY),
+    (WrongRegistry(found="1 in eu-west-1", wanted="2 in eu-west-1"), ExitCode.REPOSITORY),
+    (Unready([NoCredentials(), StoreLacks("an image for 2 platforms")]), ExitCode.CREDENTIALS),
     (ImageNotThere("1.4.2", "app"), ExitCode.REPOSITORY),
     (BaselineMissing("latest", "there is none"), ExitCode.REPOSITORY),
     (CannotMerge("they are odd"), ExitCode.INPUT),
