@@ -497,9 +497,8 @@ def _permissions(plan: Plan, facts: Facts) -> Iterator[Check]:
         name = permission.action
         if not isinstance(error, CallFailed):
             yield _either(name, error, "allowed")
-        elif error.denied and _does_without(plan, permission):
-            said = "not allowed, so what an image is made of, as a re-run is known by, is not seen"
-            yield _note(name, said)
+        elif error.denied and permission is Permission.BLOBS:
+            yield _note(name, f"not allowed; without it {_unread(plan)}")
         elif error.denied or error.of_credentials:
             yield _problem(name, error)
         elif error.transient:
@@ -508,8 +507,11 @@ def _permissions(plan: Plan, facts: Facts) -> Iterator[Check]:
             yield _ok(name, "allowed")
 
 
-def _does_without(plan: Plan, permission: Permission) -> bool:
-    return permission is Permission.BLOBS and not isinstance(plan.source, Merge)
+def _unread(plan: Plan) -> str:
+    """What cannot be done where images may not be read, which not every run has to do."""
+    if isinstance(plan.source, Merge):
+        return "only indexes can be merged, and no images of one platform"
+    return "no image says what it is made of, so that a re-run is not recognized"
 
 
 def _reads_images(plan: Plan, state: RepositoryState | None) -> bool:

@@ -1,10 +1,10 @@
-"""What the tiers that touch the world share: private engines, local ECRs, an honest environment."""
+"""What the tiers share: golden files; private engines, local ECRs, an honest environment."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,9 @@ import pytest
 from dev import act, dist
 from dev.engine import Engine, Store
 from local_ecr.server import LocalEcr
+from tests.golden import GOLDEN
+
+RENEW = "RENEW_GOLDEN"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,3 +61,17 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = act.action_copy(tmp_path_factory.mktemp("release"))
     dist.build(copy)
     return copy
+
+
+@pytest.fixture
+def golden() -> Callable[[str, str], None]:
+    """Compares a text with a golden file, or writes that file where RENEW_GOLDEN=1 asks for it."""
+
+    def check(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if os.environ.get(RENEW) == "1":
+            path.write_bytes(text.encode())
+            pytest.skip(f"{path.name} was renewed; read its difference before you commit it")
+        assert text == path.read_bytes().decode(), f"if this is wanted: {RENEW}=1"
+
+    return check

@@ -590,14 +590,16 @@ def test_permission__what_a_probe_says(error: PublishError | None, state: State)
 
 
 @pytest.mark.parametrize(
-    ("source", "state"), [(MADE, State.NOTE), (Merge(digests=(MINE,)), State.PROBLEM)]
+    ("source", "lost"),
+    [(MADE, "a re-run is not recognized"), (Merge(digests=(MINE,)), "only indexes can be merged")],
 )
-def test_permission__to_read_images_is_needed_for_a_merge_alone(
-    source: Source, state: State
-) -> None:
+def test_permission__to_read_images_is_not_what_every_run_needs(source: Source, lost: str) -> None:
     permissions = {Permission.BLOBS: denied("GetDownloadUrlForLayer")}
     found = own(make_plan(source=source), facts(permissions=permissions))
-    assert only(found, "ecr:GetDownloadUrlForLayer")[0] is state
+    state, said = only(found, "ecr:GetDownloadUrlForLayer")
+    assert state is State.NOTE
+    assert lost in said
+    assert failure(found) is None
 
 
 ENHANCED = make_state(scanning=make_scanning(engine=ScanType.ENHANCED))
