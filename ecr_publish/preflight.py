@@ -42,7 +42,7 @@ from ecr_publish.plan import (
 )
 from ecr_publish.reference import Digest, Tag
 from ecr_publish.scan import Gap
-from ecr_publish.scanning import Frequency, Scanning, ScanType
+from ecr_publish.scanning import Frequency, Scanning, ScanType, should_start
 from ecr_publish.standing import Standing, known, published_before, taken
 
 _LOGIN = "ecr:GetAuthorizationToken"
@@ -537,7 +537,7 @@ def _writes(plan: Plan, facts: Facts) -> Iterator[Check]:
         "ecr:CreateRepository": isinstance(found, Absent) and plan.create is not None,
         "ecr:InitiateLayerUpload, ecr:UploadLayerPart, ecr:CompleteLayerUpload": sends,
         "ecr:PutImage": adds or bool(plan.release_tags),
-        "ecr:StartImageScan": found.scanning.frequency is Frequency.MANUAL,
+        "ecr:StartImageScan": should_start(found.scanning, 0),
         "ecr:BatchDeleteImage": adds,
     }
     names = ", ".join(name for name, wanted in asked.items() if wanted)

@@ -99,8 +99,7 @@ def test_s3__every_secret_is_masked_before_it_can_be_shown(published: Played) ->
     assert {value for value in masked if not any(secret in value for secret in own)} == set()
     # Role and token first, the login to the registry before the build, whenever it is there; the
     # addresses of configurations where it is looked what the release tags name.
-    assert {"Credentials", "Repository"} <= set(masked.values())
-    assert set(masked.values()) <= {"Credentials", "Repository", "Build"}
+    assert set(masked.values()) == {"Preflight"}
 
 
 def test_s4__only_what_was_named_is_touched(published: Played) -> None:

@@ -666,6 +666,12 @@ def test_login__that_is_refused() -> None:
         ),
         (tagged(source=Merge(digests=(MINE,))), make_state(), "ecr:PutImage, ecr:BatchDeleteImage"),
         (tagged("v1", source=Existing(reference=V1)), make_state(), "ecr:PutImage"),
+        # Enhanced scans cannot be started.
+        (
+            tagged("v1", source=Existing(reference=V1)),
+            make_state(scanning=ENHANCED_OFF),
+            "ecr:PutImage",
+        ),
     ],
 )
 def test_s4_writing__is_never_tried(plan: Plan, found: Found, wanted: str) -> None:
