@@ -10,7 +10,13 @@ from enum import Enum
 from typing import Any
 
 from ecr_publish.cache import INLINE, exported, quoted
-from ecr_publish.errors import CacheNotExported, CandidateCannotMove, StoreLacks
+from ecr_publish.errors import (
+    CacheNotExported,
+    CandidateCannotMove,
+    PublishError,
+    StoreLacks,
+)
+from ecr_publish.manifest import comparable
 from ecr_publish.plan import Build, RepositoryState
 from ecr_publish.reference import Digest, ImageReference, Tag
 
@@ -20,10 +26,15 @@ IN_THE_ENGINE = "docker"
 
 @dataclass(frozen=True, kw_only=True)
 class Builder:
-    """A builder of buildx. `containerd`: it is an engine with the containerd image store."""
+    """A builder of buildx.
+
+    `containerd`: it is an engine with the containerd image store. `platforms`: what it can run, by
+    itself or emulated, as far as it says so.
+    """
 
     driver: str
     containerd: bool = False
+    platforms: tuple[str, ...] = ()
 
 
 class Way(Enum):
@@ -59,16 +70,42 @@ def way(build: Build, builder: Builder, state: RepositoryState, candidate: Tag) 
     Engines push every image of an index under the index's tag, one after the other, and an
     immutable tag takes the first one only (seen with Engine 26; docker/buildx#2955 is the same).
     """
-    if builder.driver != IN_THE_ENGINE:
-        return Way.BUILDER
-    if not builder.containerd:
-        _refuse_what_the_classic_store_lacks(build)
+    for problem in (*lacking(build, builder), *stuck(build, builder, state, candidate)):
+        raise problem
+    return Way.ENGINE if builder.driver == IN_THE_ENGINE else Way.BUILDER
+
+
+def lacking(build: Build, builder: Builder) -> Iterator[PublishError]:
+    """What this builder can do in no repository."""
+    if builder.driver != IN_THE_ENGINE or builder.containerd:
+        return
+    wanted = [*_makes_an_index(build)]
+    # It would leave them out without a word.
+    wanted += ["an image with annotations"] if build.annotations else []
+    if wanted:
+        yield StoreLacks(", ".join(wanted))
+    kinds = [cache.type for cache in build.cache_to if cache.type != INLINE]
+    if kinds:
+        yield CacheNotExported(kinds[0])
+
+
+def stuck(
+    build: Build, builder: Builder, state: RepositoryState, candidate: Tag
+) -> Iterator[PublishError]:
+    """Why this builder could not push what it makes."""
     index = ", ".join(_makes_an_index(build))
-    if index and not state.can_move(candidate):
-        raise CandidateCannotMove(
+    if builder.driver == IN_THE_ENGINE and index and not state.can_move(candidate):
+        yield CandidateCannotMove(
             index, state.name, mode=state.mutability, excluded=state.exclusions
         )
-    return Way.ENGINE
+
+
+def unemulated(build: Build, builder: Builder) -> tuple[str, ...]:
+    """The platforms that were asked for and that the builder does not name among its own."""
+    if not builder.platforms:
+        return ()
+    known = {comparable(name) for name in builder.platforms}
+    return tuple(name for name in build.platforms if comparable(name) not in known)
 
 
 def command(build: Build, reference: str, way: Way, metadata: str) -> list[str]:
@@ -109,6 +146,17 @@ def environment(build: Build) -> dict[str, str]:
 def stated_driver(inspection: str) -> str:
     """The driver that `docker buildx inspect` names; empty where it names none."""
     return _stated(inspection, "Driver")
+
+
+def stated_platforms(inspection: str) -> tuple[str, ...]:
+    """The platforms that `docker buildx inspect` names, of all nodes; those set by hand have a *.
+
+    An architecture of several levels is named with each of them.
+    """
+    lines = (line.partition(":") for line in inspection.splitlines())
+    named = [value for name, _, value in lines if name == "Platforms"]
+    platforms = (item.strip().rstrip("*") for value in named for item in value.split(","))
+    return tuple(dict.fromkeys(filter(None, platforms)))
 
 
 def stated_problem(inspection: str) -> str:
@@ -201,17 +249,6 @@ def _secrets(build: Build) -> Iterator[str]:
     """What buildx is told of each: where to find its value, never the value (S3)."""
     yield from (f"id={secret.id},env={secret.variable}" for secret in build.secrets)
     yield from (f"id={file.id},{quoted(f'src={file.path}')}" for file in build.secret_files)
-
-
-def _refuse_what_the_classic_store_lacks(build: Build) -> None:
-    lacking = list(_makes_an_index(build))
-    # It would leave them out without a word.
-    lacking += ["an image with annotations"] if build.annotations else []
-    if lacking:
-        raise StoreLacks(", ".join(lacking))
-    kinds = [cache.type for cache in build.cache_to if cache.type != INLINE]
-    if kinds:
-        raise CacheNotExported(kinds[0])
 
 
 def _makes_an_index(build: Build) -> Iterator[str]:

@@ -81,6 +81,32 @@ def address(name: str, kind: str = "") -> str:
     return f"{HOME}/blob/main/{TROUBLESHOOTING}#{anchor(name, kind)}"
 
 
+def in_full(error: PublishError) -> str:
+    """All that an error says, for a place that shows several."""
+    return "\n".join(filter(None, (error.what, error.why, error.fix, error.more)))
+
+
+class Unready(PublishError):
+    """Several things are wrong, which is said of all of them before anything is done.
+
+    Args:
+        problems: Each of them; the first one's exit code counts.
+        not_checked: What could not be looked at because of them.
+    """
+
+    def __init__(self, problems: Sequence[PublishError], not_checked: Sequence[str] = ()) -> None:
+        numbered = [*enumerate(problems, start=1)]
+        left = f" Not checked because of them: {', '.join(not_checked)}." if not_checked else ""
+        super().__init__(
+            f"{len(problems)} problems: "
+            + "; ".join(f"({number}) {problem.what}" for number, problem in numbered),
+            why=f"Nothing was built, pushed or created.{left}",
+            fix="\n\n".join(f"({number}) {in_full(problem)}" for number, problem in numbered),
+        )
+        self.problems = tuple(problems)
+        self.exit_code = problems[0].exit_code
+
+
 class InvalidInputs(PublishError):
     """One or several inputs cannot be used; nothing has been done."""
 
@@ -362,15 +388,28 @@ _ROOMS = {
     "GetAuthorizationToken": ExitCode.CREDENTIALS,
     "DescribeRepositories": ExitCode.REPOSITORY,
     "CreateRepository": ExitCode.REPOSITORY,
+    "BatchCheckLayerAvailability": ExitCode.PUSH,
     "BatchGetImage": ExitCode.PUSH,
     "GetDownloadUrlForLayer": ExitCode.PUSH,
     "DescribeImageScanFindings": ExitCode.SCAN,
     "StartImageScan": ExitCode.SCAN,
+    "ListCoverage": ExitCode.SCAN,
     "PutImage": ExitCode.PROMOTE,
     "DescribeImages": ExitCode.PROMOTE,
     "BatchDeleteImage": ExitCode.PROMOTE,
 }
 
+PUSHES = (
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:CompleteLayerUpload",
+    "ecr:InitiateLayerUpload",
+    "ecr:PutImage",
+    "ecr:UploadLayerPart",
+)
+"""What a push needs. Whoever lacks one of them rarely has the others."""
+_OF_INSPECTOR = ("ListCoverage", "BatchGetFindingDetails")
+_READS_INSPECTOR = ("inspector2:ListCoverage", "inspector2:ListFindings")
 
 _DENIED = Cause(
     kind="denied",
@@ -445,11 +484,10 @@ class CallFailed(PublishError):
     ) -> None:
         cause = _call_cause(code, message, transient=transient)
         denied = cause is _DENIED
-        action = f"{'inspector2' if operation in _OF_INSPECTOR else 'ecr'}:{operation}"
         super().__init__(
-            f"{action} failed: {message} ({code})",
+            f"{_action(operation)} failed: {message} ({code})",
             why=cause.why,
-            fix=f"{cause.fix}\n{_statement(action, message, resource)}" if denied else cause.fix,
+            fix=f"{cause.fix}\n{_statement(operation, message, resource)}" if denied else cause.fix,
             link="https://docs.aws.amazon.com/AmazonECR/latest/userguide/security-iam.html"
             if code in _DENIALS
             else "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html",
@@ -457,6 +495,8 @@ class CallFailed(PublishError):
         )
         self.operation = operation
         self.code = code
+        self.denied = code in _DENIALS
+        self.of_credentials = code in _CALL_CAUSES
         self.transient = transient
         self.exit_code = _ROOMS.get(operation, ExitCode.BUG)
 
@@ -468,12 +508,17 @@ def _call_cause(code: str, message: str, *, transient: bool) -> Cause:
     return _CAUSES.get(code, _PASSING if transient else _UNKNOWN)
 
 
-def _statement(action: str, message: str, resource: str) -> str:
-    """The permission to paste (JSON)."""
-    actions = [action]
-    if "inspector2:" in message:
-        actions, resource = ["inspector2:ListCoverage", "inspector2:ListFindings"], "*"
-    if action == "ecr:GetAuthorizationToken":
+def _action(operation: str) -> str:
+    return f"{'inspector2' if operation in _OF_INSPECTOR else 'ecr'}:{operation}"
+
+
+def _statement(operation: str, message: str, resource: str) -> str:
+    actions = [_action(operation)]
+    if operation == "ListCoverage" or (operation not in _OF_INSPECTOR and "inspector2:" in message):
+        actions = [*_READS_INSPECTOR]
+    elif operation == "BatchCheckLayerAvailability":
+        actions = [*PUSHES]
+    if operation == "GetAuthorizationToken" or actions[0].startswith("inspector2:"):
         resource = "*"
     return json.dumps({"Effect": "Allow", "Action": actions, "Resource": resource}, indent=2)
 
@@ -493,6 +538,21 @@ class RepositoryMissing(PublishError):
             "or create it by hand:\n"
             f"    aws ecr create-repository --repository-name {repository} --region {region} \\\n"
             "      --image-scanning-configuration scanOnPush=true",
+        )
+
+
+class WrongRegistry(PublishError):
+    """ECR answers for another account or region than the one that was asked for."""
+
+    exit_code = ExitCode.REPOSITORY
+
+    def __init__(self, *, found: str, wanted: str) -> None:
+        super().__init__(
+            f"this run is for {wanted}, but ECR answers for {found}",
+            why="aws-region and registry do not fit each other, or an endpoint of the runner "
+            "(AWS_ENDPOINT_URL, a VPC endpoint) leads elsewhere.",
+            fix="Check aws-region and registry, and on a runner of your own its AWS_ENDPOINT_URL "
+            "and AWS_ENDPOINT_URL_ECR.",
         )
 
 

@@ -19,18 +19,7 @@ from ecr_publish.reporting import begin, report
 from ecr_publish.run import Run
 from ecr_publish.scan import Evidence
 from ecr_publish.signals import SIGNALS, ignore_signals
-from ecr_publish.steps import (
-    asked,
-    commit_of,
-    connected,
-    judged,
-    narrowing,
-    planned,
-    released,
-    ruled,
-    sited,
-    watch,
-)
+from ecr_publish.steps import decided, judged, looked, opened, released, sited, watch
 
 STARTED = "ECR_PUBLISH_STARTED"
 """When the step began, seconds since the epoch; start.sh sets it, for the durations alone."""
@@ -133,18 +122,15 @@ def line(environ: Mapping[str, str], run: Run) -> None:
     """The line itself: room after room, each fills in what it produced."""
     outcome = run.outcome
     with run.room("plan"):
-        context = run.edges.workflow.context(environ)
-        inputs = asked(environ, run)
-        commit = commit_of(run, context.workspace, inputs)
-        rules = ruled(run, inputs, context)
-        plan = outcome.plan = planned(run, inputs, context, commit, rules=rules)
+        context, plan = decided(environ, run)
+        outcome.plan = plan
         builder = look_for_builder(run.edges.engine, plan.source)
         begin(run)
-    with run.room("credentials"):
-        registry = connected(run, plan, narrowing(inputs, [plan]), from_fork=context.from_fork)
-    with run.room("repository"):
+    with run.room("preflight"):
+        registry = opened(run, [plan], builder, from_fork=context.from_fork)
         ahead = Ahead(builder=builder, login=look_for_login(registry, plan.source))
-        site = sited(run, plan, registry, workspace=context.workspace, ahead=ahead)
+        found = looked(run, plan, registry, ahead)
+        site = sited(run, plan, registry, ahead, found=found, workspace=context.workspace)
     image = obtained(site)
     with run.room("scan"):
         scans = scanned(site, watch(site), images(site, image.manifest))

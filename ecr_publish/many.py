@@ -19,20 +19,24 @@ from ecr_publish.inputs import Inputs
 from ecr_publish.manifest import Target
 from ecr_publish.obtain import arrived, images, made_before
 from ecr_publish.outcome import Batch, Outcome
-from ecr_publish.plan import Build, Plan
+from ecr_publish.plan import Build, Plan, RepositoryState
+from ecr_publish.preflight import access
+from ecr_publish.probe import Probed
 from ecr_publish.reference import Digest
 from ecr_publish.reporting import begin
 from ecr_publish.run import Obtained, Run, Site
 from ecr_publish.scan import Answer, Coverage, Evidence, Start
 from ecr_publish.steps import (
     asked,
-    connected,
     judged,
-    narrowing,
+    looked,
+    narrowed,
+    opened,
     planned,
     released,
     ruled,
     sited,
+    tell,
     watch,
 )
 from ecr_publish.together import at_once, each
@@ -42,27 +46,32 @@ from ecr_publish.wait import Watch, for_scans
 def line(environ: Mapping[str, str], run: Run, batch: Batch) -> None:
     """The line itself, as main.py has it for one image."""
     with run.room("plan"):
-        context, inputs = run.edges.workflow.context(environ), asked(environ, run)
+        context, inputs, definition, plans = decided(environ, run)
         batch.template = inputs.repository
-        definition = _defined(run, inputs, context)
-        plans = _plans(run, inputs, context, definition)
         batch.images = {name: Outcome(plan=plan) for name, plan in plans.items()}
         runs = {name: replace(run, name=name, outcome=it) for name, it in batch.images.items()}
         first = next(iter(plans.values()))
         builder = look_for_builder(run.edges.engine, first.source)
         at_once(batch, runs, lambda name: begin(runs[name]))
-    with run.room("credentials"):
-        narrow = narrowing(inputs, [*plans.values()], bake.caches(definition))
-        own = connected(run, first, narrow, from_fork=context.from_fork)
-    with run.room("repository"):
+    with run.room("preflight"):
+        narrow = narrowed(run, inputs, [*plans.values()], bake.caches(definition))
+        own = opened(run, narrow, builder, from_fork=context.from_fork)
+        tell(run, access(first))
         ahead = Ahead(builder=builder, login=look_for_login(own, first.source))
+        registries = {name: own.elsewhere(plan.repository) for name, plan in plans.items()}
+
+        def look(name: str) -> Probed:
+            return looked(runs[name], plans[name], registries[name], ahead)
 
         def site(name: str) -> Site:
-            registry = own.elsewhere(plans[name].repository)
-            where = context.workspace
-            return sited(runs[name], plans[name], registry, workspace=where, ahead=ahead)
+            here = (runs[name], plans[name], registries[name], ahead)
+            return sited(*here, found=found[name], workspace=context.workspace)
 
-        sites = at_once(batch, plans, site)
+        found = at_once(batch, plans, look)
+        there = [it.facts.repository for it in found.values()]
+        bake.refuse_caches(definition, [it for it in there if isinstance(it, RepositoryState)])
+        sites = at_once(batch, found, site)
+        # Only now is it known where those are that had to be created.
         bake.refuse_caches(definition, [site.state for site in sites.values()])
     made = _obtained(run, batch, sites, _order(inputs, definition, plans))
     with run.room("scan"):
@@ -71,6 +80,15 @@ def line(environ: Mapping[str, str], run: Run, batch: Batch) -> None:
         gated = each(batch, scans, lambda name: judged(sites[name], made[name], scans[name]))
     with run.room("promote"):
         _promoted(batch, sites, {name: made[name] for name in gated})
+
+
+def decided(
+    environ: Mapping[str, str], run: Run
+) -> tuple[Context, Inputs, bake.Definition, dict[str, Plan]]:
+    """The run, and what it is to do with each image."""
+    context, inputs = run.edges.workflow.context(environ), asked(environ, run)
+    definition = _defined(run, inputs, context)
+    return context, inputs, definition, _plans(run, inputs, context, definition)
 
 
 def _defined(run: Run, inputs: Inputs, context: Context) -> bake.Definition:

@@ -156,7 +156,10 @@ class Batch(Outcome):
             for name, it in self.images.items()
             if it.exit_code or it.decision is not Decision.PASSED
         }
-        told = "; ".join(f"{name}: {reason}" for name, reason in ends.items())
+        told = "; ".join(
+            f"{', '.join(name for name, its in ends.items() if its == reason)}: {reason}"
+            for reason in dict.fromkeys(ends.values())
+        )
         number = len(self.images)
         if not ends:
             return f"all {number} images passed"

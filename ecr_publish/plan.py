@@ -138,11 +138,12 @@ class Reports:
 class Plan:
     """One run, decided. `scan_timeout` and `max_scan_age` are seconds; None is any age.
 
-    `withheld` says why the run applies no release tags, and is empty where it does; `reserved` are
-    those that it would apply. `rebuild`
-    builds also what is there already. `keeps_passed` and `keeps_refused` say whether the candidate
-    tag stays on an image that passed, and on one that did not. `allowed_accounts` are those that
-    the credentials may be of; none named is any.
+    `create` is what a new repository gets, None where none is to be created, and `mutability` what
+    the user has asked for, if anything. `withheld` says why the run applies no release tags, and is
+    empty where it does; `reserved` are those that it would apply. `rebuild` builds also what is
+    there already. `keeps_passed` and `keeps_refused` say whether the candidate tag stays on an
+    image that passed, and on one that did not. `allowed_accounts` are those that the credentials
+    may be of; none named is any.
     """
 
     region: str
@@ -151,6 +152,7 @@ class Plan:
     registry: RegistryId | None
     repository: Repository
     create: Mutability | None
+    mutability: Mutability | None = None
     source: Source
     rebuild: bool
     candidate: Tag
@@ -168,11 +170,19 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Absent:
+    """There is no such repository; `scanning` is how a new one of this name would be scanned."""
+
+    scanning: Scanning
+
+
+@dataclass(frozen=True, kw_only=True)
 class RepositoryState:
     """What ECR says about the repository.
 
     `mutability` is ECR's imageTagMutability, `exclusions` its wildcards for the tags that are
-    treated the other way round.
+    treated the other way round. `scans_on_push` is the repository's own setting, which is not all
+    that decides how it is scanned.
     """
 
     host: str
@@ -183,6 +193,7 @@ class RepositoryState:
     exclusions: tuple[str, ...]
     created: bool
     scanning: Scanning
+    scans_on_push: bool = True
 
     @property
     def uri(self) -> str:
@@ -229,6 +240,7 @@ def make(
         registry=inputs.registry,
         repository=inputs.repository,
         create=_creation(inputs),
+        mutability=inputs.image_tag_mutability,
         source=_source(inputs, context, commit),
         rebuild=_rebuild(inputs, context),
         candidate=Tag.parse(f"candidate-{context.run_id}-{context.run_attempt}-{nonce}"),

@@ -14,20 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ecr_publish.errors import BY_SESSION_POLICY, NOT_IN_SESSION, PushFailed
+from ecr_publish.errors import BY_SESSION_POLICY, NOT_IN_SESSION, PUSHES, PushFailed
 from ecr_publish.reference import Digest
 
 _DIGEST_STATUS = re.compile(r"digest: (sha256:[0-9a-f]{64})")
 _MEGABYTE = 1_000_000
-
-_PUSH_ACTIONS = (
-    "ecr:BatchCheckLayerAvailability",
-    "ecr:BatchGetImage",
-    "ecr:CompleteLayerUpload",
-    "ecr:InitiateLayerUpload",
-    "ecr:PutImage",
-    "ecr:UploadLayerPart",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +131,7 @@ class Cause:
 
 
 _ALLOW_PUSH = "Add this to the list `Statement` of the role's permissions policy:\n" + json.dumps(
-    {"Effect": "Allow", "Action": list(_PUSH_ACTIONS), "Resource": "<arn>"}, indent=2
+    {"Effect": "Allow", "Action": list(PUSHES), "Resource": "<arn>"}, indent=2
 )
 _NO_NETWORK = (
     r"connection (refused|reset)|closed network connection|no such host|i/o timeout|TLS handshake"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -50,14 +50,19 @@ def published_before(
     Raises TagTaken where a tag that cannot move is on any other image. Not for a merge of unknown
     builds: equal parts give equal bytes, so its index may be the one that has the tag.
     """
+    digest = known(state, standing, recipes)
+    if digest or isinstance(plan.source, Build):
+        refuse_taken(state, standing, digest)
+    fixed = any(item.digest == digest and not state.can_move(tag) for tag, item in standing.items())
+    return digest if fixed or not plan.rebuild else None
+
+
+def known(state: RepositoryState, standing: Standing, recipes: frozenset[str]) -> Digest | None:
+    """The image of these very builds; one whose tag cannot move rather than another."""
     same = {tag: item for tag, item in standing.items() if _made_by(item, recipes)}
-    fixed = {tag: item for tag, item in same.items() if not state.can_move(tag)}
-    chosen = next(iter((fixed or same).values()), None)
-    if chosen or isinstance(plan.source, Build):
-        refuse_taken(state, standing, chosen.digest if chosen else None)
-    if chosen and (fixed or not plan.rebuild):
-        return chosen.digest
-    return None
+    fixed = [item for tag, item in same.items() if not state.can_move(tag)]
+    chosen = next(iter(fixed or same.values()), None)
+    return chosen.digest if chosen else None
 
 
 def refuse_taken(state: RepositoryState, standing: Standing, digest: Digest | None) -> None:
@@ -65,9 +70,15 @@ def refuse_taken(state: RepositoryState, standing: Standing, digest: Digest | No
 
     `digest` is None where any image that the run makes will be another one.
     """
+    for error in taken(state, standing, digest):
+        raise error
+
+
+def taken(state: RepositoryState, standing: Standing, digest: Digest | None) -> Iterator[TagTaken]:
+    """An error for each tag that cannot move and is on another image than this one."""
     for tag, holder in standing.items():
         if holder.digest != digest and not state.can_move(tag):
-            raise TagTaken(str(tag), str(holder.digest), state.name, _another(holder.origin))
+            yield TagTaken(str(tag), str(holder.digest), state.name, _another(holder.origin))
 
 
 def order(holder: Holder, origin: Origin | None) -> Order:

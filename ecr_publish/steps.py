@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timezone
 from functools import partial
 
 from ecr_publish.ahead import Ahead
+from ecr_publish.build import Builder
 from ecr_publish.context import Context
 from ecr_publish.edges.ports import Edges, Registry
-from ecr_publish.errors import SessionPolicyRefused
-from ecr_publish.evidence import Scans, gathered, look_for_baseline
+from ecr_publish.errors import PublishError
+from ecr_publish.evidence import Scans, gathered
 from ecr_publish.gate import judge
 from ecr_publish.iam import Narrowing, session_policy
 from ecr_publish.inputs import Inputs, SessionPolicy, hidden, parse
@@ -21,16 +22,18 @@ from ecr_publish.plan import (
     SHORT_SHA_LENGTH,
     Build,
     Plan,
+    RepositoryState,
     local_contexts,
     make,
-    refuse_caches,
-    refuse_unscanned,
     release_tags,
 )
 from ecr_publish.policy import Rules
 from ecr_publish.policy_file import effective
-from ecr_publish.promote import leave, look, promote
+from ecr_publish.preflight import Check, checks, drift, failure, own, refuse
+from ecr_publish.probe import Probed, connected, inside, probed, shut, the
+from ecr_publish.promote import leave, promote
 from ecr_publish.reference import ImageReference
+from ecr_publish.report.doctor import table
 from ecr_publish.run import Obtained, Run, Site
 from ecr_publish.wait import Watch
 
@@ -38,14 +41,20 @@ _AMBIENT = (
     "session-policy: repository has no effect without role-to-assume: the job's own AWS "
     "credentials are what they are, and cannot be narrowed here."
 )
-_NOT_NARROWED = (
-    "So the session is not narrowed to this run, and the role's own policies count alone, as with "
-    "`session-policy: none`."
-)
 _UNCOMMITTED = (
     "Files have been changed since commit {}, and the image has them as they are now; a tag with "
     "the commit's name says otherwise"
 )
+
+
+def decided(environ: Mapping[str, str], run: Run) -> tuple[Context, Plan]:
+    """The run, and what it is to do."""
+    context = run.edges.workflow.context(environ)
+    inputs = asked(environ, run)
+    commit = commit_of(run, context.workspace, inputs)
+    rules = ruled(run, inputs, context)
+    (plan,) = narrowed(run, inputs, [planned(run, inputs, context, commit, rules=rules)])
+    return context, plan
 
 
 def asked(environ: Mapping[str, str], run: Run) -> Inputs:
@@ -85,13 +94,25 @@ def planned(
     return plan
 
 
-def narrowing(
-    inputs: Inputs, plans: Sequence[Plan], caches: Sequence[ImageReference] = ()
-) -> Narrowing:
-    """What the session is to be narrowed to, where a role is assumed for these images.
+def narrowed(
+    run: Run, inputs: Inputs, plans: Sequence[Plan], caches: Sequence[ImageReference] = ()
+) -> tuple[Plan, ...]:
+    """The plans, their session narrowed to what all of them need, where a role is assumed.
 
     `caches` are written, beside those that the plans name.
     """
+    how = _narrowing(inputs, plans, caches)
+    if how.note:
+        told(run, how.note)
+    return tuple(
+        replace(plan, role=plan.role and replace(plan.role, session_policy=how.policy))
+        for plan in plans
+    )
+
+
+def _narrowing(
+    inputs: Inputs, plans: Sequence[Plan], caches: Sequence[ImageReference]
+) -> Narrowing:
     if inputs.session_policy is SessionPolicy.NONE:
         return Narrowing(policy="")
     if inputs.role_to_assume:
@@ -99,28 +120,41 @@ def narrowing(
     return Narrowing(policy="", note=_AMBIENT if inputs.session_policy else "")
 
 
-def connected(run: Run, plan: Plan, narrow: Narrowing, *, from_fork: bool) -> Registry:
-    """ECR, opened with credentials that are narrowed as far as STS takes it, never in silence."""
-    connect, note = partial(run.edges.cloud.connect, from_fork=from_fork), narrow.note
-    narrowed = plan.role and replace(plan.role, session_policy=narrow.policy)
-    try:
-        registry = connect(replace(plan, role=narrowed))
-    except SessionPolicyRefused as error:
-        registry, note = connect(plan), f"{error.what}. {_NOT_NARROWED}"
-    run.say(plan.role.arn if plan.role else "The job's own AWS credentials")
-    if note:
-        run.say(note)
-        run.outcome.note(note)
+def told(run: Run, note: str) -> None:
+    """Note something for log and summary."""
+    run.say(note)
+    run.outcome.note(note)
+
+
+def opened(
+    run: Run, plans: Sequence[Plan], builder: Callable[[], Builder], *, from_fork: bool
+) -> Registry:
+    """The registry; where it does not open, raises that and what the builder cannot do."""
+    registry = connected(run.edges, plans[0], partial(told, run), from_fork=from_fork)
+    if isinstance(registry, PublishError):
+        found = shut(plans, registry, builder)
+        tell(run, found)
+        raise failure(found) or registry
     return registry
 
 
-def sited(run: Run, plan: Plan, registry: Registry, *, workspace: str, ahead: Ahead) -> Site:
-    """The repository, what is there already, and what that forbids."""
-    state = run.outcome.state = registry.repository()
-    tags = release_tags(plan, state)
-    refuse_caches(plan, state)
-    refuse_unscanned(plan, state)
-    run.say(f"{state.uri} {'was created' if state.created else 'exists'}")
+def looked(run: Run, plan: Plan, registry: Registry, ahead: Ahead) -> Probed:
+    """What is there; raises the one error for all that is in the way. Nothing is changed."""
+    found = probed(registry, plan, ahead, at_once=not run.name)
+    _settle(run, plan, found, ())
+    return found
+
+
+def sited(
+    run: Run, plan: Plan, registry: Registry, ahead: Ahead, *, found: Probed, workspace: str
+) -> Site:
+    """Where the image is to go, the repository created if it has to be."""
+    there = the(found.facts.repository)
+    if not isinstance(there, RepositoryState):
+        before = _seen(run, plan, found)
+        there = registry.create()
+        found = inside(registry, plan, ahead, there, at_once=not run.name)
+        _settle(run, plan, found, before)
     return Site(
         edges=run.edges,
         outcome=run.outcome,
@@ -129,14 +163,36 @@ def sited(run: Run, plan: Plan, registry: Registry, *, workspace: str, ahead: Ah
         plan=plan,
         registry=registry,
         ahead=ahead,
-        state=state,
-        tags=tags,
-        standing=look(registry, tags),
-        baseline=look_for_baseline(registry, plan),
+        state=there,
+        tags=release_tags(plan, there),
+        standing=the(found.facts.standing or {}),
+        baseline=found.baseline,
         workspace=workspace,
         # ECR tells times in whole seconds.
         began=run.edges.clock.today().replace(microsecond=0),
     )
+
+
+def tell(run: Run, found: Sequence[Check]) -> None:
+    """Let the log say what was looked at."""
+    for line in table(found):
+        run.say(line)
+
+
+def _settle(run: Run, plan: Plan, found: Probed, before: Sequence[Check]) -> None:
+    """Say what is known now and was not before, and end the run where that is in the way."""
+    state = found.facts.repository
+    if isinstance(state, RepositoryState):
+        run.outcome.state = state
+        run.outcome.notes.extend(drift(plan, state))
+    seen = _seen(run, plan, found)
+    tell(run, [check for check in seen if check not in before])
+    refuse(seen)
+
+
+def _seen(run: Run, plan: Plan, found: Probed) -> tuple[Check, ...]:
+    """What was checked; of one image among many without what they share."""
+    return own(plan, found.facts) if run.name else checks(plan, found.facts)
 
 
 def watch(site: Site) -> Watch:

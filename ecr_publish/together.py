@@ -39,14 +39,14 @@ def at_once(batch: Batch, names: Iterable[str], do: Callable[[str], T]) -> dict[
 
     def result(name: str) -> T:
         found = results[name]
-        if isinstance(found, Exception):
+        if isinstance(found, BaseException):
             raise found
         return found
 
     return each(batch, results, result)
 
 
-def together(tasks: Mapping[str, Callable[[], T]], most: int) -> dict[str, T | Exception]:
+def together(tasks: Mapping[str, Callable[[], T]], most: int) -> dict[str, T | BaseException]:
     """Do all tasks, and give what each gives, or the exception that it raises, in their order.
 
     A cancel ends the wait at once. What has begun then ends by itself, or with the process; nothing
@@ -59,7 +59,7 @@ def together(tasks: Mapping[str, Callable[[], T]], most: int) -> dict[str, T | E
     waiting: SimpleQueue[str] = SimpleQueue()
     for name in tasks:
         waiting.put(name)
-    ended: SimpleQueue[tuple[str, T | Exception]] = SimpleQueue()
+    ended: SimpleQueue[tuple[str, T | BaseException]] = SimpleQueue()
     try:
         _start(lambda: _work(tasks, waiting, ended), min(most, len(tasks)))
         found = dict(ended.get() for _ in tasks)
@@ -81,7 +81,7 @@ def _start(work: Callable[[], None], number: int) -> None:
 def _work(
     tasks: Mapping[str, Callable[[], T]],
     waiting: SimpleQueue[str],
-    ended: SimpleQueue[tuple[str, T | Exception]],
+    ended: SimpleQueue[tuple[str, T | BaseException]],
 ) -> None:
     while True:
         try:
@@ -90,7 +90,7 @@ def _work(
             return
         try:
             ended.put((name, tasks[name]()))
-        except Exception as error:  # noqa: BLE001 - whoever waits for it decides
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it decides
             ended.put((name, error))
 
 

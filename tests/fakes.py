@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
 from ecr_publish.ahead import Ahead
@@ -16,7 +16,8 @@ from ecr_publish.errors import CallFailed, ImageNotThere, SessionPolicyRefused
 from ecr_publish.exploits import MOST_ARNS, Exploit
 from ecr_publish.manifest import Manifest
 from ecr_publish.origin import Commit, Origin
-from ecr_publish.plan import Build, Plan, RepositoryState, Source
+from ecr_publish.plan import Absent, Build, Plan, RepositoryState, Source
+from ecr_publish.preflight import Permission
 from ecr_publish.reference import Digest, Repository, Tag
 from ecr_publish.report.annotations import Annotation
 from ecr_publish.report.check import Check
@@ -210,7 +211,8 @@ class FakeRegistry:
     """ECR as a dictionary of tags. `answers` are given one after the other, the last for ever.
 
     `refused` is raised by the call of this name, `meanwhile` is what others do just before it;
-    `exploits 2` is the second batch of findings that Inspector is asked about.
+    `exploits 2` is the second batch of findings that Inspector is asked about, `ask …` a probe.
+    The repository is not there yet while `absent` says so; `probed` is what was probed.
     """
 
     state: RepositoryState
@@ -232,6 +234,9 @@ class FakeRegistry:
     details: dict[str, Exploit] = field(default_factory=dict)
     batches: list[tuple[str, ...]] = field(default_factory=list)
     others: dict[str, FakeRegistry] = field(default_factory=dict)
+    absent: Absent | None = None
+    created: int = 0
+    probed: list[Permission] = field(default_factory=list)
 
     def elsewhere(self, repository: Repository) -> FakeRegistry:
         return self.others[repository.name]
@@ -243,9 +248,20 @@ class FakeRegistry:
         self._refuse(f"exploits {len(self.batches)}")
         return {arn: self.details[arn] for arn in arns if arn in self.details}
 
-    def repository(self) -> RepositoryState:
-        self._refuse("repository")
-        return self.state
+    def look(self) -> RepositoryState | Absent:
+        self._refuse("look")
+        return self.absent or self.state
+
+    def create(self) -> RepositoryState:
+        self._refuse("create")
+        self.created += 1
+        self.absent = None
+        return replace(self.state, created=True)
+
+    def ask(self, permission: Permission) -> None:
+        self.probed.append(permission)
+        self._refuse(f"ask {permission.value}")
+        raise CallFailed(permission.value, "ImageNotFoundException", "no such", transient=False)
 
     def login(self) -> Login:
         self._refuse("login")

@@ -11,12 +11,21 @@ from datetime import datetime, timezone
 
 import requests
 
+from ecr_publish.edges.ports import Registry
 from ecr_publish.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
+from ecr_publish.plan import RepositoryState
 from ecr_publish.reference import Digest
 from local_ecr.server import LocalEcr
 
 ATTESTED = "unknown/unknown"
 _Login = tuple[str, str]
+
+
+def looked(registry: Registry) -> RepositoryState:
+    """The repository, which is there."""
+    state = registry.look()
+    assert isinstance(state, RepositoryState)
+    return state
 
 
 def push_image(

@@ -28,6 +28,7 @@ from ecr_publish.build import (
     remarks,
     stated_driver,
     stated_error,
+    stated_platforms,
     stated_problem,
 )
 from ecr_publish.edges.docker_config import private_config
@@ -74,10 +75,13 @@ class DockerEngine:
 
     def builder(self, name: str | None) -> Builder:
         """The builder of this name, or the current one; raises BuilderMissing or EngineMissing."""
-        driver = stated_driver(self._inspect(name))
-        if driver != IN_THE_ENGINE:
-            return Builder(driver=driver)
-        return Builder(driver=driver, containerd=self._api.has_containerd())
+        said = self._inspect(name)
+        driver = stated_driver(said)
+        return Builder(
+            driver=driver,
+            containerd=driver == IN_THE_ENGINE and self._api.has_containerd(),
+            platforms=stated_platforms(said),
+        )
 
     def build(
         self,

@@ -14,7 +14,8 @@ from ecr_publish.context import Context, Head
 from ecr_publish.exploits import Exploit
 from ecr_publish.manifest import Manifest
 from ecr_publish.origin import Commit, Origin
-from ecr_publish.plan import Build, Plan, RepositoryState
+from ecr_publish.plan import Absent, Build, Plan, RepositoryState
+from ecr_publish.preflight import Permission
 from ecr_publish.reference import Digest, Repository, Tag
 from ecr_publish.report.annotations import Annotation
 from ecr_publish.report.check import Check
@@ -223,8 +224,19 @@ class Registry(Scans, Protocol):
         """
         ...
 
-    def repository(self) -> RepositoryState:
-        """The plan's repository, created where that was asked; raises RepositoryMissing."""
+    def look(self) -> RepositoryState | Absent:
+        """The plan's repository as it is; nothing is created."""
+        ...
+
+    def create(self) -> RepositoryState:
+        """The repository, created now; raises RepositoryMissing where the plan creates none."""
+        ...
+
+    def ask(self, permission: Permission) -> None:
+        """Ask for what cannot exist, which tells whether asking is allowed; raises CallFailed.
+
+        Once, and nothing is changed. «Not found» is a CallFailed as well.
+        """
         ...
 
     def login(self) -> Login:

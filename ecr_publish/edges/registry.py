@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
@@ -39,7 +40,8 @@ from ecr_publish.findings import parse_page
 from ecr_publish.hosts import PLAIN, Kind, alike
 from ecr_publish.manifest import MEDIA_TYPES, Manifest, config_digest, targets
 from ecr_publish.origin import Origin, read
-from ecr_publish.plan import Plan, RepositoryState
+from ecr_publish.plan import Absent, Plan, RepositoryState
+from ecr_publish.preflight import NOWHERE, Permission
 from ecr_publish.reference import Digest, Repository, Tag
 from ecr_publish.scan import Answer, Coverage, NoScan, Start, Unreachable
 from ecr_publish.scanning import Frequency, Rule, Scanning, ScanType, effective
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
         RepositoryTypeDef,
     )
     from mypy_boto3_inspector2 import Inspector2Client
+    from mypy_boto3_inspector2.type_defs import ListCoverageResponseTypeDef
 
 PAGE_SIZE = 1000
 """The most findings that DescribeImageScanFindings gives at once (ECR API reference)."""
@@ -111,26 +114,32 @@ class Clients:
         self._config = config.merge(endpoints(kind))
         # No dual-stack endpoints of Inspector are known.
         self._inspector_config = config.merge(endpoints(Kind(fips=kind.fips)))
+        # Clients may be used by several threads, and be made by one at a time (boto3: "Threading").
+        self._making = Lock()
 
     @cached_property
     def ecr(self) -> ECRClient:
         """Amazon ECR."""
-        return self._session.client("ecr", config=self._config)
+        with self._making:
+            return self._session.client("ecr", config=self._config)
 
     @cached_property
     def ecr_once(self) -> ECRClient:
         """Amazon ECR for what the wait repeats by itself: no retry, and a short patience."""
-        return self._session.client("ecr", config=self._config.merge(_ONCE))
+        with self._making:
+            return self._session.client("ecr", config=self._config.merge(_ONCE))
 
     @cached_property
     def inspector_once(self) -> Inspector2Client:
         """Amazon Inspector for what the wait repeats by itself."""
-        return self._session.client("inspector2", config=self._inspector_config.merge(_ONCE))
+        with self._making:
+            return self._session.client("inspector2", config=self._inspector_config.merge(_ONCE))
 
     @cached_property
     def inspector(self) -> Inspector2Client:
         """Amazon Inspector for what is asked once, however often that takes."""
-        return self._session.client("inspector2", config=self._inspector_config)
+        with self._making:
+            return self._session.client("inspector2", config=self._inspector_config)
 
 
 class EcrRegistry:
@@ -157,12 +166,38 @@ class EcrRegistry:
         other._arn = f"{before}{separator}{repository}" if separator else "*"
         return other
 
-    def repository(self) -> RepositoryState:
-        """The repository, created where the plan says so; raises RepositoryMissing."""
+    def look(self) -> RepositoryState | Absent:
+        """The repository as it is; nothing is created."""
+        self._arn = self._guessed_arn()
         found = self._describe()
-        created = found is None
         if found is None:
-            found = self._create()
+            return Absent(scanning=self._scanning_of_a_new_one())
+        return self._state(found, created=False)
+
+    def create(self) -> RepositoryState:
+        """Create the repository, where the plan says so; raises RepositoryMissing."""
+        return self._state(self._create(), created=True)
+
+    def ask(self, permission: Permission) -> None:
+        """Ask for what cannot exist, once and read-only; raises CallFailed also for «not found»."""
+        digest: ImageIdentifierTypeDef = {"imageDigest": str(NOWHERE)}
+        image: dict[str, Any] = {"repositoryName": self._name, **self._registry}
+        ecr = self._clients.ecr_once
+        calls: dict[Permission, Callable[[], object]] = {
+            Permission.SCANS: lambda: ecr.describe_image_scan_findings(imageId=digest, **image),
+            Permission.IMAGES: lambda: ecr.batch_get_image(imageIds=[digest], **image),
+            Permission.LAYERS: lambda: ecr.batch_check_layer_availability(
+                layerDigests=[str(NOWHERE)], **image
+            ),
+            Permission.BLOBS: lambda: ecr.get_download_url_for_layer(
+                layerDigest=str(NOWHERE), **image
+            ),
+            Permission.COVERAGE: lambda: self._list_coverage(NOWHERE),
+        }
+        with _translated(permission.value, self._arn):
+            calls[permission]()
+
+    def _state(self, found: RepositoryTypeDef, *, created: bool) -> RepositoryState:
         self._arn = found["repositoryArn"]
         host, _, name = found["repositoryUri"].partition("/")
         asked = self._plan.registry.host if self._plan.registry else None
@@ -178,6 +213,7 @@ class EcrRegistry:
             ),
             created=created,
             scanning=self._scanning(found),
+            scans_on_push=_scans_on_push(found),
         )
 
     def login(self) -> Login:
@@ -282,12 +318,9 @@ class EcrRegistry:
         """What Inspector says of an image; None where it may not be asked."""
         if self._coverage_denied:
             return None
-        resource = f"{self._arn}/{digest}"
         try:
             with _translated("ListCoverage"):
-                answer = self._clients.inspector_once.list_coverage(
-                    filterCriteria={"resourceId": [{"comparison": "EQUALS", "value": resource}]}
-                )
+                answer = self._list_coverage(digest)
         except CallFailed as error:
             self._coverage_denied = not error.transient
             return Coverage(reason=f"nothing now ({error.code})") if error.transient else None
@@ -346,6 +379,12 @@ class EcrRegistry:
                 transient=False,
             )
 
+    def _list_coverage(self, digest: Digest) -> ListCoverageResponseTypeDef:
+        resource = f"{self._arn}/{digest}"
+        return self._clients.inspector_once.list_coverage(
+            filterCriteria={"resourceId": [{"comparison": "EQUALS", "value": resource}]}
+        )
+
     def _images(self, ids: Sequence[ImageIdentifierTypeDef]) -> list[ImageTypeDef]:
         """The images of these ids, of those that exist."""
         with _translated("BatchGetImage", self._arn):
@@ -394,20 +433,28 @@ class EcrRegistry:
         """How the repository is scanned, as far as the role may ask; neither call is needed."""
         engine, rules = self._rules(repository["registryId"])
         stated = self._stated_frequency(repository["repositoryArn"])
-        own = repository.get("imageScanningConfiguration", {}).get("scanOnPush", False)
+        own = _scans_on_push(repository)
         worked_out = effective(engine, rules, self._name, scan_on_push=own)
         return Scanning(
             engine=engine, frequency=worked_out if stated is Frequency.UNKNOWN else stated
         )
 
-    def _rules(self, registry_id: str) -> tuple[ScanType, list[Rule]]:
-        """The registry's engine and rules; UNKNOWN where it is another account's."""
+    def _scanning_of_a_new_one(self) -> Scanning:
+        engine, rules = self._rules(self._registry.get("registryId"))
+        frequency = effective(engine, rules, self._name, scan_on_push=True)
+        return Scanning(engine=engine, frequency=frequency)
+
+    def _rules(self, registry_id: str | None) -> tuple[ScanType, list[Rule]]:
+        """The registry's engine and rules; UNKNOWN where it is another account's.
+
+        None is the caller's own registry.
+        """
         try:
             with _translated("GetRegistryScanningConfiguration"):
                 answer = self._ecr.get_registry_scanning_configuration()
         except CallFailed:
             return ScanType.UNKNOWN, []
-        if answer["registryId"] != registry_id:
+        if registry_id not in (None, answer["registryId"]):
             return ScanType.UNKNOWN, []
         configuration = answer["scanningConfiguration"]
         engine = _ENGINES.get(configuration.get("scanType", ""), ScanType.UNKNOWN)
@@ -449,6 +496,10 @@ class EcrRegistry:
         account = self._plan.registry.account if self._plan.registry else "*"
         partition = self._ecr.meta.partition
         return f"arn:{partition}:ecr:{self._plan.region}:{account}:repository/{self._name}"
+
+
+def _scans_on_push(repository: RepositoryTypeDef) -> bool:
+    return repository.get("imageScanningConfiguration", {}).get("scanOnPush", False)
 
 
 def _manifest(image: ImageTypeDef) -> Manifest:

@@ -11,7 +11,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from ecr_publish import push
+from ecr_publish.errors import PUSHES
 from ecr_publish.iam import TABLE, On, Row, Task, need, policy
 from tests.factories import make_plan
 from tests.permissions import json_of, printed
@@ -70,7 +70,7 @@ def test_table__every_action_is_one_of_aws(action: str) -> None:
 
 
 def test_push__names_what_docker_needs_in_the_table() -> None:
-    assert {*push._PUSH_ACTIONS} == ONLY_DOCKER | {"ecr:BatchGetImage", "ecr:PutImage"}
+    assert {*PUSHES} == ONLY_DOCKER | {"ecr:BatchGetImage", "ecr:PutImage"}
 
 
 def test_policies__statements_are_named_after_what_they_are_on() -> None:

@@ -76,7 +76,7 @@ def test_passes__log_is_folded_room_by_room(published: Played) -> None:
     lines = published.job("passes").lines
     groups = [line.argument for line in lines if line.command == "group"]
 
-    rooms = ["Plan", "Credentials", "Repository", "Build", "Push", "Scan", "Gate", "Promote"]
+    rooms = ["Plan", "Preflight", "Build", "Push", "Scan", "Gate", "Promote"]
     assert groups == rooms
     assert sum(line.command == "endgroup" for line in lines) == len(rooms)
 

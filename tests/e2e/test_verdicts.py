@@ -170,7 +170,7 @@ def test_bad_inputs__nothing_is_asked_built_or_pushed(no_token: Played) -> None:
     assert no_token.calls == ()
     assert no_token.new_images == frozenset()
     groups = {line.argument for line in no_token.result.lines if line.command == "group"}
-    assert groups == {"Plan", "Credentials"}
+    assert groups == {"Plan", "Preflight"}
 
 
 def test_fork__is_told_to_publish_from_branches(fork: Played) -> None:

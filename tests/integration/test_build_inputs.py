@@ -28,6 +28,7 @@ from ecr_publish.secret import Secret, SecretFile
 from local_ecr.server import LocalEcr
 from tests.factories import CANDIDATE, NAME, make_build, make_plan, make_state
 from tests.fakes import FakeClock
+from tests.images import looked
 from tests.integration.test_engine import all_arguments, secrets_of, stand_in
 
 pytestmark = pytest.mark.usefixtures("ambient")
@@ -87,7 +88,7 @@ class Bench:
 
     def pushed(self, **asked: Any) -> dict[str, Any]:
         """Build and push; gives the manifest that ECR has."""
-        state, login = self.registry.repository(), self.registry.login()
+        state, login = looked(self.registry), self.registry.login()
         self.build(state, **asked)
         digest = self.docker.push(state, CANDIDATE, login, lambda _: None)
         found: dict[str, Any] = json.loads(self.registry.manifest(digest).text)
@@ -304,7 +305,7 @@ def test_s3_cache__in_the_registry_is_written_and_used_with_the_run_s_own_login(
     bench: Bench, ecr: LocalEcr
 ) -> None:
     bench.dockerfile(f"FROM {TINY.tag}\nRUN echo long work | tee /work\n")
-    state, login, cache = bench.registry.repository(), bench.registry.login(), cached_in(ecr, "app")
+    state, login, cache = looked(bench.registry), bench.registry.login(), cached_in(ecr, "app")
 
     first = bench.build(state, login, cache_to=(cache,))
     forget_builds(bench)
@@ -322,7 +323,7 @@ def test_s3_cache__in_the_registry_is_written_and_used_with_the_run_s_own_login(
 @containerd_store
 def test_cache__that_is_not_there_yet_is_no_failure(bench: Bench, ecr: LocalEcr) -> None:
     bench.dockerfile("FROM scratch\nCOPY Dockerfile /\n")
-    state, login = bench.registry.repository(), bench.registry.login()
+    state, login = looked(bench.registry), bench.registry.login()
 
     shown = bench.build(state, login, cache_from=(cached_in(ecr, "never"),))
 
@@ -332,7 +333,7 @@ def test_cache__that_is_not_there_yet_is_no_failure(bench: Bench, ecr: LocalEcr)
 @containerd_store
 def test_cache__of_a_kind_that_ecr_refuses_fails_as_a_build(bench: Bench, ecr: LocalEcr) -> None:
     bench.dockerfile("FROM scratch\nCOPY Dockerfile /\n")
-    state, login = bench.registry.repository(), bench.registry.login()
+    state, login = looked(bench.registry), bench.registry.login()
     cache = cached_in(ecr, "index", **{"image-manifest": "false"})
 
     with pytest.raises(BuildFailed) as caught:

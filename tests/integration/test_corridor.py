@@ -199,8 +199,7 @@ def test_line__rooms_are_walked_in_order_and_timed() -> None:
 
     rooms = [line for line in one.workflow.log if line.startswith("[")]
     assert rooms == [
-        *("[Plan]", "[Credentials]", "[Repository]", "[Build]", "[Push]", "[Scan]"),
-        *("[Gate]", "[Promote]"),
+        *("[Plan]", "[Preflight]", "[Build]", "[Push]", "[Scan]", "[Gate]", "[Promote]"),
     ]
     durations = next(line for line in one.workflow.log if line.startswith("Time: "))
     spent = {room: float(seconds) for room, seconds in re.findall(r"(\w+) ([0-9.]+) s", durations)}
@@ -406,7 +405,7 @@ def test_failure__no_oidc_token() -> None:
 
 def test_failure__missing_repository_before_the_build() -> None:
     one = prepare(page())
-    one.registry.refused["repository"] = RepositoryMissing("team/app", "eu-west-1")
+    one.registry.refused["look"] = RepositoryMissing("team/app", "eu-west-1")
 
     assert one.walk() == 4
 
@@ -1485,7 +1484,7 @@ def test_s6_check__says_what_the_step_says(
 @pytest.mark.parametrize(
     "room",
     [
-        *("credentials", "repository", "holders", "login", "build", "push", "manifest", "scan"),
+        *("credentials", "look", "holders", "login", "build", "push", "manifest", "scan"),
         "put 0123456",
     ],
 )

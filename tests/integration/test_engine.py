@@ -43,6 +43,7 @@ from ecr_publish.reference import Digest, Tag
 from local_ecr.server import LocalEcr
 from tests.factories import CANDIDATE, NAME, make_build, make_plan, make_state
 from tests.fakes import FakeClock
+from tests.images import looked
 
 pytestmark = pytest.mark.usefixtures("ambient")
 
@@ -108,7 +109,7 @@ def images(engine: Engine) -> str:
 def test_publish__digest_is_the_one_that_ecr_took(
     docker_engine: DockerEngine, registry: EcrRegistry, workspace: Path
 ) -> None:
-    state = registry.repository()
+    state = looked(registry)
 
     digest, output, said = published(docker_engine, state, workspace, registry.login())
 
@@ -125,7 +126,7 @@ def test_publish__digest_is_the_one_that_ecr_took(
 def test_s5__second_push_of_the_same_image_uploads_nothing(
     docker_engine: DockerEngine, registry: EcrRegistry, workspace: Path, ecr: LocalEcr
 ) -> None:
-    state, login = registry.repository(), registry.login()
+    state, login = looked(registry), registry.login()
     first, _, _ = published(docker_engine, state, workspace, login)
     uploads = len(ecr.calls("v2.StartUpload"))
 
@@ -138,7 +139,7 @@ def test_s5__second_push_of_the_same_image_uploads_nothing(
 def test_forget__removes_the_name_and_never_fails(
     docker_engine: DockerEngine, registry: EcrRegistry, workspace: Path, engine: Engine
 ) -> None:
-    state = registry.repository()
+    state = looked(registry)
     reference = f"{state.uri}:{CANDIDATE}"
     built(docker_engine, workspace, state=state)
     assert reference in images(engine)
@@ -154,7 +155,7 @@ def test_tag__keeps_the_users_own_name(
 ) -> None:
     own = make_state(host="users.example", name="own")
     built(docker_engine, workspace, state=own)
-    state = registry.repository()
+    state = looked(registry)
 
     docker_engine.tag(f"{own.uri}:{CANDIDATE}", state, CANDIDATE)
     digest = docker_engine.push(state, CANDIDATE, registry.login(), lambda _: None)
@@ -251,7 +252,7 @@ def test_push__wrong_password(
     with pytest.raises(PushFailed):
         published(
             docker_engine,
-            registry.repository(),
+            looked(registry),
             workspace,
             Login(username="AWS", password="wrong"),
         )
@@ -260,7 +261,7 @@ def test_push__wrong_password(
 def test_push__repository_removed_meanwhile(
     docker_engine: DockerEngine, registry: EcrRegistry, workspace: Path
 ) -> None:
-    state = registry.repository()
+    state = looked(registry)
     boto3.client("ecr").delete_repository(repositoryName=NAME, force=True)
 
     with pytest.raises(PushFailed) as caught:
@@ -462,7 +463,7 @@ class Runner:
         return DockerEngine(self.environ, FakeClock())
 
     def push(self, registry: EcrRegistry, **more: Any) -> Digest | None:
-        state = more.pop("state", None) or registry.repository()
+        state = more.pop("state", None) or looked(registry)
         login = more.pop("login", None) or registry.login()
         build = make_build(builder=OUTSIDE)
         return built(self.docker, self.workspace, build, state=state, login=login, **more)
@@ -520,7 +521,7 @@ def test_push__by_the_builder_states_the_digest_that_ecr_took(
 ) -> None:
     output = bytearray()
     build = make_build(builder=OUTSIDE, provenance=provenance)
-    state, login = registry.repository(), registry.login()
+    state, login = looked(registry), registry.login()
 
     digest = built(
         runner.docker, runner.workspace, build, state=state, login=login, write=output.extend
@@ -537,7 +538,7 @@ def test_s5__builder_that_pushes_again_uploads_nothing(
     runner: Runner, registry: EcrRegistry, ecr: LocalEcr
 ) -> None:
     build = make_build(builder=OUTSIDE, epoch=1_700_000_000)
-    state = registry.repository()
+    state = looked(registry)
 
     def again() -> Digest | None:
         login = registry.login()
@@ -568,7 +569,7 @@ def test_push__by_the_builder_names_the_cause(
     code: str,
     cause: str,
 ) -> None:
-    state, login = registry.repository(), registry.login()
+    state, login = looked(registry), registry.login()
     ecr.fail_next(operation, code, times=99)
 
     with pytest.raises(PushFailed) as caught:
@@ -590,7 +591,7 @@ def test_push__by_the_builder_with_a_wrong_password(runner: Runner, registry: Ec
 def test_push__by_the_builder_to_a_repository_that_was_removed(
     runner: Runner, registry: EcrRegistry
 ) -> None:
-    state, login = registry.repository(), registry.login()
+    state, login = looked(registry), registry.login()
     boto3.client("ecr").delete_repository(repositoryName=NAME, force=True)
 
     with pytest.raises(PushFailed) as caught:
@@ -633,7 +634,7 @@ def test_build__that_fails_is_not_taken_for_a_failed_push(
 def test_s3__login_of_a_builder_is_in_no_argument_and_in_no_file_afterwards(
     runner: Runner, registry: EcrRegistry, ecr: LocalEcr, end: str
 ) -> None:
-    state, login = registry.repository(), registry.login()
+    state, login = looked(registry), registry.login()
     secrets, shown = secrets_of(login), bytearray()
     if end == "refused":
         ecr.fail_next("v2.PutManifest", "DENIED", times=99)
@@ -690,7 +691,7 @@ def created(registry: EcrRegistry, digest: Digest) -> str:
 def test_s5__same_commit_gives_the_same_digest(
     docker_engine: DockerEngine, registry: EcrRegistry, workspace: Path
 ) -> None:
-    state, digests = registry.repository(), set()
+    state, digests = looked(registry), set()
     for modified in (1_000_000_000, 1_100_000_000):
         os.utime(workspace / "hello", (modified, modified))
         built(docker_engine, workspace, make_build(epoch=EPOCH), state=state)
@@ -702,7 +703,7 @@ def test_s5__same_commit_gives_the_same_digest(
 
 def test_epoch__of_the_user_wins(engine: Engine, registry: EcrRegistry, workspace: Path) -> None:
     environ = {"PATH": os.environ["PATH"], "SOURCE_DATE_EPOCH": "0", **engine.environment()}
-    docker_engine, state = DockerEngine(environ, FakeClock()), registry.repository()
+    docker_engine, state = DockerEngine(environ, FakeClock()), looked(registry)
 
     built(docker_engine, workspace, make_build(epoch=EPOCH), state=state)
 
@@ -714,7 +715,7 @@ def test_epoch__that_is_not_known_is_the_time_of_the_build(
     docker_engine: DockerEngine, registry: EcrRegistry, workspace: Path
 ) -> None:
     (workspace / "hello").write_text("never built before")
-    digest, _, _ = published(docker_engine, registry.repository(), workspace, registry.login())
+    digest, _, _ = published(docker_engine, looked(registry), workspace, registry.login())
 
     assert created(registry, Digest(digest))[:4] >= "2024"
 

@@ -28,6 +28,7 @@ from ecr_publish.plan import RepositoryState
 from local_ecr.server import LocalEcr
 from tests.factories import CANDIDATE, NAME, SHA, make_build, make_plan
 from tests.fakes import FakeClock
+from tests.images import looked
 
 pytestmark = pytest.mark.usefixtures("ambient")
 
@@ -130,7 +131,7 @@ def workshop(engine: Engine, ecr: LocalEcr, tmp_path: Path) -> Workshop:
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **engine.environment()}
     provide(TINY, environment)
     registry = EcrRegistry(Clients(boto3.Session(), Config()), make_plan(), lambda _: None)
-    shop = Workshop(engine, environment, registry, tmp_path, registry.repository())
+    shop = Workshop(engine, environment, registry, tmp_path, looked(registry))
     shop.base("plain", BASE)
     return shop
 

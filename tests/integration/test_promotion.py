@@ -14,6 +14,7 @@ from ecr_publish.edges.registry import EcrRegistry
 from ecr_publish.manifest import OCI_INDEX, Manifest
 from ecr_publish.origin import COMMITTED, RECIPE, REVISION, Commit
 from ecr_publish.reference import Tag
+from local_ecr.faults import Call
 from tests.factories import NAME, SHA
 from tests.images import child, push_image, push_index, push_manifest
 from tests.publication import (
@@ -138,7 +139,9 @@ def test_taken__is_said_before_the_build(
     assert (one.tags[SHORT] != str(taken.digest)) is free
     if not free:
         assert one.images == before
-        assert one.ecr.calls("DescribeImageScanFindings") == []
+        # The preflight's question for an image that cannot exist, and no other.
+        (asked,) = one.ecr.calls("DescribeImageScanFindings")
+        assert asked.error == "ImageNotFoundException"
         why = {
             "another build": "of other inputs",
             "unreadable": "ecr:GetDownloadUrlForLayer",
@@ -594,6 +597,12 @@ def in_order(calls: list[str]) -> list[str]:
     return [name for name, _ in groupby(name for name in calls if name != TOKEN)]
 
 
+def is_probe(call: Call) -> bool:
+    """Whether it asks for what cannot exist; it comes whenever its thread does."""
+    not_found = ("ImageNotFoundException", "LayersNotFoundException")
+    return call.error in not_found or call.operation == "BatchCheckLayerAvailability"
+
+
 @pytest.mark.parametrize(
     ("line", "scenario", "calls"),
     [
@@ -619,10 +628,13 @@ def in_order(calls: list[str]) -> list[str]:
         pytest.param(
             pull_request,
             "clean",
-            [TOKEN, *LOOK, "BatchGetImage", POLL, "DescribeImages", REMOVAL],
+            # Without release tags the preflight asks for an image that cannot exist.
+            [TOKEN, *LOOK, "BatchGetImage", "BatchGetImage", POLL, "DescribeImages", REMOVAL],
             id="pull request",
         ),
-        pytest.param(gate_alone, "clean", [*LOOK, "BatchGetImage", POLL], id="gate"),
+        pytest.param(
+            gate_alone, "clean", [*LOOK, "BatchGetImage", "BatchGetImage", POLL], id="gate"
+        ),
         pytest.param(
             gate,
             "clean",
@@ -647,9 +659,18 @@ def test_calls__of_every_line(
 
     walk()
 
+    probes = [call.operation for call in one.ecr.calls() if is_probe(call)]
+    found = [
+        call.operation
+        for call in one.ecr.calls()
+        if call.operation in one.calls and not is_probe(call)
+    ]
+    # Whatever comes first of those, each is asked once.
+    assert len(probes) == len({*probes})
+    assert POLL in probes
     # However long the wait was, it counts as one; the token comes whenever its thread does.
-    assert in_order(one.calls) == in_order(calls)
-    assert Counter(one.calls) - Counter({POLL: ALWAYS}) == Counter(calls) - Counter({POLL: 1})
+    assert in_order(found) == in_order(calls)
+    assert Counter(found) - Counter({POLL: ALWAYS}) == Counter(calls) - Counter({POLL: 1})
 
 
 def test_calls__a_promotion_sends_no_layer_and_asks_twice_at_most(prepare: Prepare) -> None:

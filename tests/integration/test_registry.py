@@ -19,12 +19,15 @@ from ecr_publish.hosts import Kind
 from ecr_publish.inputs import Mutability
 from ecr_publish.manifest import OCI_INDEX, config_digest
 from ecr_publish.origin import COMMITTED, RECIPE, REVISION, Origin
+from ecr_publish.plan import Absent, RepositoryState
+from ecr_publish.preflight import Permission
+from ecr_publish.probe import answered
 from ecr_publish.reference import Digest, RegistryId, Tag
 from ecr_publish.scan import NoScan, Start, Unreachable
 from ecr_publish.scanning import Frequency, Scanning, ScanType
 from local_ecr.server import LocalEcr
 from tests.factories import ACCOUNT, ARN, NAME, make_digest, make_manifest, make_plan, make_scanning
-from tests.images import child, push_image, push_index, push_manifest
+from tests.images import child, looked, push_image, push_index, push_manifest
 
 pytestmark = pytest.mark.usefixtures("ambient", "no_waiting")
 
@@ -49,7 +52,7 @@ def opened(client: ECRClient, masked: list[str] | None = None, **plan: Any) -> E
 
 
 def test_repository__that_exists(client: ECRClient, repository: str, ecr: LocalEcr) -> None:
-    state = opened(client).repository()
+    state = looked(opened(client))
 
     assert state.uri == f"{ecr.host}/{NAME}"
     assert state.arn == ARN
@@ -58,16 +61,79 @@ def test_repository__that_exists(client: ECRClient, repository: str, ecr: LocalE
     assert state.scanning == make_scanning()
 
 
-def test_repository__missing(client: ECRClient) -> None:
+def test_look__says_how_a_new_repository_would_be_scanned(client: ECRClient) -> None:
+    assert opened(client).look() == Absent(scanning=make_scanning())
+
+    client.put_registry_scanning_configuration(scanType="ENHANCED", rules=[])
+
+    enhanced = Scanning(engine=ScanType.ENHANCED, frequency=Frequency.MANUAL)
+    assert opened(client).look() == Absent(scanning=enhanced)
+
+
+def test_s4_create__only_where_the_plan_says_so(client: ECRClient, ecr: LocalEcr) -> None:
     with pytest.raises(RepositoryMissing):
-        opened(client).repository()
+        opened(client).create()
+
+    assert ecr.calls("CreateRepository") == []
+
+
+@pytest.mark.parametrize("permission", list(Permission))
+@pytest.mark.parametrize("there", [True, False])
+def test_s4_ask__what_cannot_exist_is_no_refusal_and_changes_nothing(
+    client: ECRClient,
+    ecr: LocalEcr,
+    permission: Permission,
+    there: bool,  # noqa: FBT001
+) -> None:
+    if there:
+        client.create_repository(repositoryName=NAME)
+    before = len(ecr.calls())
+    error = answered(lambda: opened(client).ask(permission))
+
+    if isinstance(error, CallFailed):
+        assert error.code.endswith("NotFoundException")
+        assert (error.denied, error.transient) == (False, False)
+    (call,) = ecr.calls()[before:]
+    assert call.operation == permission.value
+
+
+@pytest.mark.parametrize("permission", list(Permission))
+def test_ask__refusal_names_the_statement_and_is_not_asked_twice(
+    client: ECRClient, repository: str, ecr: LocalEcr, permission: Permission
+) -> None:
+    one = opened(client)
+    one.look()
+    ecr.fail_next(permission.value, "AccessDeniedException", status=400)
+
+    with pytest.raises(CallFailed) as caught:
+        one.ask(permission)
+
+    assert caught.value.denied
+    assert permission.action in caught.value.fix
+    resource = "*" if permission is Permission.COVERAGE else ARN
+    assert f'"Resource": "{resource}"' in caught.value.fix
+
+
+@pytest.mark.parametrize("permission", list(Permission))
+def test_ask__fault_that_passes_is_not_asked_again(
+    client: ECRClient, repository: str, ecr: LocalEcr, permission: Permission
+) -> None:
+    ecr.fail_next(permission.value, "ThrottlingException", times=9)
+
+    with pytest.raises(CallFailed) as caught:
+        opened(client).ask(permission)
+
+    assert caught.value.transient
+    assert len(ecr.calls(permission.value)) == 1
 
 
 @pytest.mark.parametrize("mutability", list(Mutability))
 def test_repository__is_created_with_scanning_on_push(
     client: ECRClient, mutability: Mutability
 ) -> None:
-    state = opened(client, create=mutability).repository()
+    one = opened(client, create=mutability)
+    assert isinstance(one.look(), Absent)
+    state = one.create()
 
     (made,) = client.describe_repositories(repositoryNames=[NAME])["repositories"]
     assert made["imageScanningConfiguration"] == {"scanOnPush": True}
@@ -78,30 +144,30 @@ def test_repository__is_created_with_scanning_on_push(
 def test_s4__existing_repository_is_never_changed(client: ECRClient, ecr: LocalEcr) -> None:
     client.create_repository(repositoryName=NAME)
 
-    state = opened(client, create=Mutability.IMMUTABLE).repository()
-
-    assert (state.mutability, state.created) == ("MUTABLE", False)
+    one = opened(client, create=Mutability.IMMUTABLE)
+    assert looked(one).mutability == "MUTABLE"
+    assert (looked(one).created, looked(one).scans_on_push) == (False, False)
+    assert one.create().mutability == "MUTABLE"
     writes = [
         call.operation for call in ecr.calls() if call.operation.startswith(("Put", "Create"))
     ]
-    assert writes == ["CreateRepository"]
+    # The test's own, and the one that was refused because the repository is there.
+    assert writes == ["CreateRepository"] * 2
 
 
 def test_repository__created_by_somebody_else_meanwhile(
     client: ECRClient, repository: str, ecr: LocalEcr
 ) -> None:
-    ecr.fail_next("DescribeRepositories", "RepositoryNotFoundException", status=400)
-
-    assert opened(client, create=Mutability.MUTABLE).repository().arn == ARN
+    assert opened(client, create=Mutability.MUTABLE).create().arn == ARN
 
 
 def test_repository__that_comes_and_goes_is_an_error(
     client: ECRClient, repository: str, ecr: LocalEcr
 ) -> None:
-    ecr.fail_next("DescribeRepositories", "RepositoryNotFoundException", times=2, status=400)
+    ecr.fail_next("DescribeRepositories", "RepositoryNotFoundException", status=400)
 
     with pytest.raises(CallFailed, match="RepositoryAlreadyExistsException"):
-        opened(client, create=Mutability.MUTABLE).repository()
+        opened(client, create=Mutability.MUTABLE).create()
 
 
 @pytest.mark.parametrize(
@@ -113,8 +179,9 @@ def test_repository__denied(
 ) -> None:
     ecr.fail_next(operation, "AccessDeniedException", status=400)
 
+    one = opened(client, create=create)
     with pytest.raises(CallFailed) as caught:
-        opened(client, create=create).repository()
+        one.create() if create else one.look()
 
     assert caught.value.exit_code == ExitCode.REPOSITORY
     assert f'"ecr:{operation}"' in caught.value.fix
@@ -129,7 +196,7 @@ def test_repository__immutable_with_exclusions(client: ECRClient) -> None:
         imageTagMutabilityExclusionFilters=[{"filterType": "WILDCARD", "filter": "latest*"}],
     )
 
-    state = opened(client).repository()
+    state = looked(opened(client))
 
     assert state.exclusions == ("latest*",)
     assert state.can_move(Tag("latest"))
@@ -167,7 +234,7 @@ def test_scanning__enhanced_by_the_registrys_rules(
     if not stated:
         ecr.fail_next("BatchGetRepositoryScanningConfiguration", "AccessDeniedException")
 
-    scanning = opened(client).repository().scanning
+    scanning = looked(opened(client)).scanning
 
     assert scanning == Scanning(engine=ScanType.ENHANCED, frequency=frequency)
     assert scanning.is_off == (frequency is Frequency.MANUAL)
@@ -188,7 +255,7 @@ def test_scanning__basic_by_the_repositorys_own_setting(
         ecr.fail_next("BatchGetRepositoryScanningConfiguration", "AccessDeniedException")
 
     frequency = Frequency.SCAN_ON_PUSH if on_push else Frequency.MANUAL
-    assert opened(client).repository().scanning == make_scanning(frequency=frequency)
+    assert looked(opened(client)).scanning == make_scanning(frequency=frequency)
 
 
 def test_scanning__that_may_not_be_asked_for_is_unknown(
@@ -197,7 +264,7 @@ def test_scanning__that_may_not_be_asked_for_is_unknown(
     ecr.fail_next("GetRegistryScanningConfiguration", "AccessDeniedException")
     ecr.fail_next("BatchGetRepositoryScanningConfiguration", "AccessDeniedException")
 
-    assert opened(client).repository().scanning == Scanning()
+    assert looked(opened(client)).scanning == Scanning()
 
 
 DESCRIBED = {
@@ -215,9 +282,9 @@ DESCRIBED = {
 def test_repository__empty_answer_is_a_missing_one(client: ECRClient) -> None:
     with Stubber(client) as stubber:
         stubber.add_response("describe_repositories", {"repositories": []})
+        stubber.add_client_error("get_registry_scanning_configuration", "AccessDeniedException")
 
-        with pytest.raises(RepositoryMissing):
-            opened(client).repository()
+        assert opened(client).look() == Absent(scanning=Scanning())
 
 
 @pytest.fixture
@@ -258,7 +325,7 @@ def test_scanning__of_another_registry_or_a_new_kind_is_unknown(
     )
     stub.add_response("batch_get_repository_scanning_configuration", stated)
 
-    assert opened(client).repository().scanning == Scanning()
+    assert looked(opened(client)).scanning == Scanning()
 
 
 @pytest.mark.parametrize(
@@ -277,7 +344,7 @@ def test_registry__is_named_in_the_call_and_its_host_is_used_as_written(
     stub.add_client_error("get_registry_scanning_configuration", "AccessDeniedException")
     stub.add_client_error("batch_get_repository_scanning_configuration", "AccessDeniedException")
 
-    state = opened(client, registry=RegistryId.parse(given)).repository()
+    state = looked(opened(client, registry=RegistryId.parse(given)))
 
     assert state.uri == f"{host}/{NAME}"
 
@@ -306,7 +373,9 @@ def test_registry__host_follows_the_job_s_own_choice_of_endpoints(
         stub.add_client_error("get_registry_scanning_configuration", "AccessDeniedException")
         stub.add_client_error("batch_get_repository_scanning_configuration", "AccessDenied")
 
-        assert opened(client, registry=given).repository().host == host
+        found = opened(client, registry=given).look()
+        assert isinstance(found, RepositoryState)
+        assert found.host == host
 
 
 def test_clients__inspector_is_asked_as_the_registry_s_host_says_but_for_dual_stack() -> None:

@@ -8,8 +8,9 @@ from contextlib import nullcontext
 import pytest
 
 from ecr_publish.edges.timeline import Timeline
-from ecr_publish.errors import CallFailed, RepositoryMissing
+from ecr_publish.errors import CallFailed
 from ecr_publish.main import connect
+from ecr_publish.plan import Absent
 from ecr_publish.reference import Repository
 from local_ecr.server import LocalEcr
 from tests.factories import make_digest, make_plan
@@ -64,16 +65,16 @@ def test_lines__are_in_the_order_of_their_begin() -> None:
 def test_connect__debugged_notes_every_call_and_every_request_to_aws(ecr: LocalEcr) -> None:
     edges = connect({**ecr.environment(), "RUNNER_DEBUG": "1"})
     registry = edges.cloud.connect(make_plan(), from_fork=False)
-    with pytest.raises(RepositoryMissing):
-        registry.repository()
+    assert isinstance(registry.look(), Absent)
     with pytest.raises(CallFailed):
         registry.elsewhere(Repository("other")).manifest(make_digest())
 
     assert names(edges.times()) == [
         "aws.connect",
         "sts:AssumeRoleWithWebIdentity",
-        "registry.repository",
+        "registry.look",
         "ecr:DescribeRepositories",
+        "ecr:GetRegistryScanningConfiguration",
         "registry.elsewhere",
         "registry.manifest",
         "ecr:BatchGetImage",
@@ -86,7 +87,7 @@ def test_connect__debugged_notes_a_request_that_nobody_answers(
     monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", "http://127.0.0.1:1")
     edges = connect({**ecr.environment(), "RUNNER_DEBUG": "1"})
     with pytest.raises(CallFailed):
-        edges.cloud.connect(make_plan(), from_fork=False).repository()
+        edges.cloud.connect(make_plan(), from_fork=False).look()
 
     assert names(edges.times())[-1] == "ecr:DescribeRepositories"
 

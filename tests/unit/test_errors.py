@@ -45,6 +45,8 @@ from ecr_publish.errors import (
     StsFailed,
     TagTaken,
     UnexpectedManifest,
+    Unready,
+    WrongRegistry,
 )
 from ecr_publish.trust import Cause
 from tests.factories import make_refused
@@ -71,6 +73,8 @@ EXAMPLES = [
     (NoCredentials(), ExitCode.CREDENTIALS),
     (RepositoryMissing("app", "eu-west-1"), ExitCode.REPOSITORY),
     (NotScanned("app", "eu-west-1"), ExitCode.REPOSITORY),
+    (WrongRegistry(found="1 in eu-west-1", wanted="2 in eu-west-1"), ExitCode.REPOSITORY),
+    (Unready([NoCredentials(), StoreLacks("an image for 2 platforms")]), ExitCode.CREDENTIALS),
     (ImageNotThere("1.4.2", "app"), ExitCode.REPOSITORY),
     (BaselineMissing("latest", "there is none"), ExitCode.REPOSITORY),
     (CannotMerge("they are odd"), ExitCode.INPUT),

@@ -316,7 +316,7 @@ def test_s6_main__first_signal_cancels_and_a_second_one_tears_nothing(
     def interrupted() -> None:
         signal.raise_signal(number)
 
-    world.registry.meanwhile["repository"] = interrupted
+    world.registry.meanwhile["look"] = interrupted
     assert main({"ECR_PUBLISH_REPORT_FILE": "out/scan.json"} | ENVIRON) == Cancelled().exit_code
     assert world.said["reason"] == "the step was cancelled"
     assert signal.getsignal(number) is signal.SIG_IGN

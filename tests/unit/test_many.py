@@ -16,6 +16,7 @@ from ecr_publish.errors import (
     BuilderMissing,
     BuildFailed,
     ExitCode,
+    NoCredentials,
     PublishError,
     PushFailed,
     RepositoryMissing,
@@ -23,14 +24,16 @@ from ecr_publish.errors import (
 from ecr_publish.findings import Page
 from ecr_publish.main import run
 from ecr_publish.origin import COMMITTED, Commit, Origin
-from ecr_publish.plan import RepositoryState
+from ecr_publish.plan import Absent, RepositoryState
 from ecr_publish.reference import Digest, Tag
 from ecr_publish.report.check import Conclusion
 from ecr_publish.scan import Coverage, NoScan
 from ecr_publish.scanning import ScanType
 from tests.factories import (
+    ARN,
     COMPLETED_AT,
     HOST,
+    NAME,
     SHA,
     make_finding,
     make_manifest,
@@ -104,7 +107,7 @@ class World:
         given = dict.fromkeys(NAMES, CLEAN) | dict(pages or {})
         self.registries = {
             name: FakeRegistry(
-                state=make_state(name=f"team/{name}", arn=f"arn:team/{name}"),
+                state=make_state(name=f"team/{name}", arn=ARN.replace(NAME, f"team/{name}")),
                 pushed=made[name],
                 answers=(given[name],),
                 known={str(made[name].digest): made[name]},
@@ -171,8 +174,8 @@ def test_line__one_build_then_all_pushes_then_all_scans() -> None:
     assert calls[-3:] == ["forget"] * 3
     assert world.engine.calls[1] == "bake web api job /workspace"
     assert world.log("[") == [
-        *("[Plan]", "[Credentials]", "[Repository]", "[Build]", "[Push]", "[Find]"),
-        *("[Scan]", "[Gate]", "[Promote]"),
+        *("[Plan]", "[Preflight]", "[Build]", "[Push]", "[Find]", "[Scan]", "[Gate]"),
+        "[Promote]",
     ]
     assert world.outputs["verdict"] == "passed"
     assert world.outputs["reason"] == "all 3 images passed"
@@ -244,7 +247,7 @@ MISSING = RepositoryMissing("team/api", "eu-west-1")
 @pytest.mark.parametrize(
     ("call", "error", "code"),
     [
-        ("repository", MISSING, ExitCode.REPOSITORY),
+        ("look", MISSING, ExitCode.REPOSITORY),
         ("holders", denied("BatchGetImage"), ExitCode.PUSH),
         ("manifest", denied("BatchGetImage"), ExitCode.PUSH),
         ("scan", denied("DescribeImageScanFindings"), ExitCode.SCAN),
@@ -282,7 +285,7 @@ def test_line__failed_push_of_one() -> None:
 def test_line__all_that_fail_before_the_build_build_nothing() -> None:
     world = World()
     for registry in world.registries.values():
-        registry.refused["repository"] = MISSING
+        registry.refused["look"] = MISSING
     assert world.run() == ExitCode.REPOSITORY
     assert [call.partition(" ")[0] for call in world.engine.calls] == ["definition"]
     assert world.outputs["reason"].startswith("3 of 3 images did not pass: ")
@@ -325,8 +328,67 @@ def test_line__failed_build_fails_all_that_were_to_be_built(
     assert world.run() == ExitCode.BUILD
     assert world.released == []
     assert {item["reason"] for item in world.images.values()} == {error.what}
-    assert [call.partition(" ")[0] for call in world.engine.calls[-3:]] == ["forget"] * 3
+    # What they have in common is said once.
+    assert world.outputs["reason"] == f"3 of 3 images did not pass: web, api, job: {error.what}"
     assert "may have pushed" not in world.workflow.markdown
+
+
+@pytest.mark.parametrize("name", ["bake", "builder"])
+def test_line__failed_build_leaves_no_name_in_the_engine(name: str) -> None:
+    world = World()
+    world.engine.fails, world.engine.failure = name, BuildFailed(1)
+    world.run()
+    calls = [call.partition(" ")[0] for call in world.engine.calls]
+    # Without a builder nothing has got one.
+    assert calls == ["definition", *(["bake", *["forget"] * 3] if name == "bake" else [])]
+
+
+def test_line__builder_that_is_missing_does_not_matter_for_what_is_there_already() -> None:
+    world = World()
+    world.run()
+    republished(world, "web", "job")
+    world.engine.fails, world.engine.failure = "builder", BuilderMissing("native", "gone")
+    assert world.run() == ExitCode.BUILD
+    assert world.verdicts == {"web": "passed", "api": "unknown", "job": "passed"}
+
+
+def test_line__what_is_wrong_with_credentials_and_builder_is_one_message() -> None:
+    attested = {name: {"context": name, "attest": ["type=sbom"]} for name in NAMES}
+    world = World(targets=attested)
+    world.engine.made_by = Builder(driver="docker")
+    world.cloud.failure = NoCredentials()
+    assert world.run() == ExitCode.CREDENTIALS
+    assert world.outputs["reason"].startswith("2 problems: (1) there are no AWS credentials; (2) ")
+    assert world.outputs["reason"].count("an image with provenance: true") == 1
+
+
+def test_s4_line__nothing_is_created_before_all_that_is_known_is_well() -> None:
+    world = World(targets={"job": {"context": "job", "attest": ["type=sbom"]}})
+    for registry in world.registries.values():
+        registry.absent = Absent(scanning=make_scanning())
+    world.engine.made_by = Builder(driver="docker")
+    assert world.run(create_repository="true") == ExitCode.BUILD
+    # One image's problem is no other's.
+    assert [world.registries[name].created for name in NAMES] == [1, 1, 0]
+    assert world.released == ["web", "api"]
+
+
+def test_s1_line__cache_in_a_repository_that_is_created_is_refused_too() -> None:
+    target = {"context": "api", "cache-to": [f"type=registry,ref={HOST}/team/web:v1"]}
+    world = World(targets={"api": target})
+    world.registries["web"].absent = Absent(scanning=make_scanning())
+    assert world.run(create_repository="true") == ExitCode.INPUT
+    assert "the target api exports its cache to" in world.outputs["reason"]
+    assert [call.partition(" ")[0] for call in world.engine.calls] == ["definition"]
+
+
+def test_line__log_says_once_what_is_common_and_for_each_image_what_is_its_own() -> None:
+    world = World()
+    world.run()
+    lines = [" ".join(line.split()) for line in world.workflow.log]
+    assert lines.count("ok credentials the job's own, and AWS takes them") == 1
+    for name in NAMES:
+        assert lines.count(f"{name}: ok repository {HOST}/team/{name} exists") == 1
 
 
 def test_s6_line__failed_push_of_buildkit_says_what_may_be_there() -> None:
@@ -465,7 +527,7 @@ def test_s2_line__bug_ends_all() -> None:
 
 def test_s2_line__bug_of_a_thread_ends_all() -> None:
     world = World()
-    world.registries["api"].refused["repository"] = KeyError("bug")
+    world.registries["api"].refused["look"] = KeyError("bug")
     assert world.run() == ExitCode.BUG
     assert world.released == []
     assert [call.partition(" ")[0] for call in world.engine.calls] == ["definition"]
@@ -508,7 +570,7 @@ def test_line__targets_reach_buildx() -> None:
 
 def test_s6_line__check_of_each_and_one_comment() -> None:
     world = World({"api": BAD})
-    world.registries["job"].refused["repository"] = MISSING
+    world.registries["job"].refused["look"] = MISSING
     world.run(check_run="true", comment="true", github_token="ghs_hunter2")
     assert {name for name, _, _ in world.github.started} == {
         f"ECR scan / team/{name}" for name in NAMES
