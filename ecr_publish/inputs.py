@@ -56,6 +56,13 @@ class OnRefusal(Enum):
     DELETE = "delete"
 
 
+class OnFork(Enum):
+    """What the run of a fork's pull request does, to which GitHub offers no OIDC token."""
+
+    BUILD_ONLY = "build-only"
+    FAIL = "fail"
+
+
 class OnUnjudged(Enum):
     """What to do where ECR gave no verdict: fail, or let the image pass with a loud warning."""
 
@@ -88,13 +95,14 @@ class UnknownSeverity(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class AwsInputs:
-    """Whose credentials, which registry, which repository."""
+    """Whose credentials, and what is done without them; which registry, which repository."""
 
     aws_region: str
     role_to_assume: str | None
     role_session_name: str | None
     role_duration_seconds: int
     audience: str | None
+    on_fork: OnFork
     registry: RegistryId | None
     repository: Repository
     create_repository: bool
@@ -294,6 +302,7 @@ def _aws(reader: _Reader) -> AwsInputs:
         role_session_name=reader.optional("role-session-name", values.session_name),
         role_duration_seconds=reader.given("role-duration-seconds", values.session_seconds, 3600),
         audience=reader.optional("audience", str),
+        on_fork=reader.given("on-fork", one_of(OnFork), OnFork.BUILD_ONLY),
         registry=reader.optional("registry", RegistryId.parse),
         repository=reader.required("repository", values.repository, Repository("unknown")),
         create_repository=reader.given("create-repository", boolean, default=False),
@@ -408,7 +417,8 @@ def _missing(inputs: Inputs) -> Iterator[str]:
     if inputs.job is Job.MERGE and len(set(inputs.digests)) < max(2, len(inputs.digests)):
         yield (
             f"digests: {len(inputs.digests)} lines name {len(set(inputs.digests))} images; give "
-            "one digest per platform, at least two (is the output of a job empty, or misspelt?)"
+            "one digest per platform, at least two (is the output of a job misspelt, or empty, as "
+            "it is of one that ran for a fork's pull request?)"
         )
 
 

@@ -12,6 +12,7 @@ from ecr_publish.context import read
 from ecr_publish.edges.ports import Clock, Edges, GitHub
 from ecr_publish.errors import Bug, Cancelled, PublishError
 from ecr_publish.evidence import scanned
+from ecr_publish.fork import try_one
 from ecr_publish.inputs import inherited, variable
 from ecr_publish.obtain import images, obtained
 from ecr_publish.outcome import Batch, Outcome
@@ -125,6 +126,9 @@ def line(environ: Mapping[str, str], run: Run) -> None:
         plan = outcome.plan = planned(run, inputs, context, commit, rules=rules)
         builder = look_for_builder(run.edges.engine, plan.source)
         begin(run)
+    if plan.on_fork is not None:
+        try_one(run, plan, builder, workspace=context.workspace)
+        return
     with run.room("credentials"):
         registry = run.edges.cloud.connect(plan, from_fork=context.from_fork)
         run.say(plan.role.arn if plan.role else "The job's own AWS credentials")

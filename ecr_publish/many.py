@@ -15,6 +15,7 @@ from ecr_publish.edges.ports import Scans as Asked
 from ecr_publish.errors import InvalidInputs, PublishError
 from ecr_publish.evidence import Scans, watched
 from ecr_publish.findings import Page
+from ecr_publish.fork import try_all
 from ecr_publish.inputs import Inputs
 from ecr_publish.manifest import Target
 from ecr_publish.obtain import arrived, images, made_before
@@ -41,6 +42,11 @@ def line(environ: Mapping[str, str], run: Run, batch: Batch) -> None:
         first = next(iter(plans.values()))
         builder = look_for_builder(run.edges.engine, first.source)
         at_once(batch, runs, lambda name: begin(runs[name]))
+    if first.on_fork is not None:
+        try_all(
+            *(run, batch, _order(inputs, definition, plans), builder), workspace=context.workspace
+        )
+        return
     with run.room("credentials"):
         own = run.edges.cloud.connect(first, from_fork=context.from_fork)
         run.say(first.role.arn if first.role else "The job's own AWS credentials")

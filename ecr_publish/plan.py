@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from ecr_publish.cache import Cache
 from ecr_publish.context import Context
 from ecr_publish.errors import InvalidInputs, NotScanned
-from ecr_publish.inputs import Inputs, Job, Mutability, OnRefusal, OnUnjudged, Promote
+from ecr_publish.inputs import Inputs, Job, Mutability, OnFork, OnRefusal, OnUnjudged, Promote
 from ecr_publish.origin import Commit, labels, recipe
 from ecr_publish.policy import Policy, Rules
 from ecr_publish.reference import (
@@ -133,6 +133,8 @@ class Reports:
 class Plan:
     """One run, decided. `scan_timeout` and `max_scan_age` are seconds; None is any age.
 
+    `on_fork` is what a run does instead of publishing, which has a fork's code and no credentials
+    of this repository; None for every other run.
     `withheld` says why the run applies no release tags, and is empty where it does; `reserved` are
     those that it would apply. `rebuild`
     builds also what is there already. `keeps_passed` and `keeps_refused` say whether the candidate
@@ -141,6 +143,7 @@ class Plan:
 
     region: str
     role: Role | None
+    on_fork: OnFork | None
     registry: RegistryId | None
     repository: Repository
     create: Mutability | None
@@ -218,6 +221,7 @@ def make(
     return Plan(
         region=inputs.aws_region,
         role=_role(inputs, context),
+        on_fork=_on_fork(inputs, context),
         registry=inputs.registry,
         repository=inputs.repository,
         create=_creation(inputs),
@@ -324,6 +328,12 @@ def _role(inputs: Inputs, context: Context) -> Role | None:
     )
 
 
+def _on_fork(inputs: Inputs, context: Context) -> OnFork | None:
+    # The credentials of a runner of one's own are not for a fork's code either. The other jobs
+    # bring no code with them, and can do nothing but ask ECR.
+    return inputs.on_fork if context.restricted and inputs.job is Job.PUBLISH else None
+
+
 def _creation(inputs: Inputs) -> Mutability | None:
     if not inputs.create_repository:
         return None
@@ -417,6 +427,8 @@ def _withheld(inputs: Inputs, context: Context) -> str:
     """Why no release tags are applied; empty where they are."""
     if inputs.job is Job.GATE:
         return "" if inputs.promote_to else "promote-to names none"
+    if _on_fork(inputs, context):
+        return "this is a pull request from a fork"
     if inputs.promote is Promote.NEVER:
         return "promote: never"
     if inputs.promote is Promote.AUTO and context.from_pull_request:

@@ -12,6 +12,7 @@ from ecr_publish.inputs import (
     Inputs,
     Job,
     Mutability,
+    OnFork,
     OnRefusal,
     OnUnjudged,
     Promote,
@@ -77,6 +78,7 @@ def test_parse__everything() -> None:
         role_session_name="ci@release",
         role_duration_seconds="7200",
         audience="sts.amazonaws.com.cn",
+        on_fork="fail",
         registry="210987654321",
         repository="team/app",
         create_repository="true",
@@ -137,6 +139,7 @@ def test_parse__everything() -> None:
         role_session_name="ci@release",
         role_duration_seconds=7200,
         audience="sts.amazonaws.com.cn",
+        on_fork=OnFork.FAIL,
         registry=RegistryId("210987654321"),
         repository=Repository("team/app"),
         create_repository=True,
@@ -575,7 +578,7 @@ AMD, ARM, RISC = (str(make_digest(name)) for name in ("amd", "arm", "riscv64"))
 def test_s1_job__merge_of_fewer_images_than_platforms(digests: list[str], found: str) -> None:
     assert problem(job="merge", reference="1.4.2", digests="\n".join(digests)) == (
         f"digests: {found}; give one digest per platform, at least two (is the output of a job "
-        "empty, or misspelt?)"
+        "misspelt, or empty, as it is of one that ran for a fork's pull request?)"
     )
 
 
