@@ -69,9 +69,9 @@ class Outcome:
 
     @property
     def built_only(self) -> bool:
-        """Whether the run did all that a fork's may, without an error (S2)."""
+        """Whether the run did all that a fork's may, without an error or a verdict (S2)."""
         allowed = self.plan is not None and self.plan.on_fork is OnFork.BUILD_ONLY
-        return allowed and self.tried and self.error is None
+        return allowed and self.tried and self.error is None and self.verdict is None
 
     @property
     def reason(self) -> str:
@@ -87,8 +87,10 @@ class Outcome:
         """Zero only for an image that may have its tags and has them, or is a fork's (S2)."""
         if self.error:
             return self.error.exit_code
+        if self.built_only:
+            return ExitCode.PASSED
         if self.verdict is None:
-            return ExitCode.PASSED if self.built_only else ExitCode.BUG
+            return ExitCode.BUG
         if self.verdict.may_promote:
             return ExitCode.PASSED
         refused = self.verdict.decision is Decision.REFUSED
