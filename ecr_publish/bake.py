@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -76,23 +76,38 @@ class Bake:
     definition: Definition
 
     @property
-    def linked(self) -> dict[str, Image]:
+    def linked(self) -> dict[str, Build]:
         """The targets that are built for others alone, each with one that builds upon it."""
-        own = {image.target for image in self.images}
-        return {
-            name: image
-            for image in reversed(self.images)
-            for name in self.definition.links(image.target)
-            if name not in own
-        }
+        return _linked(self.definition, {image.target: image.build for image in self.images})
 
     @property
     def scaffold(self) -> dict[str, str]:
         """The name that each of them gets, since older versions of buildx load them too."""
-        tag = self.images[0].candidate
-        return {
-            name: f"ecr-publish/linked-{number}:{tag}" for number, name in enumerate(self.linked)
-        }
+        return _scaffold(self.linked, self.images[0].candidate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One call of `docker buildx bake` of which nothing is kept; `builds` are what is asked for.
+
+    `tag` is like none of another run.
+    """
+
+    files: tuple[str, ...]
+    builder: str | None
+    definition: Definition
+    builds: Mapping[str, Build]
+    tag: Tag
+
+    @property
+    def everything(self) -> dict[str, Build]:
+        """All that is built; what is built for others alone with one that builds upon it."""
+        return {**self.builds, **_linked(self.definition, self.builds)}
+
+    @property
+    def scaffold(self) -> dict[str, str]:
+        """The name that each gets, since older versions of buildx load what others build upon."""
+        return _scaffold(self.everything, self.tag)
 
 
 def definition(text: str) -> Definition:
@@ -225,11 +240,17 @@ def command(bake: Bake, way: Way, metadata: str) -> list[str]:
     """
     return [
         *("docker", "buildx", "bake", "--progress", "plain", "--metadata-file", metadata),
-        *(("--builder", bake.builder) if bake.builder else ()),
-        *(word for file in bake.files for word in ("--file", file)),
-        *(word for setting in _settings(bake, way) for word in ("--set", setting)),
-        "--",
-        *(image.target for image in bake.images),
+        *_asked(bake, _settings(bake, way)),
+        *("--", *(image.target for image in bake.images)),
+    ]
+
+
+def trial(asked: Trial) -> list[str]:
+    """The `docker buildx bake` that makes all images, and keeps and pushes nothing (S1, S4)."""
+    return [
+        *("docker", "buildx", "bake", "--progress", "plain"),
+        *_asked(asked, _trial_settings(asked)),
+        *("--", *asked.builds),
     ]
 
 
@@ -282,6 +303,34 @@ def _exports(definition: Definition) -> Iterator[tuple[str, str]]:
         yield from ((name, reference) for reference in references if reference)
 
 
+def _linked(definition: Definition, builds: Mapping[str, Build]) -> dict[str, Build]:
+    return {
+        name: build
+        for target, build in reversed([*builds.items()])
+        for name in definition.links(target)
+        if name not in builds
+    }
+
+
+def _scaffold(targets: Iterable[str], tag: Tag) -> dict[str, str]:
+    return {name: f"ecr-publish/linked-{number}:{tag}" for number, name in enumerate(targets)}
+
+
+def _asked(call: Bake | Trial, settings: Iterable[str]) -> Iterator[str]:
+    yield from ("--builder", call.builder) if call.builder else ()
+    yield from (word for file in call.files for word in ("--file", file))
+    yield from (word for setting in settings for word in ("--set", setting))
+
+
+def _trial_settings(asked: Trial) -> Iterator[str]:
+    for name, build in asked.everything.items():
+        yield f"{name}.tags={asked.scaffold[name]}"
+        yield f"{name}.output=type=cacheonly"
+        # Of an image that is not kept, this one is none; and not all of buildx takes «no cache».
+        yield f"{name}.cache-to=type=inline"
+        yield from _time(asked, name, build)
+
+
 def _settings(bake: Bake, way: Way) -> Iterator[str]:
     output = "type=docker" if way is Way.ENGINE else "type=registry"
     for image in bake.images:
@@ -289,13 +338,13 @@ def _settings(bake: Bake, way: Way) -> Iterator[str]:
         yield f"{image.target}.output={output}"
         yield from (f"{image.target}.labels.{label}" for label in image.build.labels)
         yield from _time(bake, image.target, image.build)
-    for name, image in bake.linked.items():
+    for name, build in bake.linked.items():
         yield f"{name}.tags={bake.scaffold[name]}"
         yield f"{name}.output=type=cacheonly"
-        yield from _time(bake, name, image.build)
+        yield from _time(bake, name, build)
 
 
-def _time(bake: Bake, name: str, build: Build) -> Iterator[str]:
+def _time(bake: Bake | Trial, name: str, build: Build) -> Iterator[str]:
     """What makes an image state its commit's time as its own, unless the user has set another."""
     if build.epoch is not None and EPOCH not in bake.definition.targets[name].get("args", {}):
         yield f"{name}.args.{EPOCH}={build.epoch}"

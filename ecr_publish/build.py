@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -108,6 +108,12 @@ def unemulated(build: Build, builder: Builder) -> tuple[str, ...]:
     return tuple(name for name in build.platforms if comparable(name) not in known)
 
 
+def refuse_unbuildable(build: Build, builder: Builder) -> None:
+    """Raise PublishError where the builder cannot make what is asked for, wherever it goes then."""
+    for problem in lacking(build, builder):
+        raise problem
+
+
 def command(build: Build, reference: str, way: Way, metadata: str) -> list[str]:
     """The `docker buildx build` that makes an image, and pushes it where the way is so.
 
@@ -119,17 +125,22 @@ def command(build: Build, reference: str, way: Way, metadata: str) -> list[str]:
 
     Docker's reference: "docker buildx build".
     """
-    attestations = [f"--provenance={build.provenance}"]
-    attestations += [f"--sbom={build.sbom}"] if build.sbom != "false" else []
+    host = ImageReference.parse(reference).host
     return [
-        *("docker", "buildx", "build", "--progress", "plain"),
-        *(*attestations, "--metadata-file", metadata),
-        *(word for name, value in _single(build).items() if value for word in (name, value)),
-        *(name for name, asked in _switches(build).items() if asked),
-        *(word for name, item in _repeated(build, reference) for word in (name, item)),
+        *_options(build, host, metadata),
         *(("--load",) if way is Way.ENGINE else ("--push",)),
         *("--tag", reference, "--", build.context),
     ]
+
+
+def trial(build: Build, metadata: str) -> list[str]:
+    """The `docker buildx build` that makes the same image, and keeps and pushes nothing (S1, S4).
+
+    It writes no cache either, which a later run would build with, and deploy. What stays is the
+    builder's own cache, and the file where buildx states its remarks.
+    """
+    silent = replace(build, cache_to=())
+    return [*_options(silent, "", metadata), "--output", "type=cacheonly", "--", build.context]
 
 
 def environment(build: Build) -> dict[str, str]:
@@ -209,8 +220,19 @@ def _remark(warning: Mapping[str, Any]) -> Remark:
     )
 
 
-def _single(build: Build) -> dict[str, str | None]:
-    return {
+def _options(build: Build, own_host: str, metadata: str) -> Iterator[str]:
+    """All but what becomes of the image."""
+    attestations = [f"--provenance={build.provenance}"]
+    attestations += [f"--sbom={build.sbom}"] if build.sbom != "false" else []
+    yield from ("docker", "buildx", "build", "--progress", "plain")
+    yield from (*attestations, "--metadata-file", metadata)
+    yield from (word for pair in _single(build).items() for word in pair)
+    yield from (name for name, asked in _switches(build).items() if asked)
+    yield from (word for pair in _repeated(build, own_host) for word in pair)
+
+
+def _single(build: Build) -> dict[str, str]:
+    given = {
         "--builder": build.builder,
         "--file": build.file,
         "--target": build.target,
@@ -219,14 +241,14 @@ def _single(build: Build) -> dict[str, str | None]:
         "--shm-size": build.shm_size,
         "--cgroup-parent": build.cgroup_parent,
     }
+    return {name: value for name, value in given.items() if value}
 
 
 def _switches(build: Build) -> dict[str, bool]:
     return {"--no-cache": build.no_cache, "--pull": build.pull}
 
 
-def _repeated(build: Build, reference: str) -> Iterator[tuple[str, str]]:
-    own_host = ImageReference.parse(reference).host
+def _repeated(build: Build, own_host: str) -> Iterator[tuple[str, str]]:
     given: dict[str, tuple[str, ...]] = {
         "--build-context": build.build_contexts,
         "--build-arg": build.build_args,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecr_publish.errors import NoWorkflowRun
+from ecr_publish.inputs import OIDC
 from ecr_publish.origin import Commit
 
 _ARCHITECTURES = {"x86_64": "X64", "amd64": "X64", "aarch64": "ARM64", "arm64": "ARM64"}
@@ -25,7 +26,8 @@ class Context:
 
     `branch` is the head's branch on a pull request and None where the run has none (a tag push).
     On a pull request GitHub builds the merge commit, so `sha` names that one. `architecture` is the
-    runner's. `head_sha` is the commit that GitHub shows checks on, which on a pull request is its
+    runner's. `restricted` says that this is a fork's pull request, for which GitHub offers no OIDC
+    token. `head_sha` is the commit that GitHub shows checks on, which on a pull request is its
     head, `pull_request` its number, and `run_url` the address of the run's page.
 
     In a terminal `run_url` is empty, and so is `sha` where there is no commit.
@@ -41,6 +43,7 @@ class Context:
     scheduled: bool
     from_pull_request: bool
     from_fork: bool
+    restricted: bool
     head_sha: str
     pull_request: int | None
     run_url: str
@@ -89,6 +92,7 @@ def by_hand(commit: Commit | None, head: Head, *, folder: str, machine: str, now
         scheduled=False,
         from_pull_request=False,
         from_fork=False,
+        restricted=False,
         head_sha=sha,
         pull_request=None,
         run_url="",
@@ -118,6 +122,7 @@ def read(environ: Mapping[str, str], read_text: Callable[[str], str]) -> Context
         scheduled=environ.get("GITHUB_EVENT_NAME") == "schedule",
         from_pull_request=_unmerged(environ),
         from_fork=_from_fork(event),
+        restricted=_from_fork(event) and _is_restricted(environ),
         head_sha=_inside(event, "pull_request", "head", "sha") or environ["GITHUB_SHA"],
         pull_request=_inside(event, "pull_request", "number"),
         run_url=_run_url(environ),
@@ -155,6 +160,16 @@ def _from_fork(event: Mapping[str, Any]) -> bool:
     # The head's repository is null where the fork was deleted, so unequal means fork; both are
     # None where this is no pull request.
     return bool(head != _inside(event, "pull_request", "base", "repo", "full_name"))
+
+
+def _is_restricted(environ: Mapping[str, str]) -> bool:
+    """Whether GitHub offers no OIDC token, although the workflow may have asked for one.
+
+    With pull_request_target it would offer one: there the job lacks the permission. And half of an
+    offer is a fault, not a run that is to get none.
+    """
+    trusted = environ.get("GITHUB_EVENT_NAME") == "pull_request_target"
+    return not trusted and not any(environ.get(name) for name in OIDC)
 
 
 def _inside(value: Any, *path: str) -> Any:  # noqa: ANN401 - JSON is of any type

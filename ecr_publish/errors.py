@@ -209,18 +209,22 @@ class LocalEcrMissing(PublishError):
 
 
 class OidcUnavailable(PublishError):
-    """GitHub offers this job no OIDC token."""
+    """GitHub offers this job no OIDC token; or it is a fork's, which is to get no credentials."""
 
     exit_code = ExitCode.CREDENTIALS
 
     def __init__(self, *, from_fork: bool) -> None:
+        what = "GitHub offers this job no OIDC token, so role-to-assume cannot be used"
         if from_fork:
+            what = "this pull request comes from a fork, so the run gets no credentials"
             why = (
-                "This pull request comes from a fork. GitHub gives such runs no OIDC token, so "
-                "they can neither assume a role nor push."
+                "A fork's code is to get into no registry. GitHub offers its run no OIDC token, "
+                "and the credentials of a runner of your own are not used for it either."
             )
             fix = (
-                "Publish from branches of this repository only:\n"
+                "With `on: pull_request`, let a step that builds do that alone:\n"
+                "    on-fork: build-only\n"
+                "Leave any other step out for pull requests from forks:\n"
                 "    if: github.event_name != 'pull_request' || "
                 "github.event.pull_request.head.repo.full_name == github.repository\n"
                 "Do not use pull_request_target with a checkout of the fork's code."
@@ -232,7 +236,7 @@ class OidcUnavailable(PublishError):
                 "In a reusable workflow, the job that calls it needs the same permissions."
             )
         super().__init__(
-            "GitHub offers this job no OIDC token, so role-to-assume cannot be used",
+            what,
             why=why,
             fix=fix,
             link="https://docs.github.com/actions/how-tos/secure-your-work/"

@@ -43,6 +43,7 @@ _ANYWHERE = Context(
     scheduled=False,
     from_pull_request=False,
     from_fork=False,
+    restricted=False,
     head_sha="0" * 40,
     pull_request=None,
     run_url="",

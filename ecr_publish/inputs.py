@@ -68,6 +68,13 @@ class OnRefusal(Enum):
     DELETE = "delete"
 
 
+class OnFork(Enum):
+    """What the run of a fork's pull request does, to which GitHub offers no OIDC token."""
+
+    BUILD_ONLY = "build-only"
+    FAIL = "fail"
+
+
 class OnUnjudged(Enum):
     """What to do where ECR gave no verdict: fail, or let the image pass with a loud warning."""
 
@@ -100,7 +107,7 @@ class UnknownSeverity(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class AwsInputs:
-    """Whose credentials, which registry, which repository."""
+    """Whose credentials, and what is done without them; which registry, which repository."""
 
     aws_region: str
     role_to_assume: str | None
@@ -109,6 +116,7 @@ class AwsInputs:
     audience: str | None
     allowed_account_ids: tuple[str, ...]
     session_policy: SessionPolicy | None
+    on_fork: OnFork
     registry: RegistryId | None
     repository: Repository
     create_repository: bool
@@ -310,6 +318,7 @@ def _aws(reader: _Reader) -> AwsInputs:
         audience=reader.optional("audience", str),
         allowed_account_ids=reader.given("allowed-account-ids", words_of(values.account), ()),
         session_policy=reader.optional("session-policy", one_of(SessionPolicy)),
+        on_fork=reader.given("on-fork", one_of(OnFork), OnFork.BUILD_ONLY),
         registry=reader.optional("registry", RegistryId.parse),
         repository=reader.required("repository", values.repository, Repository("unknown")),
         create_repository=reader.given("create-repository", boolean, default=False),
@@ -424,7 +433,8 @@ def _missing(inputs: Inputs) -> Iterator[str]:
     if inputs.job is Job.MERGE and len(set(inputs.digests)) < max(2, len(inputs.digests)):
         yield (
             f"digests: {len(inputs.digests)} lines name {len(set(inputs.digests))} images; give "
-            "one digest per platform, at least two (is the output of a job empty, or misspelt?)"
+            "one digest per platform, at least two (is the output of a job misspelt, or empty, as "
+            "it is of one that ran for a fork's pull request?)"
         )
 
 

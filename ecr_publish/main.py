@@ -11,6 +11,7 @@ from ecr_publish.ahead import Ahead, look_for_builder, look_for_login
 from ecr_publish.edges.ports import Clock, Edges, GitHub, Workflow
 from ecr_publish.errors import Bug, Cancelled, PublishError
 from ecr_publish.evidence import scanned
+from ecr_publish.fork import try_one
 from ecr_publish.inputs import inherited, variable
 from ecr_publish.obtain import images, obtained
 from ecr_publish.outcome import Batch, Outcome
@@ -126,6 +127,9 @@ def line(environ: Mapping[str, str], run: Run) -> None:
         outcome.plan = plan
         builder = look_for_builder(run.edges.engine, plan.source)
         begin(run)
+    if plan.on_fork is not None:
+        try_one(run, plan, builder, workspace=context.workspace)
+        return
     with run.room("preflight"):
         registry = opened(run, [plan], builder, from_fork=context.from_fork)
         ahead = Ahead(builder=builder, login=look_for_login(registry, plan.source))

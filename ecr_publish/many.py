@@ -11,10 +11,12 @@ from ecr_publish import bake
 from ecr_publish.ahead import Ahead, look_for_builder, look_for_login
 from ecr_publish.baked import Order, Sites, baked
 from ecr_publish.context import Context
+from ecr_publish.edges.ports import Registry
 from ecr_publish.edges.ports import Scans as Asked
 from ecr_publish.errors import InvalidInputs, PublishError
 from ecr_publish.evidence import Scans, watched
 from ecr_publish.findings import Page
+from ecr_publish.fork import try_all
 from ecr_publish.inputs import Inputs
 from ecr_publish.manifest import Target
 from ecr_publish.obtain import arrived, images, made_before
@@ -53,26 +55,22 @@ def line(environ: Mapping[str, str], run: Run, batch: Batch) -> None:
         first = next(iter(plans.values()))
         builder = look_for_builder(run.edges.engine, first.source)
         at_once(batch, runs, lambda name: begin(runs[name]))
+    if first.on_fork is not None:
+        try_all(
+            *(run, batch, _order(inputs, definition, plans), builder), workspace=context.workspace
+        )
+        return
     with run.room("preflight"):
         narrow = narrowed(run, inputs, [*plans.values()], bake.caches(definition))
         own = opened(run, narrow, builder, from_fork=context.from_fork)
         tell(run, access(first))
         ahead = Ahead(builder=builder, login=look_for_login(own, first.source))
-        registries = {name: own.elsewhere(plan.repository) for name, plan in plans.items()}
-
-        def look(name: str) -> Probed:
-            return looked(runs[name], plans[name], registries[name], ahead)
-
-        def site(name: str) -> Site:
-            here = (runs[name], plans[name], registries[name], ahead)
-            return sited(*here, found=found[name], workspace=context.workspace)
-
-        found = at_once(batch, plans, look)
-        there = [it.facts.repository for it in found.values()]
-        bake.refuse_caches(definition, [it for it in there if isinstance(it, RepositoryState)])
-        sites = at_once(batch, found, site)
-        # Only now is it known where those are that had to be created.
-        bake.refuse_caches(definition, [site.state for site in sites.values()])
+        sites = _sites(
+            *(batch, runs, plans, own),
+            ahead=ahead,
+            definition=definition,
+            workspace=context.workspace,
+        )
     made = _obtained(run, batch, sites, _order(inputs, definition, plans))
     with run.room("scan"):
         scans = _scanned(batch, sites, made)
@@ -132,6 +130,35 @@ def _order(inputs: Inputs, definition: bake.Definition, plans: Mapping[str, Plan
             name: plan.source for name, plan in plans.items() if isinstance(plan.source, Build)
         },
     )
+
+
+def _sites(
+    batch: Batch,
+    runs: Mapping[str, Run],
+    plans: Mapping[str, Plan],
+    own: Registry,
+    *,
+    ahead: Ahead,
+    definition: bake.Definition,
+    workspace: str,
+) -> dict[str, Site]:
+    """Where the images are to go, of those that nothing is in the way of."""
+    registries = {name: own.elsewhere(plan.repository) for name, plan in plans.items()}
+
+    def look(name: str) -> Probed:
+        return looked(runs[name], plans[name], registries[name], ahead)
+
+    def site(name: str) -> Site:
+        here = (runs[name], plans[name], registries[name], ahead)
+        return sited(*here, found=found[name], workspace=workspace)
+
+    found = at_once(batch, plans, look)
+    there = [it.facts.repository for it in found.values()]
+    bake.refuse_caches(definition, [it for it in there if isinstance(it, RepositoryState)])
+    sites = at_once(batch, found, site)
+    # Only now is it known where those are that had to be created.
+    bake.refuse_caches(definition, [site.state for site in sites.values()])
+    return sites
 
 
 def _obtained(run: Run, batch: Batch, sites: Sites, order: Order) -> dict[str, Obtained]:

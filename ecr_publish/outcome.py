@@ -7,10 +7,16 @@ from dataclasses import dataclass, field
 from ecr_publish.build import Remark
 from ecr_publish.errors import ExitCode, PublishError
 from ecr_publish.gate import Decision, Verdict
+from ecr_publish.inputs import OnFork
 from ecr_publish.plan import Plan, RepositoryState
 from ecr_publish.reference import Digest, Repository, Tag
 from ecr_publish.scan import Evidence
 from ecr_publish.scanning import ScanType
+
+BUILT_ONLY = (
+    "nothing was pushed, scanned or judged, because this pull request comes from a fork and GitHub "
+    "offers its run no OIDC token (on-fork: build-only)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +34,8 @@ class Outcome:
     `reused` says that nothing was built, because an earlier run has made this image already, and
     `worn` which of the release tags were on it before. `remarks` are BuildKit's on the Dockerfile.
     `candidate` is the candidate tag while the image has it. `seconds` are the rooms' durations;
-    where a room raised `error`, it is the last of them. `check` is the check run's number while it
+    where a room raised `error`, it is the last of them. `tried` says that the image could be built,
+    in a run that has no credentials to publish it with. `check` is the check run's number while it
     is open; `report_files` and `sarif_file` are paths, once the files are written.
     """
 
@@ -41,6 +48,7 @@ class Outcome:
     evidence: Evidence = field(default_factory=Evidence)
     verdict: Verdict | None = None
     promotion: Promotion = field(default_factory=Promotion)
+    tried: bool = False
     candidate: Tag | None = None
     check: int | None = None
     report_files: list[str] = field(default_factory=list)
@@ -64,17 +72,27 @@ class Outcome:
         return self.verdict.decision if self.verdict else Decision.UNKNOWN
 
     @property
+    def built_only(self) -> bool:
+        """Whether the run did all that a fork's may, without an error or a verdict (S2)."""
+        allowed = self.plan is not None and self.plan.on_fork is OnFork.BUILD_ONLY
+        return allowed and self.tried and self.error is None and self.verdict is None
+
+    @property
     def reason(self) -> str:
         """Why the run ended as it did, in one line."""
         if self.error:
             return self.error.what
+        if self.built_only:
+            return BUILT_ONLY
         return self.verdict.reason if self.verdict else "the run ended early"
 
     @property
     def exit_code(self) -> ExitCode:
-        """Zero only for an image that may have its release tags and has them (S2)."""
+        """Zero only for an image that may have its tags and has them, or is a fork's (S2)."""
         if self.error:
             return self.error.exit_code
+        if self.built_only:
+            return ExitCode.PASSED
         if self.verdict is None:
             return ExitCode.BUG
         if self.verdict.may_promote:
@@ -139,6 +157,12 @@ class Batch(Outcome):
             outcome.note(text)
 
     @property
+    def built_only(self) -> bool:
+        """Whether that is so of all images."""
+        found = [outcome.built_only for outcome in self.images.values()]
+        return self.error is None and bool(found) and all(found)
+
+    @property
     def decision(self) -> Decision:
         """Refused if any image is, passed only if all are."""
         found = {outcome.decision for outcome in self.images.values()}
@@ -151,6 +175,8 @@ class Batch(Outcome):
         """How each image ended that has not passed, in one line."""
         if self.error:
             return self.error.what
+        if self.built_only:
+            return BUILT_ONLY
         ends = {
             name: it.reason
             for name, it in self.images.items()

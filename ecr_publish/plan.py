@@ -10,7 +10,7 @@ from ecr_publish import hosts
 from ecr_publish.cache import Cache
 from ecr_publish.context import Context
 from ecr_publish.errors import InvalidInputs, NotScanned
-from ecr_publish.inputs import Inputs, Job, Mutability, OnRefusal, OnUnjudged, Promote
+from ecr_publish.inputs import Inputs, Job, Mutability, OnFork, OnRefusal, OnUnjudged, Promote
 from ecr_publish.origin import Commit, labels, recipe
 from ecr_publish.policy import Policy, Rules
 from ecr_publish.reference import (
@@ -143,12 +143,15 @@ class Plan:
     empty where it does; `reserved` are those that it would apply. `rebuild` builds also what is
     there already. `keeps_passed` and `keeps_refused` say whether the candidate tag stays on an
     image that passed, and on one that did not. `allowed_accounts` are those that the credentials
-    may be of; none named is any.
+    may be of; none named is any. `on_fork` is what a run
+    does instead of publishing, which has a fork's code and no credentials of this repository; None
+    for every other run.
     """
 
     region: str
     role: Role | None
     allowed_accounts: tuple[str, ...]
+    on_fork: OnFork | None
     registry: RegistryId | None
     repository: Repository
     create: Mutability | None
@@ -237,6 +240,7 @@ def make(
         region=inputs.aws_region,
         role=_role(inputs, context),
         allowed_accounts=inputs.allowed_account_ids,
+        on_fork=_on_fork(inputs, context),
         registry=inputs.registry,
         repository=inputs.repository,
         create=_creation(inputs),
@@ -343,6 +347,12 @@ def _role(inputs: Inputs, context: Context) -> Role | None:
     )
 
 
+def _on_fork(inputs: Inputs, context: Context) -> OnFork | None:
+    # The credentials of a runner of one's own are not for a fork's code either. The other jobs
+    # bring no code with them, and can do nothing but ask ECR.
+    return inputs.on_fork if context.restricted and inputs.job is Job.PUBLISH else None
+
+
 def _creation(inputs: Inputs) -> Mutability | None:
     if not inputs.create_repository:
         return None
@@ -436,6 +446,8 @@ def _withheld(inputs: Inputs, context: Context) -> str:
     """Why no release tags are applied; empty where they are."""
     if inputs.job is Job.GATE:
         return "" if inputs.promote_to else "promote-to names none"
+    if _on_fork(inputs, context):
+        return "this is a pull request from a fork"
     if inputs.promote is Promote.NEVER:
         return "promote: never"
     if inputs.promote is Promote.AUTO and context.from_pull_request:

@@ -16,7 +16,7 @@ from ecr_publish.context import Context
 from ecr_publish.findings import Finding, Package, Page, Severity, Threshold
 from ecr_publish.gate import Decision, Ground, Judgement, Verdict, judge
 from ecr_publish.ignores import Ignore
-from ecr_publish.inputs import Inputs, Job, OnUnjudged, Promote
+from ecr_publish.inputs import Inputs, Job, OnFork, OnUnjudged, Promote
 from ecr_publish.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, Target
 from ecr_publish.outcome import Outcome, Promotion
 from ecr_publish.plan import Build, Plan, Reports, RepositoryState, Role
@@ -56,6 +56,7 @@ def make_inputs(**over: Any) -> Inputs:
         audience=None,
         allowed_account_ids=(),
         session_policy=None,
+        on_fork=OnFork.BUILD_ONLY,
         registry=None,
         repository=Repository(NAME),
         create_repository=False,
@@ -132,6 +133,7 @@ def make_context(**over: Any) -> Context:
         scheduled=False,
         from_pull_request=False,
         from_fork=False,
+        restricted=False,
         head_sha=SHA,
         pull_request=None,
         run_url=RUN_URL,
@@ -211,6 +213,7 @@ def make_plan(**over: Any) -> Plan:
         region=REGION,
         role=make_role(),
         allowed_accounts=(),
+        on_fork=None,
         registry=None,
         repository=Repository(NAME),
         create=None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
 from ecr_publish.ahead import Ahead
-from ecr_publish.bake import Bake
+from ecr_publish.bake import Bake, Trial
 from ecr_publish.build import Builder, Built, Remark, Way
 from ecr_publish.context import Context, Head, read
 from ecr_publish.edges.ports import Delivery, Edges, Login, Registry
@@ -143,6 +143,7 @@ class FakeEngine:
     remarks: tuple[Remark, ...] = ()
     printed: str = ""
     baked: Bake | None = None
+    tried: Trial | None = None
     digests: dict[str, Digest] = field(default_factory=dict)
 
     def builder(self, name: str | None) -> Builder:
@@ -170,6 +171,14 @@ class FakeEngine:
         digest = self.digest if by.way is Way.BUILDER else None
         return Built(digest=digest, remarks=self.remarks)
 
+    def build_only(
+        self, build: Build, *, workspace: str, write: Callable[[bytes], None]
+    ) -> tuple[Remark, ...]:
+        self.built = build
+        self._called("build_only", build.context, workspace)
+        write(b"#1 building\n")
+        return self.remarks
+
     def definition(self, files: Sequence[str], targets: Sequence[str], workspace: str) -> str:
         self._called("definition", *files, *targets, workspace)
         return self.printed
@@ -187,6 +196,11 @@ class FakeEngine:
         self._called("bake", *names, workspace, *(("and push",) if login else ()))
         write(b"#1 baking\n")
         return {name: self.digests[name] for name in names} if login else {}
+
+    def bake_only(self, asked: Trial, *, workspace: str, write: Callable[[bytes], None]) -> None:
+        self.tried = asked
+        self._called("bake_only", *asked.builds, workspace)
+        write(b"#1 baking\n")
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
         self._called("tag", image, f"{state.uri}:{tag}")

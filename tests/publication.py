@@ -20,8 +20,8 @@ import pytest
 import requests
 
 from ecr_publish.ahead import THREAD
-from ecr_publish.bake import Bake
-from ecr_publish.build import Builder, Built
+from ecr_publish.bake import Bake, Trial
+from ecr_publish.build import Builder, Built, Remark
 from ecr_publish.edges.credentials import Aws
 from ecr_publish.edges.ports import Delivery, Edges, Login
 from ecr_publish.main import run
@@ -95,6 +95,14 @@ class Pusher:
     ) -> Built:
         self.built.append(build)
         return Built()
+
+    def build_only(
+        self, build: Build, *, workspace: str, write: Callable[[bytes], None]
+    ) -> tuple[Remark, ...]:
+        raise AssertionError(build)
+
+    def bake_only(self, asked: Trial, *, workspace: str, write: Callable[[bytes], None]) -> None:
+        raise AssertionError(asked)
 
     def definition(self, files: Sequence[str], targets: Sequence[str], workspace: str) -> str:
         raise AssertionError(files)

@@ -15,11 +15,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ecr_publish import bake as baking
-from ecr_publish.bake import Bake
+from ecr_publish.bake import Bake, Trial
 from ecr_publish.build import (
     IN_THE_ENGINE,
     Builder,
     Built,
+    Remark,
     Way,
     command,
     environment,
@@ -30,6 +31,7 @@ from ecr_publish.build import (
     stated_error,
     stated_platforms,
     stated_problem,
+    trial,
 )
 from ecr_publish.edges.docker_config import private_config
 from ecr_publish.edges.ports import Clock, Delivery, Login, Show
@@ -105,6 +107,17 @@ class DockerEngine:
             raise failure(said, state.arn, proxied=behind_proxy(self._environ))
         raise BuildFailed(status, said=said)
 
+    def build_only(
+        self, build: Build, *, workspace: str, write: Callable[[bytes], None]
+    ) -> tuple[Remark, ...]:
+        """Build, and keep nothing of it; gives BuildKit's remarks; raises BuildFailed."""
+        with self._prepared() as (environ, metadata):
+            words = trial(build, str(metadata))
+            status, tail = _run(words, {**environment(build), **environ}, workspace, write)
+            if not status:
+                return remarks(metadata.read_text("utf-8"))
+        raise BuildFailed(status, said=stated_error(tail))
+
     def definition(self, files: Sequence[str], targets: Sequence[str], workspace: str) -> str:
         """What buildx makes of bake files (JSON); raises BakeInvalid with what buildx says."""
         answer = self._answer(baking.printing(files, targets), workspace)
@@ -142,6 +155,19 @@ class DockerEngine:
             blamed = baking.blamed(bake, said).state.arn
             raise failure(said, blamed, proxied=behind_proxy(self._environ))
         raise BuildFailed(status, said=said)
+
+    def bake_only(self, asked: Trial, *, workspace: str, write: Callable[[bytes], None]) -> None:
+        """Build many images, and keep nothing of them; raises BuildFailed."""
+        names = set(asked.scaffold.values())
+        self._given |= names
+        try:
+            words = baking.trial(asked)
+            status, tail = _run(words, {**self._environ, **_NO_ATTESTATION}, workspace, write)
+        finally:
+            for name in names:
+                self.forget(name)
+        if status:
+            raise BuildFailed(status, said=stated_error(tail))
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:
         """Give a local image a name in the repository; raises ImageMissing or InvalidInputs."""
@@ -200,7 +226,9 @@ class DockerEngine:
             raise EngineMissing(_NO_DOCKER) from None
 
     @contextmanager
-    def _prepared(self, host: str, login: Login | None) -> Iterator[tuple[Mapping[str, str], Path]]:
+    def _prepared(
+        self, host: str = "", login: Login | None = None
+    ) -> Iterator[tuple[Mapping[str, str], Path]]:
         """The environment of a build, logged in if there is a login, and where its metadata go."""
         configured = (
             private_config(self._environ, host, login) if login else nullcontext(self._environ)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from ecr_publish.bake import Bake
-from ecr_publish.build import Builder, Built, Way
+from ecr_publish.bake import Bake, Trial
+from ecr_publish.build import Builder, Built, Remark, Way
 from ecr_publish.context import Context, Head
 from ecr_publish.exploits import Exploit
 from ecr_publish.manifest import Manifest
@@ -158,6 +158,15 @@ class Engine(Protocol):
         """
         ...
 
+    def build_only(
+        self, build: Build, *, workspace: str, write: Callable[[bytes], None]
+    ) -> tuple[Remark, ...]:
+        """Build, and keep nothing of it, neither in the engine nor in a registry.
+
+        Gives BuildKit's remarks. Raises BuildFailed.
+        """
+        ...
+
     def definition(self, files: Sequence[str], targets: Sequence[str], workspace: str) -> str:
         """What buildx makes of bake files (JSON); builds nothing; raises BakeInvalid."""
         ...
@@ -177,6 +186,10 @@ class Engine(Protocol):
 
         Raises BuildFailed, PushFailed.
         """
+        ...
+
+    def bake_only(self, asked: Trial, *, workspace: str, write: Callable[[bytes], None]) -> None:
+        """Build many images with one call, and keep nothing of them; raises BuildFailed."""
         ...
 
     def tag(self, image: str, state: RepositoryState, tag: Tag) -> None:

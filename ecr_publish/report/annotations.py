@@ -60,7 +60,8 @@ def remarkable(outcome: Outcome) -> Iterator[Annotation]:
         yield Annotation(message=headline(outcome), error=True)
     if waiver(outcome):
         said = f"{headline(outcome)}. {waiver(outcome)}"
-        yield Annotation(message=said, title="ECR scan did not pass")
+        title = "Built only" if outcome.built_only else "ECR scan did not pass"
+        yield Annotation(message=said, title=title)
     yield from (Annotation(message=text) for text in outcome.warnings)
     yield from (Annotation(message=text) for text in (*missing(outcome), *unused(outcome)))
     deciding = outcome.verdict.deciding if outcome.verdict else ()

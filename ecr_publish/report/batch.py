@@ -18,7 +18,7 @@ from ecr_publish.report.annotations import Annotation, most, remarkable
 from ecr_publish.report.comment import marker, sentence, statement, table, to_do
 from ecr_publish.report.escape import cell, code, link
 from ecr_publish.report.outputs import listed, of_image
-from ecr_publish.report.wording import durations, headline, untagged
+from ecr_publish.report.wording import durations, headline, mark, untagged
 
 MOST_SUMMARY = 900_000
 """Bytes of the whole summary, of which GitHub takes 1 MiB."""
@@ -63,7 +63,7 @@ def lines(batch: Batch) -> Iterator[str]:
 
 def summary(batch: Batch) -> str:
     """The step summary: the table, then each image's own, as many as there is room for."""
-    head = [f"## {one.mark(batch)} {_headline(batch)}", *_table(batch), one.time_line(batch)]
+    head = [f"## {mark(batch)} {_headline(batch)}", *_table(batch), one.time_line(batch)]
     room = MOST_SUMMARY - len("\n\n".join(head).encode())
     own = _fitting(_worst_first(batch), room, lambda item, _: one.summary(item[1], item[0]))
     return "\n\n".join(head) + "\n\n" + "\n".join(own)
@@ -90,7 +90,7 @@ def comment(batch: Batch, *, repository: Repository, run_url: str) -> str:
     """
     before = [
         marker(repository),
-        f"### {one.mark(batch)} {code(repository.name)}: {_headline(batch)}",
+        f"### {mark(batch)} {code(repository.name)}: {_headline(batch)}",
         *_table(batch),
     ]
     after = [link("The whole report", run_url)]
@@ -120,7 +120,7 @@ def _fitting(
 def _section(image: Image, room: int) -> str:
     name, outcome = image
     parts = (
-        f"#### {one.mark(outcome)} {code(name)}: {sentence(headline(outcome), 1000)}",
+        f"#### {mark(outcome)} {code(name)}: {sentence(headline(outcome), 1000)}",
         *statement(outcome),
         *table(outcome, rows=MOST_ROWS, room=room),
         *to_do(outcome),
@@ -151,7 +151,7 @@ def _row(name: str, outcome: Outcome) -> str:
     found = of_image(outcome)
     tags = ", ".join(code(str(tag)) for tag in outcome.promotion.tags[:3])
     columns = (
-        one.mark(outcome),
+        mark(outcome),
         code(name[:_LONGEST_NAME]),
         found["critical"],
         found["high"],

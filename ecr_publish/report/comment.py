@@ -22,6 +22,7 @@ from ecr_publish.report.wording import (
     fixes,
     headline,
     installed,
+    mark,
     missing,
     untagged,
     waiver,
@@ -35,7 +36,6 @@ MOST_ROWS = 20
 _MOST_TAGS, _MOST_WARNINGS = 20, 3
 _LONGEST_SENTENCE, _LONGEST_WARNING, _LONGEST_NAME = 1000, 500, 200
 _LONGEST_WHY, _LONGEST_FIX = 3000, 4000
-_MARKS = {Decision.PASSED: "✅", Decision.REFUSED: "❌", Decision.UNKNOWN: "⚠️"}
 
 
 def marker(repository: Repository) -> str:
@@ -57,11 +57,10 @@ def comment(outcome: Outcome, *, repository: Repository, run_url: str) -> str:
         run_url: Of the run, whose summary has the rest.
     """
     clean = outcome.decision is Decision.PASSED and not outcome.error
-    mark = "❌" if outcome.error else _MARKS[outcome.decision]
     said = sentence(headline(outcome), _LONGEST_SENTENCE)
     before = [
         marker(repository),
-        f"{'' if clean else '### '}{mark} {code(repository.name)}: {said}",
+        f"{'' if clean else '### '}{mark(outcome)} {code(repository.name)}: {said}",
         *statement(outcome),
     ]
     report = link("The whole report", run_url)

@@ -137,7 +137,8 @@ def _after(outcome: Outcome) -> Iterator[Html]:
 
 def _verdict(outcome: Outcome) -> Html:
     word, _, reason = headline(outcome).partition(": ")
-    state = "failed" if outcome.error else outcome.decision.value
+    unjudged = "neutral" if outcome.built_only else outcome.decision.value
+    state = "failed" if outcome.error else unjudged
     return element(
         "header",
         element("h1", word),

@@ -230,7 +230,7 @@ def _notifications(
     outcome: Outcome, kept: Sequence[_Alert], dropped: Sequence[_Alert], *, complete: bool
 ) -> Iterator[tuple[str, str]]:
     if outcome.error or outcome.decision is Decision.UNKNOWN or not complete:
-        yield "error", outcome.reason
+        yield "note" if outcome.built_only else "error", outcome.reason
     yield from (("warning", text) for text in missing(outcome))
     if dropped:
         refusing = sum(alert.level == "error" for alert in dropped)

@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from ecr_publish.errors import PublishError
 from ecr_publish.findings import Finding
-from ecr_publish.gate import Decision, Ground, Judgement, Verdict
+from ecr_publish.gate import Ground, Judgement, Verdict
 from ecr_publish.ignores import Ignore
 from ecr_publish.outcome import Outcome
 from ecr_publish.policy import Rules
@@ -23,6 +23,7 @@ from ecr_publish.report.wording import (
     fixes,
     headline,
     installed,
+    mark,
     missing,
     notes,
     scan,
@@ -44,7 +45,6 @@ _MORE: Mapping[Ground, tuple[str, ...]] = {
     Ground.IN_GRACE: ("Refuses from",),
 }
 Column = tuple[Callable[[Finding], str], Callable[[Finding], bool]]
-_MARKS = {Decision.PASSED: "✅", Decision.REFUSED: "❌", Decision.UNKNOWN: "⚠️"}
 
 
 def summary(outcome: Outcome, name: str = "") -> str:
@@ -53,11 +53,6 @@ def summary(outcome: Outcome, name: str = "") -> str:
     `name` is the image's, where the run has several.
     """
     return "\n\n".join(_parts(outcome, name)) + "\n"
-
-
-def mark(outcome: Outcome) -> str:
-    """The verdict as a sign."""
-    return "❌" if outcome.error else _MARKS[outcome.decision]
 
 
 def _parts(outcome: Outcome, name: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from ecr_publish.findings import Finding, Layer, Severity
 from ecr_publish.gate import Decision, Ground
 from ecr_publish.ignores import Ignore
 from ecr_publish.outcome import Outcome
+from ecr_publish.plan import LocalImage
 from ecr_publish.policy import Require, Rules, StaleIgnores
 from ecr_publish.scan import in_words
 
@@ -17,6 +18,11 @@ NAMELESS = "(no name)"
 MOST_IGNORES = 10
 """Of those that have ended, and of those that nothing was found for."""
 
+_MARKS = {Decision.PASSED: "✅", Decision.REFUSED: "❌", Decision.UNKNOWN: "⚠️"}
+_NO_VERDICT = (
+    "Nobody knows yet whether the image is safe. Its verdict is unknown until a run that has "
+    "credentials publishes it, such as the one after the merge."
+)
 _FIX_IT = "Update the base image and the packages named here, then run the job again."
 _NOTHING_BUILT = (
     "Nothing was built: a release tag is already on the image that was made of this very commit "
@@ -47,6 +53,9 @@ def headline(outcome: Outcome) -> str:
     if outcome.error:
         done = "Published in part" if outcome.promotion.tags else "Not published"
         return f"{done}: {outcome.error.what}"
+    if outcome.built_only:
+        there = outcome.plan is not None and isinstance(outcome.plan.source, LocalImage)
+        return f"{'Not published' if there else 'Built only'}: {outcome.reason}"
     words = {
         Decision.PASSED: "Passed",
         Decision.REFUSED: "Refused",
@@ -55,8 +64,17 @@ def headline(outcome: Outcome) -> str:
     return f"{words[outcome.decision]}: {outcome.reason}"
 
 
+def mark(outcome: Outcome) -> str:
+    """The end of the run as a sign."""
+    if outcome.error:
+        return "❌"
+    return "⚪" if outcome.built_only else _MARKS[outcome.decision]
+
+
 def waiver(outcome: Outcome) -> str:
-    """The loud sentence for release tags on an image that did not pass; empty otherwise."""
+    """The loud sentence for a run that ends well though the image did not pass; else empty."""
+    if outcome.built_only:
+        return _NO_VERDICT
     waived = outcome.verdict.waived_by if outcome.verdict else ()
     if not waived:
         return ""
@@ -85,7 +103,7 @@ def untagged(outcome: Outcome) -> str:
 
 def advice(outcome: Outcome) -> str:
     """What to do next after a run that reached a verdict."""
-    if outcome.decision is Decision.PASSED:
+    if outcome.decision is Decision.PASSED or outcome.built_only:
         return ""
     if outcome.decision is Decision.UNKNOWN and outcome.verdict and outcome.verdict.complete:
         return _FILL_THE_GAP

@@ -146,8 +146,8 @@ def no_token(engine: Engine) -> Iterator[Played]:
         yield played
 
 
-def _pull_request(head: str) -> dict[str, object]:
-    """The payload of a pull request whose branch is in this repository."""
+def pull_request(head: str) -> dict[str, object]:
+    """The payload of a pull request whose branch is in the repository `head`."""
     base = {"full_name": "org/visit-counter-app", "default_branch": "main"}
     return {
         "action": "opened",
@@ -164,7 +164,7 @@ def _pull_request(head: str) -> dict[str, object]:
 @pytest.fixture(scope="session")
 def fork(engine: Engine) -> Iterator[Played]:
     """pull-request.yml, for a pull request from a fork."""
-    payload = _pull_request("stranger/visit-counter-app")
+    payload = pull_request("stranger/visit-counter-app")
     with (
         stage(engine) as here,
         _played(
@@ -177,7 +177,7 @@ def fork(engine: Engine) -> Iterator[Played]:
 @pytest.fixture(scope="session")
 def branch(engine: Engine) -> Iterator[Played]:
     """branch.yml, for a pull request of the repository itself."""
-    payload = _pull_request("org/visit-counter-app")
+    payload = pull_request("org/visit-counter-app")
     rules = [{"repository": "refused*", "script": "vulnerable"}]
     with stage(engine, scenario={"default": "clean", "rules": rules}) as here:
         here.create("auto", "always", "never", "refused", "refused-kept")

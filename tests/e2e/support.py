@@ -52,7 +52,7 @@ one_store = pytest.mark.parametrize("engine", ["classic"], indirect=True)
 containerd_store = pytest.mark.parametrize("engine", ["containerd"], indirect=True)
 _OIDC = "ACTIONS_ID_TOKEN_REQUEST_"
 _COMMANDS = ("error", "warning", "notice")
-_OF_THE_STEP = ("ecr-publish", "ECR scan did not pass")
+_OF_THE_STEP = ("ecr-publish", "ECR scan did not pass", "Built only")
 _SAMPLE_SECONDS = 0.01
 
 

@@ -16,7 +16,17 @@ import pytest
 
 from dev.engine import Engine
 from local_ecr.holds import When
-from tests.e2e.support import ACTION, Stage, Step, command_lines, obeyed, one_store, stage
+from tests.e2e.conftest import pull_request
+from tests.e2e.support import (
+    ACTION,
+    Stage,
+    Step,
+    Told,
+    command_lines,
+    obeyed,
+    one_store,
+    stage,
+)
 
 SOON = 7.5
 POLITE = pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
@@ -102,6 +112,24 @@ def test_s6_cancelled_push__says_that_the_candidate_may_be_there(
         said = f"The push was under way; ECR may have taken the candidate {step.candidate}."
         assert said in step.summary
         assert said in step.log.decode()
+
+
+@one_store
+@POLITE
+def test_s6_cancelled_build_of_a_fork__ends_soon_and_takes_buildx_along(
+    here: Stage, by: signal.Signals
+) -> None:
+    no_token = {name: "" for name in here.github if name.startswith("ACTIONS_ID_TOKEN_")}
+    payload = pull_request("stranger/visit-counter-app")
+    before = here.images()
+    with here.start(Told(environment=no_token, payload=payload), **SLOW_BUILD) as step:
+        step.wait_for("the slow step begins\n")
+        assert _named("type=cacheonly", "slow.Dockerfile"), "buildx does not run"
+        seconds = step.end(by)
+
+        _assert_cancelled(here, step, seconds)
+        assert _named("type=cacheonly", "slow.Dockerfile") == []
+        assert here.images() == before
 
 
 @one_store

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.e2e.conftest import Played
 from tests.e2e.support import Annotation, one_store
 
@@ -173,13 +175,39 @@ def test_bad_inputs__nothing_is_asked_built_or_pushed(no_token: Played) -> None:
     assert groups == {"Plan", "Preflight"}
 
 
-def test_fork__is_told_to_publish_from_branches(fork: Played) -> None:
-    job = fork.job("publish")
+@pytest.mark.parametrize("name", ["publish", "ambient"])
+def test_s2_fork__is_built_and_told_that_nobody_has_judged_it(fork: Played, name: str) -> None:
+    job = fork.job(name)
+
+    assert (job.ended, job.exit_codes) == ("success", ())
+    (loud,) = job.alerts
+    assert loud.kind == "warning"
+    assert loud.message.startswith("Built only: nothing was pushed, scanned or judged, because ")
+    assert job.summaries[0].startswith("## ⚪ Built only: nothing was pushed, scanned or judged")
+    outputs = job.outputs()
+    assert (outputs["verdict"], outputs["image"], outputs["tags"]) == ("unknown", "", "")
+    assert "COPY index.html" in job.log
+
+
+def test_s2_fork__that_cannot_be_built_fails(fork: Played) -> None:
+    job = fork.job("broken")
+
+    assert (job.ended, job.exit_codes) == ("failure", (5,))
+    assert "no-such-file" in job.log
+    assert job.outputs()["verdict"] == "unknown"
+
+
+def test_fork__is_told_to_build_only_or_to_publish_from_branches(fork: Played) -> None:
+    job = fork.job("told-to-fail")
 
     assert (job.ended, job.exit_codes) == ("failure", (3,))
     (error,) = job.alerts
-    assert "no OIDC token" in error.message
-    assert "This pull request comes from a fork." in job.summaries[0]
+    assert "this pull request comes from a fork" in error.message
+    assert "on-fork: build-only" in job.summaries[0]
     assert "github.event.pull_request.head.repo.full_name == github.repository" in job.log
     assert "id-token: write" not in job.log
+
+
+def test_s1_fork__nothing_is_asked_pushed_or_left_in_the_engine(fork: Played) -> None:
     assert fork.calls == ()
+    assert fork.new_images == frozenset()

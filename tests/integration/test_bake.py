@@ -18,7 +18,7 @@ import pytest
 
 from dev.builder import Builder
 from dev.engine import Engine
-from ecr_publish.bake import Bake, Image, definition
+from ecr_publish.bake import Bake, Image, Trial, definition
 from ecr_publish.edges.engine import DockerEngine
 from ecr_publish.edges.ports import Login
 from ecr_publish.errors import BakeInvalid, BuildFailed, EngineMissing, PushFailed
@@ -257,6 +257,58 @@ def test_bake__failed_build_says_why_and_leaves_no_name_of_what_is_built_upon(
         place.bake(place.call())
     assert "/hello" in caught.value.why
     assert not [name for name in place.names if "linked" in name]
+
+
+CACHED = """
+target "web" {{ cache-to = ["type=registry,ref={host}/team/web:latest"] }}
+target "lib" {{ cache-to = ["type=local,dest=stolen", "{host}/evil:latest"] }}
+"""
+
+
+def tried(place: Place, builder: str | None = None) -> None:
+    with (place.workspace / "hostile.hcl").open("a") as file:
+        file.write(CACHED.format(host=place.ecr.host))
+    call = place.call(builder)
+    assert "cache-to" in call.definition.targets["lib"]
+    asked = Trial(
+        files=call.files,
+        builder=builder,
+        definition=call.definition,
+        builds={image.target: image.build for image in call.images},
+        tag=Tag("candidate-1"),
+    )
+    place.engine.bake_only(asked, workspace=str(place.workspace), write=lambda _: None)
+
+
+def assert_nothing_is_kept(place: Place, before: set[str]) -> None:
+    assert place.names == before
+    assert place.held == {"evil": [], **{f"team/{name}": [] for name in TARGETS}}
+    assert not (place.workspace / "stolen").exists()
+    assert not [call for call in place.ecr.calls() if call.operation.startswith("v2.")]
+
+
+def test_s1_s4_bake_only__keeps_and_pushes_nothing(place: Place) -> None:
+    before = place.names
+    tried(place)
+    assert_nothing_is_kept(place, before)
+
+
+@containerd_store
+def test_s1_s4_bake_only__in_a_builder_outside(place: Place, engine: Engine) -> None:
+    before = place.names
+    with Builder(engine) as builder:
+        builder.create(OUTSIDE, place.environ)
+        tried(place, OUTSIDE)
+    assert_nothing_is_kept(place, before)
+
+
+def test_bake_only__failed_build_says_why_and_leaves_no_name(place: Place) -> None:
+    before = place.names
+    (place.workspace / "hello").unlink()
+    with pytest.raises(BuildFailed, match="exited with 1") as caught:
+        tried(place)
+    assert "/hello" in caught.value.why
+    assert_nothing_is_kept(place, before)
 
 
 @containerd_store

@@ -26,6 +26,7 @@ from ecr_publish.errors import (
     TagTaken,
 )
 from ecr_publish.findings import Finding, Page, Severity
+from ecr_publish.inputs import OIDC
 from ecr_publish.main import run
 from ecr_publish.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
 from ecr_publish.origin import Commit, Origin
@@ -659,6 +660,7 @@ def test_context__fork_reaches_the_credentials() -> None:
     }
     one = prepare(page())
     one.workflow = FakeWorkflow({"/event.json": json.dumps(event)})
+    one.event = dict.fromkeys(OIDC, "offered")
 
     one.walk()
 

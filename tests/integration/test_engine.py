@@ -24,7 +24,8 @@ from botocore.config import Config
 
 from dev.builder import Builder as OutsideBuilder
 from dev.engine import Engine
-from ecr_publish.build import Builder, Way
+from ecr_publish.build import Builder, Remark, Way
+from ecr_publish.cache import Cache
 from ecr_publish.edges.docker_api import DockerApi
 from ecr_publish.edges.engine import DockerEngine
 from ecr_publish.edges.ports import Delivery, Login
@@ -246,6 +247,43 @@ def test_build__dockerfile_target_arguments_and_labels(
     ]
 
 
+def test_s1_build_only__keeps_nothing(
+    docker_engine: DockerEngine, workspace: Path, engine: Engine
+) -> None:
+    before = sorted(images(engine).split())
+    output = bytearray()
+    cache = (Cache.parse("type=local,dest=kept"),)
+    found = docker_engine.build_only(
+        make_build(cache_to=cache), workspace=str(workspace), write=output.extend
+    )
+    assert b"COPY hello /" in output
+    assert found == ()
+    assert sorted(images(engine).split()) == before
+    assert not (workspace / "kept").exists()
+
+
+def test_build_only__gives_the_remarks(workspace: Path) -> None:
+    said = {"short": base64.b64encode(b"Shout").decode()}
+    metadata = json.dumps({"buildx.build.warnings": [said]})
+    script = f"""
+        while [ "$1" != --metadata-file ]; do shift; done
+        [ "$BUILDX_METADATA_WARNINGS" = 1 ] && echo '{metadata}' > "$2"
+    """
+    found = DockerEngine(stand_in(workspace, script), FakeClock()).build_only(
+        make_build(), workspace=str(workspace), write=lambda _: None
+    )
+    assert found == (Remark(text="Shout"),)
+
+
+def test_s2_build_only__error_in_the_dockerfile(
+    docker_engine: DockerEngine, workspace: Path
+) -> None:
+    (workspace / "hello").unlink()
+    with pytest.raises(BuildFailed, match="exited with 1") as caught:
+        docker_engine.build_only(make_build(), workspace=str(workspace), write=lambda _: None)
+    assert "/hello" in caught.value.why
+
+
 def test_push__wrong_password(
     docker_engine: DockerEngine, registry: EcrRegistry, workspace: Path
 ) -> None:
@@ -448,6 +486,7 @@ def test_builder__that_nobody_has_made(docker_engine: DockerEngine) -> None:
 
 ONLY_CONTAINERD = pytest.mark.parametrize("engine", ["containerd"], indirect=True)
 OUTSIDE = "outside"
+TWO = ("linux/amd64", "linux/arm64")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -512,6 +551,16 @@ def test_builder__outside_needs_no_engine(runner: Runner, chosen_by: str) -> Non
     name = OUTSIDE if chosen_by == "name" else None
 
     assert DockerEngine(environ, FakeClock()).builder(name) == Builder(driver="remote")
+
+
+@ONLY_CONTAINERD
+def test_s1_build_only__in_a_builder_outside(runner: Runner) -> None:
+    build = make_build(builder=OUTSIDE, provenance="mode=max", platforms=TWO)
+    output = bytearray()
+    where = str(runner.workspace)
+    assert runner.docker.build_only(build, workspace=where, write=output.extend) == ()
+    assert b"COPY hello /" in output
+    assert b"exporting" not in output
 
 
 @ONLY_CONTAINERD

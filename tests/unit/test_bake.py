@@ -12,6 +12,7 @@ from ecr_publish.bake import (
     Bake,
     Definition,
     Image,
+    Trial,
     afresh,
     blamed,
     caches,
@@ -24,6 +25,7 @@ from ecr_publish.bake import (
     problems,
     refuse_caches,
     source,
+    trial,
 )
 from ecr_publish.build import Way
 from ecr_publish.errors import BakeInvalid, BuildFailed, ExitCode
@@ -419,6 +421,50 @@ def test_s4_command__what_is_only_built_upon_gets_neither_its_own_name_nor_an_ou
         "base": "ecr-publish/linked-0:candidate-web",
         "lib": "ecr-publish/linked-1:candidate-web",
     }
+
+
+def test_s1_s4_trial__every_target_is_built_and_none_is_named_kept_or_cached_as_the_file_says() -> (
+    None
+):
+    found = made(
+        web={"contexts": {"lib": "target:lib"}, "output": ["type=registry"]},
+        api={"args": {"SOURCE_DATE_EPOCH": "1"}},
+        lib={"cache-to": [f"type=registry,ref={HOST}/team/web:latest"]},
+    )
+    asked = Trial(
+        files=("a.hcl", "b.json"),
+        builder="native",
+        definition=found,
+        builds={"web": make_build(epoch=7), "api": make_build(epoch=8)},
+        tag=Tag("candidate-42"),
+    )
+    name = "ecr-publish/linked-{}:candidate-42"
+    quiet = ("output=type=cacheonly", "cache-to=type=inline")
+    expected = [
+        *(f"web.tags={name.format(0)}", *(f"web.{text}" for text in quiet)),
+        "web.args.SOURCE_DATE_EPOCH=7",
+        *(f"api.tags={name.format(1)}", *(f"api.{text}" for text in quiet)),
+        *(f"lib.tags={name.format(2)}", *(f"lib.{text}" for text in quiet)),
+        "lib.args.SOURCE_DATE_EPOCH=7",
+    ]
+    assert trial(asked) == [
+        *("docker", "buildx", "bake", "--progress", "plain", "--builder", "native"),
+        *("--file", "a.hcl", "--file", "b.json"),
+        *(word for text in expected for word in ("--set", text)),
+        *("--", "web", "api"),
+    ]
+    assert [*asked.scaffold.values()] == [name.format(number) for number in range(3)]
+
+
+def test_trial__builder_is_the_current_one_by_default() -> None:
+    asked = Trial(
+        files=("a",),
+        builder=None,
+        definition=made(web={}),
+        builds={"web": make_build()},
+        tag=Tag("t"),
+    )
+    assert "--builder" not in trial(asked)
 
 
 def test_printing__the_files_and_what_is_asked_for() -> None:

@@ -12,10 +12,12 @@ from ecr_publish.build import (
     environment,
     push_error,
     pushed_digest,
+    refuse_unbuildable,
     remarks,
     stated_driver,
     stated_error,
     stated_problem,
+    trial,
     way,
 )
 from ecr_publish.cache import Cache
@@ -160,11 +162,40 @@ def test_command__everything() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        ({}, []),
+        ({"build_args": ("A=1",), "pull": True}, ["--pull", "--build-arg", "A=1"]),
+        ({"builder": "native", "file": "F"}, ["--builder", "native", "--file", "F"]),
+        ({"platforms": ("linux/amd64", "linux/arm64")}, ["--platform", "linux/amd64,linux/arm64"]),
+        ({"secrets": (NPM,), "labels": ("a=1",)}, ["--secret", "id=npm,env=ONE", "--label", "a=1"]),
+        (
+            {"cache_from": (GHA, PLAIN_CACHE)},
+            ["--cache-from", "type=gha", "--cache-from", FROM_ECR],
+        ),
+        ({"cache_to": (GHA, PLAIN_CACHE)}, []),
+    ],
+)
+def test_s1_trial__the_same_build_without_name_output_and_cache(
+    asked: dict[str, Any], kept: list[str]
+) -> None:
+    assert trial(make_build(context="app", **asked), "/tmp/m") == [
+        *("docker", "buildx", "build", "--progress", "plain", "--provenance=false"),
+        *("--metadata-file", "/tmp/m", *kept, "--output", "type=cacheonly", "--", "app"),
+    ]
+
+
+def test_trial__attestations_are_made_too() -> None:
+    said = trial(make_build(provenance="mode=max", sbom="true"), "/tmp/m")
+    assert said[5:7] == ["--provenance=mode=max", "--sbom=true"]
+
+
 def test_command__context_is_never_an_option() -> None:
     assert words(context="--push")[-2:] == ["--", "--push"]
 
 
-# way --------------------------------------------------------------------------------------------
+# refuse_unbuildable, way --------------------------------------------------------------------------
 
 CLASSIC = Builder(driver="docker")
 CONTAINERD = Builder(driver="docker", containerd=True)
@@ -182,6 +213,20 @@ INDEXES = [
 ]
 IMAGES: list[dict[str, Any]] = [{}, {"platforms": ("linux/arm64",)}, {"provenance": "false"}]
 IMMUTABLE = make_state(mutability="IMMUTABLE")
+
+
+@pytest.mark.parametrize("asked", [*IMAGES, *INDEXES])
+@pytest.mark.parametrize("builder", [CONTAINERD, *OUTSIDE])
+def test_refuse_unbuildable__wherever_an_index_can_be_made(
+    builder: Builder, asked: dict[str, Any]
+) -> None:
+    refuse_unbuildable(make_build(**asked), builder)
+
+
+@pytest.mark.parametrize("asked", INDEXES)
+def test_refuse_unbuildable__index_in_the_classic_store(asked: dict[str, Any]) -> None:
+    with pytest.raises(StoreLacks):
+        refuse_unbuildable(make_build(**asked), CLASSIC)
 
 
 @pytest.mark.parametrize("builder", OUTSIDE)

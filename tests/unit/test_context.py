@@ -5,6 +5,7 @@ import pytest
 
 from ecr_publish.context import Context, Head, by_hand, is_workflow, read
 from ecr_publish.errors import ExitCode, NoWorkflowRun
+from ecr_publish.inputs import OIDC
 from ecr_publish.origin import Commit
 from tests.factories import SHA, make_context
 
@@ -167,7 +168,11 @@ def test_branch__of_a_merge_queue_is_the_queue_s_own() -> None:
 
 
 def test_branch__of_pull_request_target_is_the_head_too() -> None:
-    context = run(pull_request({"full_name": "evil/app"}), GITHUB_HEAD_REF="main")
+    context = run(
+        pull_request({"full_name": "evil/app"}),
+        GITHUB_HEAD_REF="main",
+        GITHUB_EVENT_NAME="pull_request_target",
+    )
     assert context == make_context(branch="main", from_pull_request=True, from_fork=True)
 
 
@@ -182,6 +187,40 @@ def test_branch__of_pull_request_target_is_the_head_too() -> None:
 )
 def test_from_fork__by_the_repositories(head: Any, fork: bool) -> None:  # noqa: FBT001
     assert run(pull_request(head)).from_fork is fork
+
+
+FORK, OWN = ({"full_name": name} for name in ("somebody/app", "org/app"))
+OFFERED = dict(zip(OIDC, ("https://oidc.example/", "bearer"), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("head", "event", "offered", "restricted"),
+    [
+        (FORK, "pull_request", {}, True),
+        (None, "pull_request", {}, True),
+        (FORK, "pull_request_review", {}, True),
+        (FORK, "pull_request", dict.fromkeys(OIDC, ""), True),
+        (FORK, "pull_request", OFFERED, False),
+        *((FORK, "pull_request", {name: OFFERED[name]}, False) for name in OIDC),
+        (FORK, "pull_request_target", {}, False),
+        (FORK, "pull_request_target", OFFERED, False),
+        (OWN, "pull_request", {}, False),
+        (OWN, "pull_request", OFFERED, False),
+    ],
+)
+def test_s2_restricted__a_fork_s_run_without_any_part_of_a_token(
+    head: Any,
+    event: str,
+    offered: dict[str, str],
+    restricted: bool,  # noqa: FBT001
+) -> None:
+    context = run(pull_request(head), GITHUB_EVENT_NAME=event, **offered)
+    assert context.restricted is restricted
+
+
+@pytest.mark.parametrize("event", [{}, {"pull_request": None}, {"pull_request": {}}, [], None])
+def test_s2_restricted__no_run_without_a_pull_request(event: Any) -> None:
+    assert run(event).restricted is False
 
 
 @pytest.mark.parametrize("event", [{}, [], None, "text", {"repository": None}, {"repository": []}])
@@ -213,6 +252,7 @@ def test_by_hand__is_what_git_knows() -> None:
         scheduled=False,
         from_pull_request=False,
         from_fork=False,
+        restricted=False,
         head_sha=SHA,
         pull_request=None,
         run_url="",

@@ -227,11 +227,14 @@ def test_oidc_unavailable__permission_to_paste() -> None:
 
 def test_oidc_unavailable__fork_condition_lets_pushes_run() -> None:
     error = OidcUnavailable(from_fork=True)
-    assert "comes from a fork" in error.why
+    assert error.what == "this pull request comes from a fork, so the run gets no credentials"
+    assert "no OIDC token" in error.why
     assert "permissions" not in error.fix
+    assert "Do not use pull_request_target" in error.fix
     assert pasted_yaml(error.fix) == {
+        "on-fork": "build-only",
         "if": "github.event_name != 'pull_request' || "
-        "github.event.pull_request.head.repo.full_name == github.repository"
+        "github.event.pull_request.head.repo.full_name == github.repository",
     }
 
 

@@ -12,6 +12,7 @@ from ecr_publish.inputs import (
     Inputs,
     Job,
     Mutability,
+    OnFork,
     OnRefusal,
     OnUnjudged,
     Promote,
@@ -80,6 +81,7 @@ def test_parse__everything() -> None:
         audience="sts.amazonaws.com.cn",
         allowed_account_ids="123456789012, 000000000012\n210987654321",
         session_policy="none",
+        on_fork="fail",
         registry="210987654321",
         repository="team/app",
         create_repository="true",
@@ -142,6 +144,7 @@ def test_parse__everything() -> None:
         audience="sts.amazonaws.com.cn",
         allowed_account_ids=("123456789012", "000000000012", "210987654321"),
         session_policy=SessionPolicy.NONE,
+        on_fork=OnFork.FAIL,
         registry=RegistryId("210987654321"),
         repository=Repository("team/app"),
         create_repository=True,
@@ -585,7 +588,7 @@ AMD, ARM, RISC = (str(make_digest(name)) for name in ("amd", "arm", "riscv64"))
 def test_s1_job__merge_of_fewer_images_than_platforms(digests: list[str], found: str) -> None:
     assert problem(job="merge", reference="1.4.2", digests="\n".join(digests)) == (
         f"digests: {found}; give one digest per platform, at least two (is the output of a job "
-        "empty, or misspelt?)"
+        "misspelt, or empty, as it is of one that ran for a fork's pull request?)"
     )
 
 

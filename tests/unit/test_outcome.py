@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ecr_publish.errors import (
@@ -11,13 +13,16 @@ from ecr_publish.errors import (
     PublishError,
 )
 from ecr_publish.gate import Decision, Verdict
-from ecr_publish.outcome import Outcome
+from ecr_publish.inputs import OnFork
+from ecr_publish.outcome import BUILT_ONLY, Batch, Outcome
 from ecr_publish.scanning import ScanType
 from tests.factories import (
     URI,
+    make_build,
     make_findings,
     make_manifest,
     make_outcome,
+    make_plan,
     make_refusal,
     make_result,
     make_state,
@@ -61,6 +66,60 @@ def test_s2_exit_code__follows_the_verdict(verdict: Verdict, code: ExitCode) -> 
     assert outcome.exit_code is code
     assert outcome.decision is verdict.decision
     assert outcome.reason == verdict.reason
+
+
+FORK = make_plan(on_fork=OnFork.BUILD_ONLY, source=make_build())
+
+
+def test_s2_built_only__a_fork_s_build_is_the_one_end_without_a_verdict() -> None:
+    outcome = Outcome(plan=FORK, tried=True)
+    assert outcome.built_only
+    assert (outcome.exit_code, outcome.decision) == (ExitCode.PASSED, Decision.UNKNOWN)
+    assert outcome.reason == BUILT_ONLY
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        (Outcome(tried=True), ExitCode.BUG),
+        (Outcome(plan=FORK), ExitCode.BUG),
+        (Outcome(plan=make_plan(), tried=True), ExitCode.BUG),
+        (Outcome(plan=replace(FORK, on_fork=OnFork.FAIL), tried=True), ExitCode.BUG),
+        (Outcome(plan=FORK, tried=True, error=BuildFailed(1)), ExitCode.BUILD),
+        (Outcome(plan=FORK, tried=True, error=Cancelled()), ExitCode.CANCELLED),
+        (Outcome(plan=make_plan(), tried=True, verdict=UNKNOWN), ExitCode.SCAN),
+        (Outcome(plan=FORK, tried=True, verdict=UNKNOWN), ExitCode.SCAN),
+        (Outcome(plan=FORK, tried=True, verdict=REFUSED), ExitCode.REFUSED),
+    ],
+)
+def test_s2_built_only__is_no_other_end(outcome: Outcome, code: ExitCode) -> None:
+    assert not outcome.built_only
+    assert outcome.exit_code is code
+    assert outcome.reason != BUILT_ONLY
+
+
+TRIED = Outcome(plan=FORK, tried=True)
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "expected"),
+    [
+        ([TRIED, TRIED], None, True),
+        ([TRIED, Outcome(plan=FORK)], None, False),
+        ([TRIED], BuildFailed(1), False),
+        ([], None, False),
+    ],
+)
+def test_s2_built_only__of_many_all_or_none(
+    images: list[Outcome],
+    error: PublishError | None,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    batch = Batch(images={str(number): item for number, item in enumerate(images)}, error=error)
+    assert batch.built_only is expected
+    assert (batch.exit_code is ExitCode.PASSED) is expected
+    assert (batch.reason == BUILT_ONLY) is expected
+    assert batch.decision is Decision.UNKNOWN
 
 
 @pytest.mark.parametrize("verdict", [None, make_verdict(), REFUSED, UNKNOWN])

@@ -6,7 +6,7 @@ import pytest
 from ecr_publish.cache import Cache
 from ecr_publish.errors import InvalidInputs, NotScanned
 from ecr_publish.findings import Severity, Threshold
-from ecr_publish.inputs import Job, Mutability, OnRefusal, OnUnjudged, Promote
+from ecr_publish.inputs import Job, Mutability, OnFork, OnRefusal, OnUnjudged, Promote
 from ecr_publish.origin import Commit
 from ecr_publish.plan import (
     Build,
@@ -525,6 +525,42 @@ def test_s1_withheld__when_no_release_tag_is_applied(
 
 def test_withheld__tags_of_the_user_are_withheld_too() -> None:
     assert planned(PULL, tags=("1.4.2", "latest")).release_tags == ()
+
+
+RESTRICTED = PULL | {"from_fork": True, "restricted": True}
+
+
+@pytest.mark.parametrize("on_fork", OnFork)
+@pytest.mark.parametrize(
+    ("context", "inputs", "decided"),
+    [
+        (RESTRICTED, {}, True),
+        (RESTRICTED, {"role_to_assume": None}, True),
+        (RESTRICTED, {"image": "app:built"}, True),
+        (RESTRICTED, {"job": Job.GATE, "reference": SHORT}, False),
+        (RESTRICTED, {"job": Job.MERGE, "digests": ONLY}, False),
+        (RESTRICTED | {"restricted": False}, {}, False),
+        (PULL, {}, False),
+        ({}, {}, False),
+    ],
+)
+def test_s2_on_fork__for_a_build_of_a_restricted_run_alone(
+    context: dict[str, Any],
+    inputs: dict[str, Any],
+    decided: bool,  # noqa: FBT001
+    on_fork: OnFork,
+) -> None:
+    assert planned(context, on_fork=on_fork, **inputs).on_fork is (on_fork if decided else None)
+
+
+@pytest.mark.parametrize("promote", Promote)
+@pytest.mark.parametrize("on_fork", OnFork)
+def test_s1_on_fork__has_no_release_tags_whatever_is_asked(
+    promote: Promote, on_fork: OnFork
+) -> None:
+    plan = planned(RESTRICTED, on_fork=on_fork, promote=promote, tags=("1.4.2", "{branch}"))
+    assert (plan.release_tags, plan.latest_if_movable) == ((), False)
+    assert release_tags(plan, make_state()) == ()
 
 
 WITHHELD: list[tuple[dict[str, Any], dict[str, Any]]] = [

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from ecr_publish.errors import CallFailed, Cancelled, PublishError
 from ecr_publish.findings import Finding, Layer, Package
 from ecr_publish.gate import Decision, Ground
-from ecr_publish.inputs import OnUnjudged
+from ecr_publish.inputs import OnFork, OnUnjudged
 from ecr_publish.outcome import Outcome, Promotion
+from ecr_publish.plan import LocalImage
 from ecr_publish.policy import Rules, StaleIgnores
 from ecr_publish.reference import Repository, Tag
 from ecr_publish.report.comment import MOST_BYTES, MOST_ROWS, comment, marker, table
@@ -26,6 +27,7 @@ from tests.factories import (
     make_judgement,
     make_outcome,
     make_package,
+    make_plan,
     make_policy,
     make_refusal,
     make_result,
@@ -170,6 +172,16 @@ def hostile_error() -> Outcome:
     return Outcome(error=PublishError(everything, why=everything, fix=everything))
 
 
+def fork() -> Outcome:
+    plan = make_plan(on_fork=OnFork.BUILD_ONLY, withheld="this is a pull request from a fork")
+    return Outcome(plan=plan, tried=True, seconds={"plan": 0.1, "credentials": 0.0, "build": 61.25})
+
+
+def fork_of_an_image() -> Outcome:
+    plan = make_plan(on_fork=OnFork.BUILD_ONLY, source=LocalImage(name="visit-counter-app:built"))
+    return Outcome(plan=plan, tried=True)
+
+
 OUTCOMES: dict[str, Callable[[], Outcome]] = {
     "passed": passed,
     "refused": refused,
@@ -184,6 +196,8 @@ OUTCOMES: dict[str, Callable[[], Outcome]] = {
     "hostile": hostile,
     "hostile-error": hostile_error,
     "nothing-happened": Outcome,
+    "fork": fork,
+    "fork-of-an-image": fork_of_an_image,
 }
 
 

@@ -37,6 +37,7 @@ from tests.factories import (
     make_verdict,
 )
 from tests.golden import GOLDEN
+from tests.unit.report.test_comment import fork
 from tests.unit.report.test_escape import CONTROLS, TEXT
 from tests.unit.report.test_summary import (
     bad_inputs,
@@ -60,6 +61,7 @@ CASES: dict[str, Callable[[], Outcome]] = {
     "page-error-with-fix.html": error_with_fix,
     "page-several-platforms.html": several_platforms,
     "page-hostile.html": hostile,
+    "page-fork.html": fork,
 }
 VOID = ("meta", "input")
 

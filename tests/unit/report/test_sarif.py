@@ -46,6 +46,7 @@ from tests.factories import (
     verdict_over,
 )
 from tests.golden import GOLDEN
+from tests.unit.report.test_comment import fork
 
 
 def sarif(outcome: Outcome) -> str:
@@ -327,6 +328,7 @@ CASES: dict[str, Callable[[], Outcome]] = {
     "sarif-incomplete.json": incomplete,
     "sarif-without-verdict.json": without_verdict,
     "sarif-hostile.json": hostile,
+    "sarif-fork.json": fork,
 }
 
 

@@ -53,6 +53,7 @@ from tests.factories import (
     verdict_over,
 )
 from tests.golden import GOLDEN
+from tests.unit.report.test_comment import fork, fork_of_an_image
 from tests.unit.strategies import RULE_NAMES, policy_of
 
 FIXABLE = make_finding(
@@ -350,6 +351,8 @@ def gaps_that_fail() -> Outcome:
 
 
 CASES: dict[str, Callable[[], Outcome]] = {
+    "summary-fork.md": fork,
+    "summary-fork-of-an-image.md": fork_of_an_image,
     "summary-passed.md": passed,
     "summary-refused.md": refused,
     "summary-unknown-timeout.md": timeout,
