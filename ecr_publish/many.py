@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -11,7 +11,6 @@ from ecr_publish import bake
 from ecr_publish.ahead import Ahead, look_for_builder, look_for_login
 from ecr_publish.baked import Order, Sites, baked
 from ecr_publish.context import Context
-from ecr_publish.edges.ports import Registry
 from ecr_publish.edges.ports import Scans as Asked
 from ecr_publish.errors import InvalidInputs, PublishError
 from ecr_publish.evidence import Scans, watched
@@ -65,12 +64,16 @@ def line(environ: Mapping[str, str], run: Run, batch: Batch) -> None:
         own = opened(run, narrow, builder, from_fork=context.from_fork)
         tell(run, access(first))
         ahead = Ahead(builder=builder, login=look_for_login(own, first.source))
-        sites = _sites(
-            *(batch, runs, plans, own),
-            ahead=ahead,
-            definition=definition,
-            workspace=context.workspace,
-        )
+        registries = {name: own.elsewhere(plan.repository) for name, plan in plans.items()}
+
+        def look(name: str) -> Probed:
+            return looked(runs[name], plans[name], registries[name], ahead)
+
+        def site(name: str, found: Probed) -> Site:
+            here = (runs[name], plans[name], registries[name], ahead)
+            return sited(*here, found=found, workspace=context.workspace)
+
+        sites = _sites(batch, definition, look, site)
     made = _obtained(run, batch, sites, _order(inputs, definition, plans))
     with run.room("scan"):
         scans = _scanned(batch, sites, made)
@@ -134,30 +137,17 @@ def _order(inputs: Inputs, definition: bake.Definition, plans: Mapping[str, Plan
 
 def _sites(
     batch: Batch,
-    runs: Mapping[str, Run],
-    plans: Mapping[str, Plan],
-    own: Registry,
-    *,
-    ahead: Ahead,
     definition: bake.Definition,
-    workspace: str,
+    look: Callable[[str], Probed],
+    site: Callable[[str, Probed], Site],
 ) -> dict[str, Site]:
     """Where the images are to go, of those that nothing is in the way of."""
-    registries = {name: own.elsewhere(plan.repository) for name, plan in plans.items()}
-
-    def look(name: str) -> Probed:
-        return looked(runs[name], plans[name], registries[name], ahead)
-
-    def site(name: str) -> Site:
-        here = (runs[name], plans[name], registries[name], ahead)
-        return sited(*here, found=found[name], workspace=workspace)
-
-    found = at_once(batch, plans, look)
+    found = at_once(batch, batch.images, look)
     there = [it.facts.repository for it in found.values()]
     bake.refuse_caches(definition, [it for it in there if isinstance(it, RepositoryState)])
-    sites = at_once(batch, found, site)
+    sites = at_once(batch, found, lambda name: site(name, found[name]))
     # Only now is it known where those are that had to be created.
-    bake.refuse_caches(definition, [site.state for site in sites.values()])
+    bake.refuse_caches(definition, [it.state for it in sites.values()])
     return sites
 
 
