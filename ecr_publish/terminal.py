@@ -10,7 +10,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from ecr_publish import __version__, terminal_iam, terminal_policy
+from ecr_publish import __version__, doctor, terminal_iam, terminal_policy
 from ecr_publish.context import is_workflow
 from ecr_publish.edges.clock import SystemClock
 from ecr_publish.edges.console import Console, columns_of
@@ -24,7 +24,7 @@ from ecr_publish.errors import (
     PublishError,
 )
 from ecr_publish.inputs import Job, inherited
-from ecr_publish.main import DEBUG
+from ecr_publish.main import DEBUG, connect
 from ecr_publish.main import main as corridor
 from ecr_publish.options import GROUPS, Option, options, refuse_what_github_has, variables
 from ecr_publish.replay import NoReport
@@ -48,6 +48,13 @@ _COMMANDS = {
     "merge": (
         "make one image of those of several platforms, judge it, and tag it if it passes",
         f"Puts images of one platform each together and judges them. {_AS_THE_ACTION}",
+    ),
+    "doctor": (
+        "check what a run would need, and change nothing",
+        (
+            "Checks credentials, repository, scanning, tags, builder and permissions, and says "
+            f"what to paste. Exits as the run would end: 0 where all is well. {_AS_THE_ACTION}"
+        ),
     ),
     "iam": (
         "print what makes a role with the permissions that a workflow needs",
@@ -121,6 +128,9 @@ def _parser() -> argparse.ArgumentParser:
         command = add(job.value, partial(_run, job))
         _add_inputs(command, job)
         _add_switches(command)
+    look = add("doctor", _doctor)
+    _add_inputs(look, *Job)
+    _add_job(look)
     iam = add("iam", terminal_iam.print_script)
     _add_inputs(iam, *Job)
     _add_job(iam)
@@ -200,6 +210,16 @@ def _run(job: Job, given: argparse.Namespace, environ: Mapping[str, str]) -> int
     code = corridor(known, console)
     console.end(given.output)
     return code
+
+
+def _doctor(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    known = {**environ, **variables(Job(given.job), vars(given))}
+    workflow = None
+    if not is_workflow(environ):
+        refuse_what_github_has(known)
+        workflow = _console(known)
+    edges = connect(known, workflow)
+    return doctor.run(known, edges, edges.workflow.say)
 
 
 def _console(environ: Mapping[str, str]) -> Console:

@@ -16,7 +16,8 @@ import pytest
 
 from ecr_publish import __version__, terminal_policy
 from ecr_publish.edges.console import Console
-from ecr_publish.edges.ports import Workflow
+from ecr_publish.edges.ports import Edges, Workflow
+from ecr_publish.edges.workflow import GitHubWorkflow
 from ecr_publish.errors import ExitCode
 from ecr_publish.inputs import Inputs, Job
 from ecr_publish.policy import Rules
@@ -637,6 +638,52 @@ def test_help__describes_every_input(terminal: Terminal, job: str) -> None:
     assert "--report-only [VALUE]" in said
 
 
+# doctor ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environ", "shown_by"), [({}, Console), ({"GITHUB_ACTIONS": "true"}, GitHubWorkflow)]
+)
+def test_doctor__looks_with_the_inputs_and_says_what_it_sees(
+    terminal: Terminal,
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    shown_by: type,
+) -> None:
+    called: list[tuple[Mapping[str, str], Edges]] = []
+
+    def run(known: Mapping[str, str], edges: Edges, write: Callable[[str], None]) -> int:
+        called.append((known, edges))
+        write("a table")
+        return ExitCode.REPOSITORY
+
+    monkeypatch.setattr("ecr_publish.doctor.run", run)
+    ran = terminal.run("doctor", "--job=gate", "--reference=1", "--tags", "a", **environ)
+    assert (ran.code, ran.said) == (ExitCode.REPOSITORY, "a table\n")
+    ((known, edges),) = called
+    assert known == environ | {
+        "ECR_PUBLISH_JOB": "gate",
+        "ECR_PUBLISH_REFERENCE": "1",
+        "ECR_PUBLISH_TAGS": "a",
+    }
+    assert isinstance(edges.workflow, shown_by)
+
+
+def test_doctor__is_for_the_main_action_where_nobody_says_which(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "ecr_publish.doctor.run", lambda known, *_: int(known["ECR_PUBLISH_JOB"] != "publish")
+    )
+    assert terminal.run("doctor").code == ExitCode.PASSED
+
+
+def test_doctor__refuses_what_there_is_only_on_github(terminal: Terminal) -> None:
+    ran = terminal.run("doctor", "--role-to-assume", ROLE)
+    assert ran.code == ExitCode.INPUT
+    assert "- role-to-assume: " in ran.errors
+
+
 # The rest -------------------------------------------------------------------------------------
 
 
@@ -648,7 +695,7 @@ def test_version(terminal: Terminal) -> None:
 def test_help__names_every_command(terminal: Terminal) -> None:
     ran = terminal.refused("--help")
     assert re.findall(r"^    ([a-z-]+)", ran.said, re.MULTILINE) == [
-        *("publish", "gate", "merge", "iam", "check-policy", "local")
+        *("publish", "gate", "merge", "doctor", "iam", "check-policy", "local")
     ]
 
 
