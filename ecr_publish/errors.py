@@ -594,7 +594,7 @@ _CONTAINERD_STORE = (
 )
 _OTHER_BUILDER = (
     "build outside of the engine, in a step before this one (BuildKit then pushes by itself):\n"
-    "    - uses: docker/setup-buildx-action@v3"
+    "    - uses: docker/setup-buildx-action@v4"
 )
 
 
@@ -608,7 +608,7 @@ class BuilderMissing(PublishError):
             f"the builder {builder} cannot be used: {detail}",
             why="`builder` names a builder of `docker buildx ls`, made by an earlier step.",
             fix="Let a step before this one make it, and hand its name on:\n"
-            "    - uses: docker/setup-buildx-action@v3\n"
+            "    - uses: docker/setup-buildx-action@v4\n"
             "      id: buildx\n"
             f"    - uses: {HOME.removeprefix('https://github.com/')}@v1\n"
             "      with:\n"

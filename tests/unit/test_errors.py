@@ -457,7 +457,7 @@ def test_builder_missing__name_and_detail() -> None:
     error = BuilderMissing("native", "no builder found")
     assert error.what == "the builder native cannot be used: no builder found"
     made, published = pasted_yaml(error.fix)
-    assert made == {"uses": "docker/setup-buildx-action@v3", "id": "buildx"}
+    assert made == {"uses": "docker/setup-buildx-action@v4", "id": "buildx"}
     assert published == {
         "uses": "org/ecr-publish@v1",
         "with": {"builder": "${{ steps.buildx.outputs.name }}"},
@@ -469,7 +469,7 @@ def test_store_lacks__image_store_or_a_builder_to_paste() -> None:
     assert error.what == "an image for 2 platforms cannot be built in this Docker Engine"
     assert "Nothing was built." in error.why
     step, builder = pasted_yaml(error.fix)
-    assert builder == {"uses": "docker/setup-buildx-action@v3"}
+    assert builder == {"uses": "docker/setup-buildx-action@v4"}
     settings, change, write = step["run"].splitlines()[:3]
     # What is in the file already stays, and it may be missing or empty.
     assert settings == 'settings="$({ sudo cat /etc/docker/daemon.json || true; } |'
@@ -502,7 +502,7 @@ def test_candidate_cannot_move__command_keeps_what_is_excluded(
         "--image-tag-mutability-exclusion-filters",
         *(f"filterType=WILDCARD,filter={item}" for item in filters),
     ]
-    assert builder == "uses: docker/setup-buildx-action@v3"
+    assert builder == "uses: docker/setup-buildx-action@v4"
 
 
 def test_candidate_cannot_move__where_the_exclusions_are_what_cannot_move() -> None:
@@ -515,7 +515,7 @@ def test_candidate_cannot_move__where_the_exclusions_are_what_cannot_move() -> N
         "names candidate-…"
     )
     assert "IMMUTABLE" not in error.fix
-    assert pasted(rest) == "- uses: docker/setup-buildx-action@v3"
+    assert pasted(rest) == "- uses: docker/setup-buildx-action@v4"
 
 
 def test_image_not_there__reference_and_command_to_paste() -> None:
