@@ -2,7 +2,8 @@
 
 main.py is the corridor; every room of it is one module, in this order: inputs (values reads each)
 and context become a plan; standing says what follows from the images that the release tags name
-already, and origin what an image says of how it was made; obtain gets the image, however it comes:
+already, and origin what an image says of how it was made; probe asks whether all is there that the
+run needs and preflight says what is wrong, which doctor does alone; obtain gets the image, however it comes:
 build makes the command (cache knows what ECR wants of caches, secret what nobody may see) and push
 reads the engine's events, merge makes one index of many images, or it is there; ahead asks early
 for what that needs; manifest says which images have to be scanned; findings and scan say what ECR's

@@ -15,7 +15,7 @@ from ecr_publish.outcome import Batch
 from ecr_publish.plan import Build
 from ecr_publish.reference import Digest
 from ecr_publish.run import Run, Site
-from ecr_publish.together import at_once, each
+from ecr_publish.together import at_once
 
 Sites = Mapping[str, Site]
 """Of images that are still under way, by their targets."""
@@ -37,8 +37,7 @@ def baked(run: Run, batch: Batch, order: Order, sites: Sites) -> dict[str, Diges
         return _made(run, batch, order, sites)
     except PublishError as error:
         for name in sites:
-            if batch.images[name].error is None:
-                batch.images[name].stop(error)
+            batch.images[name].stop(error)
         return {}
     finally:
         for site in sites.values():
@@ -52,26 +51,22 @@ def _forget(site: Site) -> None:
 
 def _made(run: Run, batch: Batch, order: Order, sites: Sites) -> dict[str, Digest]:
     with run.room("build"):
-        builder = next(iter(sites.values())).ahead.builder()
-
-        def way_of(name: str) -> Way:
-            site = sites[name]
-            return way(order.builds[name], builder, site.state, site.plan.candidate)
-
-        ways = each(batch, sites, way_of)
-        ready = {name: sites[name] for name in ways}
-        if not ready:
-            return {}
-        how, any_site = next(iter(ways.values())), next(iter(ready.values()))
+        any_site = next(iter(sites.values()))
+        builder = any_site.ahead.builder()
+        # One builder has one way; what it cannot do has shown in the preflight.
+        (how,) = {
+            way(order.builds[name], builder, site.state, site.plan.candidate)
+            for name, site in sites.items()
+        }
         # Waited for before the build prints anything: its mask would be lost among that.
         token = any_site.ahead.login()
         run.say(f"The images are to be {how.value}")
         login = token if how is Way.BUILDER else None
-        digests = _bake(run, order, ready, login)
+        digests = _bake(run, order, sites, login)
         if login:
-            return _noted(ready, digests)
+            return _noted(sites, digests)
     with run.room("push"):
-        return _pushed(batch, ready, token)
+        return _pushed(batch, sites, token)
 
 
 def _bake(run: Run, order: Order, sites: Sites, login: Login | None) -> Mapping[str, Digest]:

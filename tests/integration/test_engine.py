@@ -550,7 +550,7 @@ def test_builder__outside_needs_no_engine(runner: Runner, chosen_by: str) -> Non
     environ = runner.environ | ({"BUILDX_BUILDER": OUTSIDE} if chosen_by != "name" else {})
     name = OUTSIDE if chosen_by == "name" else None
 
-    assert DockerEngine(environ, FakeClock()).builder(name) == Builder(driver="remote")
+    assert DockerEngine(environ, FakeClock()).builder(name).driver == "remote"
 
 
 @ONLY_CONTAINERD

@@ -176,7 +176,7 @@ def test_preflight__five_problems_are_one_message(prepare: Prepare, golden: Gold
     assert room.engine.calls == []
     assert room.changes == []
     summary = room.workflow.markdown.split("<details>", maxsplit=1)[0]
-    golden("summary-preflight.md", summary.replace(one.ecr.host, "registry.example"))
+    golden("preflight-broken.md", summary.replace(one.ecr.host, "registry.example"))
 
 
 def test_preflight__log_has_a_line_for_each_thing_that_was_looked_at(prepare: Prepare) -> None:

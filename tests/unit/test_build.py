@@ -16,8 +16,10 @@ from ecr_publish.build import (
     remarks,
     stated_driver,
     stated_error,
+    stated_platforms,
     stated_problem,
     trial,
+    unemulated,
     way,
 )
 from ecr_publish.cache import Cache
@@ -335,6 +337,32 @@ def test_way__advice_knows_the_repository_s_mode_and_exclusions() -> None:
 
 
 # What buildx says -------------------------------------------------------------------------------
+
+
+def test_stated_platforms__of_all_nodes_each_once() -> None:
+    said = (
+        "Name: native\nDriver: docker-container\n\nNodes:\nName: a\n"
+        "Platforms: linux/amd64*, linux/amd64/v2, linux/386\nName: b\n"
+        "Platforms:             linux/arm64, linux/386\nPlatforms: \n"
+    )
+    assert stated_platforms(said) == ("linux/amd64", "linux/amd64/v2", "linux/386", "linux/arm64")
+    assert stated_platforms("Driver: docker\n") == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "known", "foreign"),
+    [
+        (("linux/arm64",), (), ()),
+        (("linux/arm64",), ("linux/amd64",), ("linux/arm64",)),
+        (("linux/arm64", "linux/amd64"), ("linux/amd64", "linux/arm64/v8"), ()),
+        ((), ("linux/amd64",), ()),
+    ],
+)
+def test_unemulated__what_the_builder_does_not_name(
+    asked: tuple[str, ...], known: tuple[str, ...], foreign: tuple[str, ...]
+) -> None:
+    builder = Builder(driver="docker-container", platforms=known)
+    assert unemulated(make_build(platforms=asked), builder) == foreign
 
 
 @pytest.mark.parametrize(
