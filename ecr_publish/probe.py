@@ -19,6 +19,7 @@ from ecr_publish.preflight import (
     Permission,
     asks_for_baseline,
     closed,
+    is_silent,
     merged,
     needed,
     pushes,
@@ -57,7 +58,7 @@ def connected(
     found = answered(lambda: edges.cloud.connect(plan, from_fork=from_fork))
     if not isinstance(found, SessionPolicyRefused):
         return found
-    note(f"{found.what}. {_NOT_NARROWED}\n{found.more}")
+    note(f"{found.what}\n{_NOT_NARROWED}\n{found.more}")
     wide = replace(plan, role=plan.role and replace(plan.role, session_policy=""))
     return answered(lambda: edges.cloud.connect(wide, from_fork=from_fork))
 
@@ -139,7 +140,8 @@ def _with_builder(facts: Facts, plan: Plan, ahead: Ahead) -> Facts:
     if not pushes(plan, facts):
         return facts
     builder = answered(ahead.builder) if isinstance(plan.source, Build) else None
-    return replace(facts, builder=builder, login=_login(ahead))
+    login = None if is_silent(facts.repository) else _login(ahead)
+    return replace(facts, builder=builder, login=login)
 
 
 def _login(ahead: Ahead) -> Literal[True] | PublishError:

@@ -213,7 +213,7 @@ CAUSES = (
 """From the surest to the one that is true of everything."""
 
 PROXIED = Cause(
-    kind="proxy",
+    kind="network",
     pattern=_NO_NETWORK,
     why="The registry could not be reached. This job has a proxy (HTTPS_PROXY), but the Docker "
     "Engine pushes by itself, by the proxy settings of its daemon, and so does a builder "

@@ -95,7 +95,7 @@ def _complaint(error: Exception) -> list[str]:
     if isinstance(error, InvalidInputs | InvalidPolicy):
         return [f"{error.what.partition(':')[0]}:", *(f"- {it}" for it in error.problems)]
     if isinstance(error, PublishError):
-        return [error.what, *filter(None, (error.why, error.fix))]
+        return [error.what, *filter(None, (error.why, error.fix)), error.more]
     return [str(error)]
 
 

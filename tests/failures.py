@@ -14,8 +14,9 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from werkzeug import Request, Response
 from werkzeug.serving import make_server
 
 from dev.github import TOKEN, Fault, GitHub
+from ecr_publish import terminal
 from ecr_publish.build import Builder, Built
 from ecr_publish.edges.credentials import Aws
 from ecr_publish.edges.engine import DockerEngine
@@ -48,6 +50,7 @@ from ecr_publish.errors import (
     ImageNotThere,
     InvalidInputs,
     InvalidPolicy,
+    LocalEcrMissing,
     NoCredentials,
     NotScanned,
     NoWorkflowRun,
@@ -59,16 +62,19 @@ from ecr_publish.errors import (
     PushFailed,
     RepositoryMissing,
     RoleRefused,
+    SessionPolicyRefused,
     StoreLacks,
     StsFailed,
     TagTaken,
     UnexpectedManifest,
+    Unready,
+    WrongRegistry,
     anchor,
 )
 from ecr_publish.manifest import OCI_INDEX
 from ecr_publish.origin import Commit
 from tests.factories import ARN, NAME, ROLE
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakeWorkflow
 from tests.images import push_image, push_manifest
 from tests.publication import Prepare, Publication, Pusher, failing, started
 
@@ -275,6 +281,26 @@ def _oidc_down(world: World) -> Publication:
     return _with_role(one)
 
 
+@scenario(OidcUnavailable, case="fork")
+def _fork(world: World) -> Publication:
+    one = world.start()
+    sides = {side: {"repo": {"full_name": f"{side}/app"}} for side in ("head", "base")}
+    event = json.dumps({"pull_request": {"number": 7, **sides}})
+    one.others["workflow"] = FakeWorkflow({"/event.json": event})
+    one.event = {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": "/event.json"}
+    one.publish(role_to_assume=ROLE, on_fork="fail")
+    one.workflow = one.others["workflow"]
+    return one
+
+
+@scenario(SessionPolicyRefused)
+def _session_policy(world: World) -> Publication:
+    one = world.start()
+    said = "Packed size of session policy consumes 112% of allotted space."
+    one.ecr.fail_next("AssumeRoleWithWebIdentity", "PackedPolicyTooLarge", message=said)
+    return _with_role(one)
+
+
 @scenario(RoleRefused)
 def _role(world: World) -> Publication:
     return _with_role(world.start({"trust": {"denied_roles": [ROLE.rpartition("/")[2]]}}))
@@ -424,6 +450,16 @@ def _forbidden(world: World) -> Publication:
         "User: arn:aws:sts::123456789012:assumed-role/visit-counter-publisher/ecr-publish-42-1 is "
         f"not authorized to perform: ecr:DescribeRepositories on resource: {ARN} with an explicit "
         "deny in a service control policy"
+    )
+    return _refused(world, "DescribeRepositories", "AccessDeniedException", message=said)
+
+
+@scenario(CallFailed, "session-policy")
+def _not_in_session(world: World) -> Publication:
+    said = (
+        "User: arn:aws:sts::123456789012:assumed-role/visit-counter-publisher/ecr-publish-42-1 is "
+        f"not authorized to perform: ecr:DescribeRepositories on resource: {ARN} because no "
+        "session policy allows the ecr:DescribeRepositories action"
     )
     return _refused(world, "DescribeRepositories", "AccessDeniedException", message=said)
 
@@ -581,6 +617,30 @@ def _in(world: World, builder: Builder) -> Publication:
     return one
 
 
+@scenario(Unready)
+def _unready(world: World) -> Publication:
+    one = _in(world, Builder(driver="docker"))
+    push_image(one.ecr, NAME, "1.4.2")
+    one.set_mutability("IMMUTABLE")
+    one.publish(platforms="linux/amd64,linux/arm64", tags="1.4.2")
+    return one
+
+
+@scenario(WrongRegistry)
+def _wrong_registry(world: World) -> Publication:
+    one = world.start()
+    one.publish(aws_region="eu-central-1")
+    return one
+
+
+@scenario(LocalEcrMissing)
+def _no_local_ecr(world: World) -> str:
+    world.patch.setattr("ecr_publish.terminal.find_spec", lambda _: None)
+    with redirect_stderr(StringIO()) as said:
+        terminal.main(["local"], {})
+    return said.getvalue()
+
+
 @scenario(StoreLacks)
 def _store(world: World) -> Publication:
     one = _in(world, Builder(driver="docker"))
@@ -648,6 +708,11 @@ _PUSHES = {
         "denied: User: arn:aws:sts::123456789012:assumed-role/visit-counter-publisher/"
         "ecr-publish-42-1 is not authorized to perform: ecr:InitiateLayerUpload on resource: "
         f"{ARN} because no identity-based policy allows the ecr:InitiateLayerUpload action"
+    ),
+    "session-policy": (
+        "denied: User: arn:aws:sts::123456789012:assumed-role/visit-counter-publisher/"
+        "ecr-publish-42-1 is not authorized to perform: ecr:InitiateLayerUpload on resource: "
+        f"{ARN} because no session policy allows the ecr:InitiateLayerUpload action"
     ),
     "unknown": "received unexpected HTTP status: 500 Internal Server Error",
 }

@@ -35,7 +35,7 @@ def expected_permissions(repository: str) -> dict[str, Any]:
 
 def expected_trust(*subjects: str) -> dict[str, Any]:
     """The trust policy that lets runs with these subjects have the role."""
-    policy = _in_the_readme("Principal")
+    policy = _stated("README.md", "Principal")
     condition = policy["Statement"][0]["Condition"]["StringEquals"]
     condition[f"{ISSUER}:sub"] = subjects[0] if len(subjects) == 1 else list(subjects)
     return policy
@@ -43,7 +43,7 @@ def expected_trust(*subjects: str) -> dict[str, Any]:
 
 def expected_rules(*patterns: str) -> set[str]:
     """The lifecycle rules that keep what has a tag like these; an order has to be added."""
-    keep, *_, candidates = _in_the_readme("rulePriority")["rules"]
+    keep, *_, candidates = _stated("docs/how-it-works.md", "rulePriority")["rules"]
     rules = {rule_without_order(candidates)}
     for pattern in patterns:
         keep["selection"]["tagPatternList"] = [pattern]
@@ -56,11 +56,9 @@ def rule_without_order(rule: dict[str, Any]) -> str:
     return json.dumps({name: rule[name] for name in ("action", "selection")}, sort_keys=True)
 
 
-def _in_the_readme(member: str) -> dict[str, Any]:
-    """The README's JSON document whose statements or rules have this member."""
-    blocks = re.findall(
-        r"```json\n(.*?)```", (CHECKOUT / "README.md").read_text("utf-8"), re.DOTALL
-    )
+def _stated(page: str, member: str) -> dict[str, Any]:
+    """A page's JSON document whose statements or rules have this member."""
+    blocks = re.findall(r"```json\n(.*?)```", (CHECKOUT / page).read_text("utf-8"), re.DOTALL)
     (found,) = (block for block in blocks if f'"{member}"' in block)
     document: dict[str, Any] = json.loads(found)
     return document

@@ -39,6 +39,7 @@ COMMANDS = ("aws", "docker", "ecr-publish", "gh", "journalctl", "pipx", "python"
 OF_A_JOB = {"concurrency", "env", "if", "permissions", "runs-on", "steps", "strategy"}
 OF_A_JOB |= {"timeout-minutes"}
 OF_A_TOKEN = {"sub", "aud", "repository", "ref", "environment", "job_workflow_ref", "role"}
+OF_A_BUILDER = {"driver-opts"}
 
 
 def classes(root: type[Exception] = PublishError) -> Iterator[type[Exception]]:
@@ -127,7 +128,7 @@ def check(text: str) -> None:
     content = yaml.safe_load(text)
     assert isinstance(content, (dict, list))
     if isinstance(content, dict):
-        assert {*content} <= inputs() | OF_A_JOB | OF_A_TOKEN
+        assert {*content} <= inputs() | OF_A_JOB | OF_A_TOKEN | OF_A_BUILDER
     else:
         assert all({*step} <= {"uses", "run", "id", "with"} for step in content)
 

@@ -24,7 +24,7 @@ from botocore.config import Config
 
 from dev.builder import Builder as OutsideBuilder
 from dev.engine import Engine
-from ecr_publish.build import Builder, Remark, Way
+from ecr_publish.build import Remark, Way
 from ecr_publish.cache import Cache
 from ecr_publish.edges.docker_api import DockerApi
 from ecr_publish.edges.engine import DockerEngine
@@ -474,9 +474,9 @@ def test_engine__that_does_not_run(workspace: Path) -> None:
 def test_builder__that_is_the_engine(
     docker_engine: DockerEngine, engine: Engine, name: str | None
 ) -> None:
-    assert docker_engine.builder(name) == Builder(
-        driver="docker", containerd=engine.store == "containerd"
-    )
+    found = docker_engine.builder(name)
+    assert (found.driver, found.containerd) == ("docker", engine.store == "containerd")
+    assert "linux/amd64" in found.platforms
 
 
 def test_builder__that_nobody_has_made(docker_engine: DockerEngine) -> None:

@@ -405,17 +405,19 @@ def test_call_failed__unknown_code_guesses_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("operation", "service"),
+    ("operation", "action", "more"),
     [
-        ("PutImage", "ecr"),
-        ("BatchGetFindingDetails", "inspector2"),
-        ("ListCoverage", "inspector2"),
+        ("PutImage", "ecr:PutImage", []),
+        ("BatchGetFindingDetails", "inspector2:BatchGetFindingDetails", []),
+        ("ListCoverage", "inspector2:ListCoverage", ["inspector2:ListFindings"]),
     ],
 )
-def test_call_failed__names_the_service(operation: str, service: str) -> None:
+def test_call_failed__names_the_service_and_what_goes_with_it(
+    operation: str, action: str, more: list[str]
+) -> None:
     error = CallFailed(operation, "AccessDeniedException", "no", transient=False)
-    assert error.what == f"{service}:{operation} failed: no (AccessDeniedException)"
-    assert pasted_json(error.fix)["Action"] == [f"{service}:{operation}"]
+    assert error.what == f"{action} failed: no (AccessDeniedException)"
+    assert pasted_json(error.fix)["Action"] == [action, *more]
 
 
 def test_call_failed__longer_session_to_paste() -> None:

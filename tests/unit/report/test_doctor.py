@@ -37,6 +37,7 @@ def test_problems__each_in_full() -> None:
         f"(1) {first.what}",
         *first.why.splitlines(),
         *first.fix.splitlines(),
+        first.more,
     ]
     told = [*problems([*found, check("c", State.PROBLEM, second)])]
     assert told[0] == "2 problems. Nothing was changed."
