@@ -218,16 +218,14 @@ def source(
     if commit is None:
         return build
     made_of = _recipe(definition, name, commits, context)
-    own = labels(commit, made_of, ())
-    stated = content.get("labels", {})
-    return replace(
-        build,
-        labels=tuple(
-            it for it in own if not it.startswith(f"{REVISION}=") or REVISION not in stated
-        ),
-        recipe=made_of,
-        epoch=commit.time,
-    )
+    own = _labels(content, commit, made_of)
+    return replace(build, labels=own, recipe=made_of, epoch=commit.time)
+
+
+def _labels(content: Mapping[str, Any], commit: Commit, made_of: str) -> tuple[str, ...]:
+    """Those that say what the image is made of, but for a revision that the file states itself."""
+    own, stated = labels(commit, made_of, ()), content.get("labels", {})
+    return tuple(it for it in own if not it.startswith(f"{REVISION}=") or REVISION not in stated)
 
 
 def command(bake: Bake, way: Way, metadata: str) -> list[str]:
