@@ -20,6 +20,10 @@ _ARCHITECTURES = {"x86_64": "X64", "amd64": "X64", "aarch64": "ARM64", "arm64": 
 """A machine's name for its architecture -> GitHub's, so that a build is the same in both places."""
 
 
+_OF_FORKS = ("pull_request", "pull_request_review", "pull_request_review_comment")
+"""Events that run a fork's code without credentials (GitHub: "Events that trigger workflows")."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """The run that this step belongs to.
@@ -165,11 +169,11 @@ def _from_fork(event: Mapping[str, Any]) -> bool:
 def _is_restricted(environ: Mapping[str, str]) -> bool:
     """Whether GitHub offers no OIDC token, although the workflow may have asked for one.
 
-    With pull_request_target it would offer one: there the job lacks the permission. And half of an
-    offer is a fault, not a run that is to get none.
+    By pull_request_target and all others it would offer one: there the job lacks the permission.
+    And half of an offer is a fault, not a run that is to get none.
     """
-    trusted = environ.get("GITHUB_EVENT_NAME") == "pull_request_target"
-    return not trusted and not any(environ.get(name) for name in OIDC)
+    known = environ.get("GITHUB_EVENT_NAME") in _OF_FORKS
+    return known and not any(environ.get(name) for name in OIDC)
 
 
 def _inside(value: Any, *path: str) -> Any:  # noqa: ANN401 - JSON is of any type

@@ -13,7 +13,7 @@ from ecr_publish.inputs import variable
 from ecr_publish.outcome import Outcome
 from ecr_publish.pace import Pace
 from ecr_publish.plan import Plan
-from ecr_publish.preflight import Check, Facts, checks, failure, merged, named, of_bake
+from ecr_publish.preflight import Check, Facts, checks, failure, merged, named, of_bake, of_fork
 from ecr_publish.probe import connected, probed, shut
 from ecr_publish.report.doctor import problems, table
 from ecr_publish.run import Run
@@ -66,6 +66,8 @@ def _looked(
 ) -> tuple[Check, ...]:
     """The checks of all images; where there is more than one, `definition` has them."""
     first = next(iter(plans.values()))
+    if first.on_fork is not None:
+        return of_fork(first.on_fork)
     builder = look_for_builder(here.edges.engine, first.source)
     registry = connected(here.edges, first, partial(told, here), from_fork=from_fork)
     if isinstance(registry, PublishError):

@@ -100,7 +100,7 @@ class Unready(PublishError):
         super().__init__(
             f"{len(problems)} problems: "
             + "; ".join(f"({number}) {problem.what}" for number, problem in numbered),
-            why=f"Nothing was built, pushed or created.{left}",
+            why=f"Nothing was built or pushed.{left}",
             fix="\n\n".join(f"({number}) {in_full(problem)}" for number, problem in numbered),
         )
         self.problems = tuple(problems)
@@ -477,7 +477,6 @@ CALL_KINDS = tuple(
 )
 """What is told apart of calls that failed."""
 _DENIALS = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
-_OF_INSPECTOR = ("BatchGetFindingDetails", "ListCoverage")
 
 
 class CallFailed(PublishError):

@@ -16,11 +16,12 @@ from typing import Any
 from ecr_publish import exploits, hosts
 from ecr_publish.bake import TARGET
 from ecr_publish.plan import Build, Existing, LocalImage, Merge, Plan
-from ecr_publish.reference import ImageReference, RegistryId
+from ecr_publish.reference import ImageReference, Repository
 from ecr_publish.scanning import ScanType
 
 MOST_CHARACTERS = 2048
 """Of a session's own policy (STS API reference, AssumeRoleWithWebIdentity, Policy)."""
+_LOCAL = ("127.0.0.1:", "localhost:")
 UNKNOWN_ACCOUNT = "<account-id>"
 
 
@@ -265,13 +266,20 @@ class Home:
         """The ARN of a profile of AWS Signer here."""
         return f"arn:{self.partition}:signer:{self.region}:{self.account}:/signing-profiles/{name}"
 
-    def arn_of(self, image: ImageReference) -> str:
-        """The ARN of an image's repository; a host that is not ECR's counts as one of this one."""
-        if not RegistryId.is_host(image.host):
-            return self.arn(image.repository)
-        registry = RegistryId.parse(image.host)
-        there = replace(self, region=registry.region or self.region, account=registry.account)
-        return there.arn(image.repository)
+    def arns_of(self, images: Iterable[ImageReference | None]) -> Iterator[str]:
+        """The ARNs of their repositories, of those in ECR; a local ECR counts as this one.
+
+        What is no repository's name has none: `*` would be all of them.
+        """
+        for image in filter(None, images):
+            registry = hosts.taken_apart(image.host)
+            if not Repository.is_name(image.repository):
+                continue
+            if registry:
+                there = replace(self, region=registry.region, account=registry.account)
+                yield there.arn(image.repository)
+            elif image.host.startswith(_LOCAL):
+                yield self.arn(image.repository)
 
 
 def need(plan: Plan, scanning: ScanType = ScanType.UNKNOWN) -> Need:
@@ -296,8 +304,7 @@ def need(plan: Plan, scanning: ScanType = ScanType.UNKNOWN) -> Need:
             On.CACHE_FROM: plan.source.cache_from,
             On.CACHE_TO: plan.source.cache_to,
         }.items():
-            images = [cache.image for cache in caches]
-            there = [home.arn_of(it) for it in images if it and RegistryId.is_host(it.host)]
+            there = home.arns_of(cache.image for cache in caches)
             places[on] = tuple(dict.fromkeys(arn for arn in there if arn != own))
     return Need(tasks=frozenset(_tasks(plan, scanning)), places=places)
 
@@ -338,7 +345,7 @@ def session_policy(
     home, most = Home.of(first), need(first)
     if isinstance(first.source, Build):
         written = [*(cache.image for cache in first.source.cache_to), *caches]
-        most = most.at(On.CACHE_TO, (home.arn_of(image) for image in written if image))
+        most = most.at(On.CACHE_TO, home.arns_of(written))
         most = most.at(On.CACHE_FROM, ()).at(On.BASE_IMAGES, ("*",))
     most = most.at(On.SIGNING, ("*",))
     names = [home.arn(plan.repository.name) for plan in plans]

@@ -316,7 +316,7 @@ def _aws(reader: _Reader) -> AwsInputs:
         role_session_name=reader.optional("role-session-name", values.session_name),
         role_duration_seconds=reader.given("role-duration-seconds", values.session_seconds, 3600),
         audience=reader.optional("audience", str),
-        allowed_account_ids=reader.given("allowed-account-ids", words_of(values.account), ()),
+        allowed_account_ids=reader.given("allowed-account-ids", values.accounts, ()),
         session_policy=reader.optional("session-policy", one_of(SessionPolicy)),
         on_fork=reader.given("on-fork", one_of(OnFork), OnFork.BUILD_ONLY),
         registry=reader.optional("registry", RegistryId.parse),

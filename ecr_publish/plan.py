@@ -143,9 +143,8 @@ class Plan:
     empty where it does; `reserved` are those that it would apply. `rebuild` builds also what is
     there already. `keeps_passed` and `keeps_refused` say whether the candidate tag stays on an
     image that passed, and on one that did not. `allowed_accounts` are those that the credentials
-    may be of; none named is any. `on_fork` is what a run
-    does instead of publishing, which has a fork's code and no credentials of this repository; None
-    for every other run.
+    may be of; none named is any. `on_fork` is what a run does instead of publishing, which has a
+    fork's code and no credentials of this repository; None for every other run.
     """
 
     region: str

@@ -29,6 +29,7 @@ from ecr_publish.errors import (
     Unready,
     WrongRegistry,
 )
+from ecr_publish.inputs import OnFork
 from ecr_publish.plan import (
     Absent,
     Build,
@@ -503,8 +504,10 @@ def _permissions(plan: Plan, facts: Facts) -> Iterator[Check]:
             yield _problem(name, error)
         elif error.transient:
             yield _note(name, f"could not be asked now: {error.what}")
-        else:
+        elif error.code.endswith(("NotFound", "NotFoundException", "InaccessibleException")):
             yield _ok(name, "allowed")
+        else:
+            yield _note(name, f"not known: {error.what}")
 
 
 def _unread(plan: Plan) -> str:
@@ -546,6 +549,13 @@ def _writes(plan: Plan, facts: Facts) -> Iterator[Check]:
 
 
 # Checks -----------------------------------------------------------------------------------------
+
+
+def of_fork(end: OnFork) -> tuple[Check, ...]:
+    """What there is to say of a fork's run, which asks AWS for nothing."""
+    if end is OnFork.FAIL:
+        return (_problem("role", OidcUnavailable(from_fork=True)),)
+    return (_note("fork", "without credentials: the image is built and goes nowhere"),)
 
 
 def _ok(name: str, said: str) -> Check:

@@ -80,12 +80,17 @@ class Repository:
                 f"{text!r} holds more than the repository's name; give only the name, for example "
                 f"{_bare_name(text)!r} (the registry's host comes from aws-region and registry)"
             )
-        if not (2 <= len(text) <= 256 and _REPOSITORY.fullmatch(text)):  # noqa: PLR2004
+        if not cls.is_name(text):
             raise ValueError(
                 f"{text!r} is not a repository name (2 to 256 lower-case letters and digits, "
                 "parts joined by single . _ - or /)"
             )
         return cls(text)
+
+    @staticmethod
+    def is_name(text: str) -> bool:
+        """Whether a repository of ECR can have this name."""
+        return 2 <= len(text) <= 256 and _REPOSITORY.fullmatch(text) is not None  # noqa: PLR2004
 
     def __str__(self) -> str:
         return self.name
@@ -163,10 +168,14 @@ class ImageReference:
 
     @classmethod
     def parse(cls, text: str) -> ImageReference:
-        """Read `host/repository:tag`, by docker's rules `latest` without a tag; never fails."""
+        """Read `host/repository:tag`, by docker's rules `latest` without a tag; never fails.
+
+        A host is the same in capitals, with the port of HTTPS, and with the root's dot.
+        """
         name = text.partition("@")[0]
         first, slash, rest = name.partition("/")
         host, path = (first, rest) if slash and _is_host(first) else ("", name)
+        host = host.lower().removesuffix(":443").removesuffix(".")
         repository, _, tag = path.partition(":")
         return cls(host, repository, tag or "latest")
 

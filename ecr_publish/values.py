@@ -102,6 +102,14 @@ def account(word: str) -> str:
     return word
 
 
+def accounts(text: str) -> tuple[str, ...]:
+    """The ids of AWS accounts, at least one: none named would let in every account."""
+    found = words_of(account)(text)
+    if not found:
+        raise ValueError(f"{text!r} names no account; give ids of 12 digits, or leave it away")
+    return found
+
+
 def session_name(text: str) -> str:
     """The name of a role's session (STS API reference, RoleSessionName)."""
     if not _SESSION.fullmatch(text):

@@ -156,7 +156,8 @@ class Console:
             # To be copied, so they are not broken.
             self._write(masked(line, self._secrets) for line in outputs(self._outputs))
         if path:
-            self.write_file(path, [json.dumps(self._outputs, indent=2), "\n"])
+            told = {name: masked(value, self._secrets) for name, value in self._outputs.items()}
+            self.write_file(path, [json.dumps(told, indent=2), "\n"])
 
     def _copy(self, lines: Iterable[bytes]) -> None:
         with self._lock:

@@ -60,7 +60,7 @@ def test_never_finishes__ends_at_scan_timeout(verdicts: Played) -> None:
         and call.error != "ImageNotFoundException"
     ]
     assert 9 <= asked[-1].time - asked[0].time <= 11
-    assert len(asked) <= 14, "more than one call in 0.8 seconds"
+    assert len(asked) <= 16, "faster than every 0.6 s for four seconds, and 0.95 s then"
 
 
 def test_missing_repository__says_how_to_have_one(verdicts: Played) -> None:
@@ -115,7 +115,7 @@ def test_ambient_credentials__need_neither_role_nor_token(verdicts: Played) -> N
 
     assert (job.ended, job.alerts) == ("success", ())
     assert here.tags("ambient-credentials")["latest"] == job.outputs()["digest"]
-    assert "The job's own AWS credentials" in job.log.splitlines()
+    assert re.search("^ok +credentials +the job's own, and AWS takes them$", job.log, re.MULTILINE)
 
 
 def test_odd_python__the_consumers_modules_are_not_ours(verdicts: Played) -> None:

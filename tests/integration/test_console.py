@@ -207,6 +207,14 @@ def test_output__are_shown_at_the_end_and_written_where_one_asks(tmp_path: Path)
     )
 
 
+def test_s3_output__is_masked_in_the_file_too(tmp_path: Path) -> None:
+    shown, path = Shown(), tmp_path / "out.json"
+    shown.console.mask("hunter2")
+    shown.console.output("reason", "the push failed: hunter2 is wrong")
+    shown.console.end(str(path))
+    assert "hunter2" not in path.read_text() + shown.text
+
+
 def test_summary__is_not_shown() -> None:
     shown = Shown()
     shown.workflow.summary("# Markdown")

@@ -203,6 +203,8 @@ OFFERED = dict(zip(OIDC, ("https://oidc.example/", "bearer"), strict=True))
         (FORK, "pull_request", OFFERED, False),
         *((FORK, "pull_request", {name: OFFERED[name]}, False) for name in OIDC),
         (FORK, "pull_request_target", {}, False),
+        (FORK, "issue_comment", {}, False),
+        (FORK, "", {}, False),
         (FORK, "pull_request_target", OFFERED, False),
         (OWN, "pull_request", {}, False),
         (OWN, "pull_request", OFFERED, False),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from ecr_publish import doctor
 from ecr_publish.build import Builder
 from ecr_publish.errors import ExitCode, NoCredentials
@@ -62,6 +64,33 @@ def test_doctor__healthy() -> None:
     assert world.run() == ExitCode.PASSED
     assert world.lines[0].startswith("ok           credentials")
     assert world.lines[-1] == "Nothing is in the way. Nothing was changed."
+
+
+FORK = {
+    "GITHUB_EVENT_NAME": "pull_request",
+    "GITHUB_EVENT_PATH": "/event.json",
+    "ECR_PUBLISH_ROLE_TO_ASSUME": "arn:aws:iam::123456789012:role/publisher",
+}
+EVENT = {"pull_request": {"head": {"repo": None}, "base": {"repo": {"full_name": "org/app"}}}}
+
+
+@pytest.mark.parametrize(
+    ("on_fork", "code", "said"),
+    [
+        ("build-only", ExitCode.PASSED, "the image is built and goes nowhere"),
+        ("fail", ExitCode.CREDENTIALS, "this pull request comes from a fork"),
+    ],
+)
+def test_doctor__of_a_fork_asks_for_nothing(
+    on_fork: str, code: ExitCode, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in FORK.items():
+        monkeypatch.setitem(ENVIRON, name, value)
+    world = World()
+    world.workflow = FakeWorkflow({"/event.json": json.dumps(EVENT)})
+    assert world.run(on_fork=on_fork) == code
+    assert any(said in line for line in world.lines)
+    assert world.cloud.plans == []
 
 
 def test_s4_doctor__touches_nothing_and_reports_nowhere() -> None:

@@ -320,6 +320,34 @@ def test_session_policy__caches_that_are_written_on_any_host() -> None:
     assert found == [[ARN.replace(NAME, "mine"), ARN.replace(NAME, "baked")]]
 
 
+@pytest.mark.parametrize(
+    "reference",
+    [
+        f"{HOST}/*:x",
+        "ghcr.io/org/prod:cache",
+        "org/prod:cache",
+        f"{HOST}.example.com/prod:x",
+        "127.0.0.1.example.com/prod:x",
+    ],
+)
+def test_s4_session_policy__is_not_widened_by_a_cache_elsewhere(reference: str) -> None:
+    caches = [ImageReference.parse(reference)]
+    assert narrowed(make_plan(source=make_build()), caches=caches) == narrowed(
+        make_plan(source=make_build())
+    )
+
+
+def test_session_policy__a_cache_by_a_host_that_ecr_has_not_is_no_crash() -> None:
+    host = f"{ACCOUNT}.dkr.ecr-fips.eu-west-1.amazonaws.com"
+    caches = [ImageReference.parse(f"{host}/baked:x")]
+    (found,) = (
+        it["Resource"]
+        for it in narrowed(make_plan(source=make_build()), caches=caches)
+        if it["Resource"] == ARN.replace(NAME, "baked")
+    )
+    assert found
+
+
 def images(number: int, template: str = "team/{target}") -> list[Plan]:
     names = (template.replace("{target}", f"image-{item}") for item in range(number))
     return [make_plan(repository=Repository(name)) for name in names]

@@ -759,6 +759,13 @@ def test_parse__allowed_accounts_without_a_role_are_for_the_ambient_credentials(
     assert found.allowed_account_ids == ("210987654321",)
 
 
+@pytest.mark.parametrize("text", [",", ", ,"])
+def test_allowed_account_ids__none_named_is_not_any(text: str) -> None:
+    assert problem(allowed_account_ids=text, role_to_assume="") == (
+        f"allowed-account-ids: {text!r} names no account; give ids of 12 digits, or leave it away"
+    )
+
+
 def test_parse__account_ids_of_which_yaml_took_the_zeros() -> None:
     assert problem(allowed_account_ids="123456789012,12", role_to_assume="") == (
         "allowed-account-ids: '12' is not an account id (12 digits; in quotes, or YAML drops "

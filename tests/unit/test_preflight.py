@@ -182,7 +182,7 @@ def test_refuse__several_are_one_message_with_all_there_is_to_do() -> None:
 def test_refuse__says_nothing_of_what_is_not_left() -> None:
     error = failure([problem(NoCredentials()), problem(NoCredentials())])
     assert error
-    assert error.why == "Nothing was built, pushed or created."
+    assert error.why == "Nothing was built or pushed."
 
 
 # Credentials ------------------------------------------------------------------------------------
@@ -709,3 +709,10 @@ def test_of_bake__cache_where_an_image_goes() -> None:
     assert (check.name, check.state) == ("caches", State.PROBLEM)
     assert of_bake(definition(printed), [make_state(name="other")]) == ()
     assert of_bake(definition(printed), [ABSENT]) == ()
+
+
+def test_permissions__an_error_that_is_not_known_is_a_note_and_no_permission() -> None:
+    odd = CallFailed("BatchGetImage", "InvalidParameterException", "odd", transient=False)
+    seen = facts(permissions={Permission.IMAGES: odd})
+    (found,) = [it for it in checks(make_plan(), seen) if it.name == Permission.IMAGES.action]
+    assert (found.state, found.said) == (State.NOTE, f"not known: {odd.what}")
