@@ -122,7 +122,9 @@ def test_s6_cancelled_build_of_a_fork__ends_soon_and_takes_buildx_along(
     no_token = {name: "" for name in here.github if name.startswith("ACTIONS_ID_TOKEN_")}
     payload = pull_request("stranger/visit-counter-app")
     before = here.images()
-    with here.start(Told(environment=no_token, payload=payload), **SLOW_BUILD) as step:
+    environment = {**no_token, "GITHUB_EVENT_NAME": "pull_request"}
+    told = Told(environment=environment, payload=payload)
+    with here.start(told, on_fork="build-only", **SLOW_BUILD) as step:
         step.wait_for("the slow step begins\n")
         assert _named("type=cacheonly", "slow.Dockerfile"), "buildx does not run"
         seconds = step.end(by)

@@ -114,11 +114,13 @@ def test_reports__token_of_a_fork_is_a_note_and_no_failure(here: Stage) -> None:
 def test_s6_reports__cancelled_run_completes_its_check(
     here: Stage, github: GitHub, number: signal.Signals
 ) -> None:
-    with _running(here, github, file="slow.Dockerfile") as step:
-        step.wait_for("the slow step begins")
+    with _running(here, github, file="slow.Dockerfile", network="none") as step:
+        step.wait_for("the slow step begins\n")
         step.end(number)
+        log = step.log.decode()
     (check,) = github.checks.values()
-    assert (check["status"], check["conclusion"]) == ("completed", "cancelled")
+    said = (check["status"], check["conclusion"])
+    assert said == ("completed", "cancelled"), log
     assert json.loads((here.consumer / "out/scan.json").read_text("utf-8"))["verdict"] == "unknown"
 
 
