@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass, replace
 
-from ecr_publish.reference import ImageReference, RegistryId
+from ecr_publish.reference import ImageReference, RegistryId, Tag
 
 REGISTRY, GITHUB, INLINE = "registry", "gha", "inline"
 TOKEN = "ACTIONS_RUNTIME_TOKEN"  # noqa: S105 - the name of a variable
@@ -37,7 +37,7 @@ class Cache:
         """
         fields = _fields(line)
         if len(fields) == 1 and "=" not in fields[0]:
-            return cls(type=REGISTRY, attributes=(("ref", fields[0]),))
+            return _tagged(cls(type=REGISTRY, attributes=(("ref", fields[0]),)))
         pairs = [(name.lower(), value) for name, _, value in (f.partition("=") for f in fields)]
         kind = dict(pairs).get("type")
         if not kind or any("=" not in item for item in fields):
@@ -48,7 +48,8 @@ class Cache:
                 f"holds {named[0]}, which every process of the runner could read; hand it over in "
                 "the variable of the environment that buildx takes it from"
             )
-        return cls(type=kind, attributes=tuple(pair for pair in pairs if pair[0] != "type"))
+        attributes = tuple(pair for pair in pairs if pair[0] != "type")
+        return _tagged(cls(type=kind, attributes=attributes))
 
     @property
     def image(self) -> ImageReference | None:
@@ -81,6 +82,15 @@ def quoted(text: str) -> str:
     if '"' in text or "," in text or "\n" in text:
         return '"' + text.replace('"', '""') + '"'
     return text
+
+
+def _tagged(cache: Cache) -> Cache:
+    if cache.image:
+        try:
+            Tag.parse(cache.image.tag)
+        except ValueError:
+            raise ValueError("the reference's tag is none (host/repository:tag)") from None
+    return cache
 
 
 def _fields(line: str) -> list[str]:

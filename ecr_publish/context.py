@@ -140,9 +140,13 @@ def _run_url(environ: Mapping[str, str]) -> str:
 
 
 def _unmerged(environ: Mapping[str, str]) -> bool:
-    """Whether the run is for a pull request, in review or in a merge queue."""
+    """Whether the run is for a pull request, in review or in a merge queue.
+
+    Of its reviews there is the ref alone (GitHub: "Events that trigger workflows").
+    """
     queued = environ.get("GITHUB_EVENT_NAME") == "merge_group"
-    return queued or bool(environ.get("GITHUB_HEAD_REF"))
+    of_its_ref = environ.get("GITHUB_REF", "").startswith("refs/pull/")
+    return queued or of_its_ref or bool(environ.get("GITHUB_HEAD_REF"))
 
 
 def _event(environ: Mapping[str, str], read_text: Callable[[str], str]) -> Mapping[str, Any]:

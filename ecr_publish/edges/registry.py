@@ -38,6 +38,7 @@ from ecr_publish.errors import (
 from ecr_publish.exploits import Exploit
 from ecr_publish.findings import parse_page
 from ecr_publish.hosts import PLAIN, Kind, alike
+from ecr_publish.inputs import Mutability
 from ecr_publish.manifest import MEDIA_TYPES, Manifest, config_digest, targets
 from ecr_publish.origin import Origin, read
 from ecr_publish.plan import Absent, Plan, RepositoryState
@@ -176,7 +177,15 @@ class EcrRegistry:
 
     def create(self) -> RepositoryState:
         """Create the repository, where the plan says so; raises RepositoryMissing."""
-        return self._state(self._create(), created=True)
+        if self._plan.create is None:
+            raise RepositoryMissing(self._name, self._plan.region)
+        try:
+            return self._state(self._create(self._plan.create), created=True)
+        except CallFailed as error:
+            raced = self._describe() if error.code == "RepositoryAlreadyExistsException" else None
+            if raced is None:
+                raise
+            return self._state(raced, created=False)
 
     def ask(self, permission: Permission) -> None:
         """Ask for what cannot exist, once and read-only; raises CallFailed also for «not found»."""
@@ -412,22 +421,14 @@ class EcrRegistry:
                 return None
             raise
 
-    def _create(self) -> RepositoryTypeDef:
-        if self._plan.create is None:
-            raise RepositoryMissing(self._name, self._plan.region)
-        try:
-            with _translated("CreateRepository", self._guessed_arn()):
-                return self._ecr.create_repository(
-                    repositoryName=self._name,
-                    imageScanningConfiguration={"scanOnPush": True},
-                    imageTagMutability=self._plan.create.value,
-                    **self._registry,
-                )["repository"]
-        except CallFailed as error:
-            raced = self._describe() if error.code == "RepositoryAlreadyExistsException" else None
-            if raced is None:
-                raise
-            return raced
+    def _create(self, mutability: Mutability) -> RepositoryTypeDef:
+        with _translated("CreateRepository", self._guessed_arn()):
+            return self._ecr.create_repository(
+                repositoryName=self._name,
+                imageScanningConfiguration={"scanOnPush": True},
+                imageTagMutability=mutability.value,
+                **self._registry,
+            )["repository"]
 
     def _scanning(self, repository: RepositoryTypeDef) -> Scanning:
         """How the repository is scanned, as far as the role may ask; neither call is needed."""

@@ -30,6 +30,7 @@ def test_parse__taken(line: str, kind: str, attributes: tuple[tuple[str, str], .
 
 
 NEITHER = "a line is neither type=…,name=value,… nor the reference of an image"
+NO_TAG = "the reference's tag is none (host/repository:tag)"
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,8 @@ NEITHER = "a line is neither type=…,name=value,… nor the reference of an ima
         ('type=gha,"scope=a', "a line is not CSV (type=…,name=value,…)"),
         ("type=gha,scope=a\nb", "a line is not CSV (type=…,name=value,…)"),
         ("", NEITHER),
+        (f"{BARE}:again", NO_TAG),
+        (f"type=registry,ref={BARE}:again", NO_TAG),
     ],
 )
 def test_parse__refused(line: str, problem: str) -> None:

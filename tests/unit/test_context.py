@@ -120,7 +120,6 @@ def test_read__no_run_at_all() -> None:
         ("refs/heads/refs/heads/x", "refs/heads/x"),
         ("refs/tags/v1", None),
         ("refs/tags/refs/heads/main", None),
-        ("refs/pull/7/merge", None),
         ("", None),
     ],
 )
@@ -128,6 +127,12 @@ def test_branch__from_ref(ref: str, branch: str | None) -> None:
     context = run(GITHUB_REF=ref)
     assert context.branch == branch
     assert not context.from_pull_request
+
+
+@pytest.mark.parametrize("event", ["pull_request_review", "pull_request_review_comment"])
+def test_s1_from_pull_request__by_the_ref_of_its_reviews(event: str) -> None:
+    context = run(GITHUB_EVENT_NAME=event, GITHUB_REF="refs/pull/7/merge")
+    assert context == make_context(branch=None, from_pull_request=True)
 
 
 def test_branch__of_a_pull_request_is_its_head() -> None:
