@@ -38,8 +38,8 @@ from ecr_publish.run import Obtained, Run, Site
 from ecr_publish.wait import Watch
 
 _AMBIENT = (
-    "session-policy: repository has no effect without role-to-assume: the job's own AWS "
-    "credentials are what they are, and cannot be narrowed here."
+    "session-policy: repository has no effect without role-to-assume: AWS credentials that are "
+    "there already are what they are, and cannot be narrowed here."
 )
 _UNCOMMITTED = (
     "Files have been changed since commit {}, and the image has them as they are now; a tag with "

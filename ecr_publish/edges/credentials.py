@@ -13,11 +13,18 @@ import boto3
 import requests
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from urllib3.util import Retry
 
 from ecr_publish.edges.ports import Clock
-from ecr_publish.edges.registry import TRANSIENT, Clients, EcrRegistry, endpoints, kind_of
+from ecr_publish.edges.registry import (
+    NO_CREDENTIALS,
+    TRANSIENT,
+    Clients,
+    EcrRegistry,
+    endpoints,
+    kind_of,
+)
 from ecr_publish.edges.web import retrying
 from ecr_publish.errors import (
     AccountNotAllowed,
@@ -215,7 +222,7 @@ def _account_of(sts: STSClient) -> str:
     """The account of the ambient credentials; raises NoCredentials or AccountUnknown."""
     try:
         return sts.get_caller_identity()["Account"]
-    except NoCredentialsError as error:
+    except NO_CREDENTIALS as error:
         raise NoCredentials from error
     except ClientError as error:
         said = error.response["Error"]

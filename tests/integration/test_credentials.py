@@ -467,6 +467,34 @@ def test_profile__that_does_not_exist(
         connected(ecr, plan, [])
 
 
+SIGN_IN = "sso_region = eu-west-1\nsso_start_url = https://org.example/start\n"
+BY_A_TOKEN = f"[profile me]\nsso_session = it\n{{}}[sso-session it]\n{SIGN_IN}"
+ROLE_OF_IT = f"sso_account_id = {ACCOUNT}\nsso_role_name = dev\n"
+
+
+@pytest.mark.parametrize(
+    "plan", [without_role(), make_plan(role=None, allowed_accounts=(ACCOUNT,))]
+)
+@pytest.mark.parametrize(
+    "profile", [BY_A_TOKEN.format(ROLE_OF_IT), f"[profile me]\n{SIGN_IN}{ROLE_OF_IT}"]
+)
+def test_profile__without_a_sign_in_that_is_good(
+    ecr: LocalEcr, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plan: Plan, profile: str
+) -> None:
+    (tmp_path / "config").write_text(profile)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    for name, value in {"AWS_PROFILE": "me", "HOME": tmp_path, "AWS_CONFIG_FILE": "config"}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(NoCredentials) as caught:
+        connected(ecr, plan, [])
+
+    assert "aws sso login" in caught.value.fix
+    assert not ecr.calls()
+
+
 def test_s2__throttling_is_retried_five_times_and_no_more(ecr: LocalEcr) -> None:
     registry = Aws(ecr.environment(), FakeClock(), print).connect(without_role(), from_fork=False)
     ecr.fail_next("GetAuthorizationToken", "ThrottlingException", times=99)

@@ -204,7 +204,7 @@ def test_s6_fork__cancelled_build() -> None:
     one = Run()
     one.engine.fails, one.engine.failure = "build_only", KeyboardInterrupt()
     assert one.walk(**REPORTS) == 130
-    assert (one.outputs["verdict"], one.outputs["reason"]) == ("unknown", "the step was cancelled")
+    assert (one.outputs["verdict"], one.outputs["reason"]) == ("unknown", "the run was cancelled")
     ((_, check),) = one.github.checks
     assert check.conclusion is Conclusion.CANCELLED
 

@@ -239,9 +239,9 @@ def test_cancel__by_ctrl_c_ends_as_in_a_workflow(ecr: LocalEcr, place: Place) ->
         assert process.wait(30) == ExitCode.CANCELLED
 
     assert "Passed" not in before + after
-    assert "\nNot published: the step was cancelled\n" in after
+    assert "\nNot published: the run was cancelled\n" in after
     found = json.loads((place.folder / "out.json").read_text())
-    assert (found["verdict"], found["reason"]) == ("unknown", "the step was cancelled")
+    assert (found["verdict"], found["reason"]) == ("unknown", "the run was cancelled")
 
 
 def test_local__is_started_with_its_own_options(tmp_path: Path) -> None:
