@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -478,14 +479,31 @@ ROLE_OF_IT = f"sso_account_id = {ACCOUNT}\nsso_role_name = dev\n"
 @pytest.mark.parametrize(
     "profile", [BY_A_TOKEN.format(ROLE_OF_IT), f"[profile me]\n{SIGN_IN}{ROLE_OF_IT}"]
 )
+@pytest.mark.parametrize(
+    "cached", [None, {"accessToken": "old", "expiresAt": "2020-01-01T00:00:00Z"}]
+)
 def test_profile__without_a_sign_in_that_is_good(
-    ecr: LocalEcr, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plan: Plan, profile: str
+    ecr: LocalEcr,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    plan: Plan,
+    profile: str,
+    cached: object,
 ) -> None:
     (tmp_path / "config").write_text(profile)
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    for provider in ("credentials.SSOProvider", "tokens.SSOTokenProvider"):
+        monkeypatch.setattr(f"botocore.{provider}._SSO_TOKEN_CACHE_DIR", str(folder))
+    if cached:
+        # As botocore names them: by the session, or by where one signs in.
+        for place in (b"it", b"https://org.example/start"):
+            file = folder / f"{hashlib.sha1(place, usedforsecurity=False).hexdigest()}.json"
+            file.write_text(json.dumps(cached))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
-    for name, value in {"AWS_PROFILE": "me", "HOME": tmp_path, "AWS_CONFIG_FILE": "config"}.items():
-        monkeypatch.setenv(name, str(value))
+    for name, value in {"AWS_PROFILE": "me", "AWS_CONFIG_FILE": "config"}.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(NoCredentials) as caught:
