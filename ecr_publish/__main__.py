@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 
 from ecr_publish.terminal import main
 
@@ -9,7 +10,8 @@ from ecr_publish.terminal import main
 def door() -> None:
     """Run the command; the only reader of os.environ here."""
     code = main(sys.argv[1:], os.environ)
-    sys.stdout.flush()
+    with suppress(OSError):  # nobody reads any more, and the code stands (S6)
+        sys.stdout.flush()
     os._exit(code)  # a call of AWS that a cancelled run began may take minutes
 
 

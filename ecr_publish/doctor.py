@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 
 from ecr_publish.ahead import Ahead, look_for_builder, look_for_login
 from ecr_publish.bake import Definition, caches
@@ -15,9 +14,9 @@ from ecr_publish.pace import Pace
 from ecr_publish.plan import Plan
 from ecr_publish.preflight import Check, Facts, checks, failure, merged, named, of_bake, of_fork
 from ecr_publish.probe import connected, probed, shut
-from ecr_publish.report.doctor import problems, table
+from ecr_publish.report.doctor import notes, problems, table
 from ecr_publish.run import Run
-from ecr_publish.steps import decided, narrowed, told
+from ecr_publish.steps import decided, narrowed
 
 
 def run(environ: Mapping[str, str], edges: Edges, write: Callable[[str], None]) -> int:
@@ -34,7 +33,7 @@ def run(environ: Mapping[str, str], edges: Edges, write: Callable[[str], None]) 
     except PublishError as error:
         _write(in_full(error).splitlines(), write)
         return int(error.exit_code)
-    _write((*table(found), "", *problems(found)), write)
+    _write((*table(found), "", *notes(here.outcome.notes), *problems(found)), write)
     end = failure(found)
     return int(end.exit_code) if end else int(ExitCode.PASSED)
 
@@ -69,7 +68,7 @@ def _looked(
     if first.on_fork is not None:
         return of_fork(first.on_fork)
     builder = look_for_builder(here.edges.engine, first.source)
-    registry = connected(here.edges, first, partial(told, here), from_fork=from_fork)
+    registry = connected(here.edges, first, here.outcome.note, from_fork=from_fork)
     if isinstance(registry, PublishError):
         return shut([*plans.values()], registry, builder)
     ahead = Ahead(builder=builder, login=look_for_login(registry, first.source))

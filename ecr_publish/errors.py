@@ -130,11 +130,11 @@ class GitHubCacheClosed(PublishError):
 
     def __init__(self) -> None:
         super().__init__(
-            "cache-from or cache-to says type=gha, but this step cannot reach GitHub's cache",
+            "cache-from or cache-to says type=gha, but this run cannot reach GitHub's cache",
             why="GitHub's runner gives ACTIONS_RUNTIME_TOKEN and ACTIONS_RESULTS_URL to actions "
             "that are written in JavaScript, and this one is not. buildx would leave the cache out "
             "without a word.",
-            fix="Hand them on, in a step before this one:\n"
+            fix="In a workflow, hand them on, in a step before this one:\n"
             "    - uses: actions/github-script@v8\n"
             "      with:\n"
             "        script: |\n"
@@ -142,7 +142,8 @@ class GitHubCacheClosed(PublishError):
             "              'ACTIONS_CACHE_URL', 'ACTIONS_CACHE_SERVICE_V2']) {\n"
             "            if (process.env[name]) core.exportVariable(name, process.env[name])\n"
             "          }\n"
-            "All later steps of the job can then use the cache, with a token that ends with it.",
+            "All later steps of the job can then use the cache, with a token that ends with it. "
+            "In a terminal there is no such cache: take another, such as type=registry.",
             link="https://docs.docker.com/build/cache/backends/gha/",
         )
 
@@ -339,8 +340,8 @@ class AccountNotAllowed(PublishError):
         super().__init__(
             f"the credentials are of the account {account}, which is none of allowed-account-ids "
             f"({named})",
-            why="Another step of the job, the runner or its profile has given credentials of an "
-            "account that this step is not meant for. Nothing was asked of ECR.",
+            why="Another step of the job, the runner or a profile (AWS_PROFILE) has given "
+            "credentials of an account that this run is not meant for. Nothing was asked of ECR.",
             fix="Take credentials of an allowed account, or allow this one:\n"
             f"    allowed-account-ids: '{','.join((*allowed, account))}'",
         )
@@ -356,10 +357,10 @@ class AccountUnknown(PublishError):
             "allowed-account-ids is set, but the account of the credentials could not be found "
             f"out: {detail}",
             why="STS tells it to everybody with valid credentials (GetCallerIdentity), without any "
-            "permission. They are wrong or expired, or the runner cannot reach STS. Nothing was "
+            "permission. They are wrong or expired, or this machine cannot reach STS. Nothing was "
             "asked of ECR.",
-            fix="See what the job's credentials are, in a step before this one:\n"
-            "    - run: aws sts get-caller-identity\n"
+            fix="See whose they are, in a terminal or by a step before this one (`run:`):\n"
+            "    aws sts get-caller-identity\n"
             "A runner in a VPC without internet needs a VPC endpoint for STS.",
         )
 
@@ -372,19 +373,24 @@ class NoCredentials(PublishError):
     def __init__(self, *, profile: str = "") -> None:
         if profile:
             super().__init__(
-                f"there is no AWS profile {profile!r} on this runner",
-                why="AWS_PROFILE or AWS_DEFAULT_PROFILE of the job names it. Nothing can be asked "
-                "of AWS with it, not even to assume a role.",
-                fix="Remove that variable from the job, or write the profile in a step before.",
+                f"there is no AWS profile {profile!r} on this machine",
+                why="AWS_PROFILE or AWS_DEFAULT_PROFILE names it. Nothing can be asked of AWS with "
+                "it, not even to assume a role.",
+                fix="In a workflow, remove that variable from the job, or write the profile in a "
+                "step before. In a terminal, name one of those that there are:\n"
+                "    aws configure list-profiles",
             )
             return
         super().__init__(
             "there are no AWS credentials",
             why="role-to-assume is not set, and neither environment, profile nor instance role "
-            "gives credentials.",
-            fix="Add to the step's `with:`\n"
+            "gives credentials; or a sign-in has expired.",
+            fix="In a workflow, add to the step's `with:`\n"
             "    role-to-assume: arn:aws:iam::123456789012:role/my-publisher\n"
-            "and to the job\n    permissions:\n      id-token: write\n      contents: read",
+            "and to the job\n    permissions:\n      id-token: write\n      contents: read\n"
+            "In a terminal, sign in with a profile, and name it:\n"
+            "    aws sso login --profile my-profile\n"
+            "    export AWS_PROFILE=my-profile",
         )
 
 
@@ -427,32 +433,35 @@ _FORBIDDEN = Cause(
 )
 _PASSING = Cause(
     kind="passing",
-    why="Most often a passing fault of AWS, or of the network between the runner and AWS.",
-    fix="Run the job again; it continues safely.",
+    why="Most often a passing fault of AWS, or of the network on the way to it.",
+    fix="Run it again; it continues safely.",
 )
 _UNREACHABLE = Cause(
     kind="unreachable",
-    why="The runner does not reach AWS there: aws-region names no region, or a proxy, a firewall "
+    why="This machine does not reach AWS there: aws-region names no region, or a proxy, a firewall "
     "or a VPC endpoint is missing or in the way. Or the network fails, which passes.",
-    fix="Check aws-region and the runner's network; then run the job again.",
+    fix="Check aws-region and the network; then run it again.",
 )
 _EXPIRED = Cause(
     kind="expired",
     why="The credentials have expired during the run.",
-    fix="Let the session outlast the run, as far as the role allows:\n"
-    "    role-duration-seconds: 7200",
+    fix="In a workflow, let the session outlast the run, as far as the role allows:\n"
+    "    role-duration-seconds: 7200\n"
+    "In a terminal, sign in again:\n"
+    "    aws sso login --profile my-profile",
 )
 _UNKNOWN_KEY = Cause(
     kind="unknown-key",
     why="The credentials are wrong or revoked, or the region is of another partition or not "
     "activated.",
-    fix="Check aws-region and the credentials, or use role-to-assume instead of stored keys.",
+    fix="Check aws-region and the credentials. In a workflow, use role-to-assume instead of stored "
+    "keys.",
 )
 _UNKNOWN = Cause(
     kind="unknown",
     why="AWS names no cause that is known here.",
     fix="AWS's own words and the code in brackets say what is wrong; CloudTrail has the whole "
-    "call. If they name an input, correct it in the step's `with:`.",
+    "call. If they name an input, correct it.",
 )
 _CALL_CAUSES = {
     "ExpiredTokenException": _EXPIRED,
@@ -552,9 +561,9 @@ class WrongRegistry(PublishError):
     def __init__(self, *, found: str, wanted: str) -> None:
         super().__init__(
             f"this run is for {wanted}, but ECR answers for {found}",
-            why="aws-region and registry do not fit each other, or an endpoint of the runner "
+            why="aws-region and registry do not fit each other, or an endpoint of this machine "
             "(AWS_ENDPOINT_URL, a VPC endpoint) leads elsewhere.",
-            fix="Check aws-region and registry, and on a runner of your own its AWS_ENDPOINT_URL "
+            fix="Check aws-region and registry, and on a machine of your own its AWS_ENDPOINT_URL "
             "and AWS_ENDPOINT_URL_ECR.",
         )
 
@@ -584,7 +593,8 @@ class NotScanned(PublishError):
 
 
 _CONTAINERD_STORE = (
-    "Switch the engine to the containerd image store, in a step before this one:\n"
+    "Switch the engine to the containerd image store (a switch in the settings of Docker Desktop), "
+    "in a workflow by a step before this one:\n"
     "    - run: |\n"
     '        settings="$({ sudo cat /etc/docker/daemon.json || true; } |\n'
     '          jq --slurp \'add // {} | .features["containerd-snapshotter"] = true\')"\n'
@@ -592,7 +602,8 @@ _CONTAINERD_STORE = (
     "        sudo systemctl restart docker"
 )
 _OTHER_BUILDER = (
-    "build outside of the engine, in a step before this one (BuildKit then pushes by itself):\n"
+    "build outside of the engine (BuildKit then pushes by itself). In a terminal `docker buildx "
+    "create --use` sees to that, in a workflow a step before this one:\n"
     "    - uses: docker/setup-buildx-action@v4"
 )
 
@@ -605,8 +616,9 @@ class BuilderMissing(PublishError):
     def __init__(self, builder: str, detail: str) -> None:
         super().__init__(
             f"the builder {builder} cannot be used: {detail}",
-            why="`builder` names a builder of `docker buildx ls`, made by an earlier step.",
-            fix="Let a step before this one make it, and hand its name on:\n"
+            why="`builder` names a builder of `docker buildx ls`, which has to be made before.",
+            fix="In a terminal, `docker buildx create --name` makes one. In a workflow, let a step "
+            "before this one make it, and hand its name on:\n"
             "    - uses: docker/setup-buildx-action@v4\n"
             "      id: buildx\n"
             f"    - uses: {HOME.removeprefix('https://github.com/')}@v1\n"
@@ -700,8 +712,9 @@ class EngineMissing(PublishError):
     def __init__(self, detail: str) -> None:
         super().__init__(
             f"Docker cannot be used: {detail}",
-            why="The runner has no Docker Engine, or the step is not allowed to use its socket.",
-            fix="Use a runner with Docker (`runs-on: ubuntu-latest`). On a runner of your own, "
+            why="This machine has no Docker Engine, it is not running, or you may not use its "
+            "socket.",
+            fix="Use a runner with Docker (`runs-on: ubuntu-latest`). On a machine of your own, "
             "install Docker Engine and its buildx plugin, and set DOCKER_HOST if its socket is "
             "not /var/run/docker.sock.",
             link="https://docs.docker.com/engine/install/",
@@ -718,8 +731,8 @@ class BuildFailed(PublishError):
             f"docker buildx {f'build exited with {status}' if status else 'built nothing'}",
             why=f"{said and f'It says: {said}. '}The whole cause stands in the log, in the group "
             "«Build».",
-            fix="If files are missing, check `context` and `file`, and that actions/checkout ran "
-            "before. Otherwise run the same build on your own machine.",
+            fix="If files are missing, check `context` and `file`, and in a workflow that "
+            "actions/checkout ran before. Otherwise run the same build on your own machine.",
         )
 
 
@@ -731,11 +744,11 @@ class ImageMissing(PublishError):
     def __init__(self, image: str) -> None:
         super().__init__(
             f"the Docker Engine has no image {image}",
-            why="`image` names an image that an earlier step has built and loaded.",
-            fix="Build it in a step before this one:\n"
-            f"    - run: docker build --tag {image} .\n"
-            "With docker/build-push-action, set `load: true`. Or leave `image` away and let this "
-            "action build.",
+            why="`image` names an image that was built and loaded before.",
+            fix="Build it before this, in a workflow by a step of the same job (`run:`):\n"
+            f"    docker build --tag {image} .\n"
+            "With docker/build-push-action, set `load: true`. Or leave `image` away, so that it is "
+            "built here.",
         )
 
 
@@ -825,7 +838,7 @@ class PromotionFailed(PublishError):
     def __init__(
         self, cause: PublishError, *, applied: Sequence[str], missing: Sequence[str]
     ) -> None:
-        again = "Running the job again is safe: tags that are in place stay as they are."
+        again = "Running it again is safe: tags that are in place stay as they are."
         super().__init__(
             f"the release tag {missing[0]} could not be applied: {cause.what}",
             why=f"Applied: {', '.join(applied) or 'none'}. Not applied: {', '.join(missing)}.",
@@ -858,10 +871,11 @@ class Cancelled(PublishError):
 
     def __init__(self) -> None:
         super().__init__(
-            "the step was cancelled",
-            why="Somebody cancelled the run, a newer run took its place (`concurrency`), the job's "
-            "time was over (`timeout-minutes`), or its runner shut down.",
-            fix="Run the job again; it continues safely.",
+            "the run was cancelled",
+            why="Somebody cancelled it (in a terminal by Ctrl-C), a newer run took its place "
+            "(`concurrency`), the job's time was over (`timeout-minutes`), or its runner shut "
+            "down.",
+            fix="Run it again; it continues safely.",
         )
 
 

@@ -61,7 +61,7 @@ def connect(environ: Mapping[str, str], workflow: Workflow | None = None) -> Edg
         workflow=workflow,
         checkout=GitCheckout(known),
         engine=DockerEngine(known, clock, workflow.progress),
-        cloud=Aws(environ, workflow.mask),
+        cloud=Aws(environ, clock, workflow.mask),
         github=github,
     )
     return _timed(edges, environ) if environ.get(DEBUG) == "1" else edges
@@ -78,7 +78,7 @@ def _timed(edges: Edges, environ: Mapping[str, str]) -> Edges:
         edges,
         checkout=timeline.of(edges.checkout, "git"),
         engine=timeline.of(edges.engine, "docker"),
-        cloud=timeline.of(Aws(environ, edges.workflow.mask, timeline.watch), "aws"),
+        cloud=timeline.of(Aws(environ, clock, edges.workflow.mask, timeline.watch), "aws"),
         github=lambda token: timeline.of(edges.github(token), "github"),
         times=timeline.lines,
     )

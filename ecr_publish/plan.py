@@ -143,8 +143,8 @@ class Plan:
     empty where it does; `reserved` are those that it would apply. `rebuild` builds also what is
     there already. `keeps_passed` and `keeps_refused` say whether the candidate tag stays on an
     image that passed, and on one that did not. `allowed_accounts` are those that the credentials
-    may be of; none named is any. `on_fork` is what a run does instead of publishing, which has a
-    fork's code and no credentials of this repository; None for every other run.
+    may be of; none named is any. `on_fork` is what a fork's run does, which gets no credentials,
+    instead of its job; None for every other run.
     """
 
     region: str
@@ -347,9 +347,11 @@ def _role(inputs: Inputs, context: Context) -> Role | None:
 
 
 def _on_fork(inputs: Inputs, context: Context) -> OnFork | None:
-    # The credentials of a runner of one's own are not for a fork's code either. The other jobs
-    # bring no code with them, and can do nothing but ask ECR.
-    return inputs.on_fork if context.restricted and inputs.job is Job.PUBLISH else None
+    if not context.restricted:
+        return None
+    # The credentials of a runner of one's own are not for a fork either, and without any the other
+    # jobs can do nothing at all.
+    return inputs.on_fork if inputs.job is Job.PUBLISH else OnFork.FAIL
 
 
 def _creation(inputs: Inputs) -> Mutability | None:
@@ -443,10 +445,10 @@ def _pinned(build_context: str) -> bool:
 
 def _withheld(inputs: Inputs, context: Context) -> str:
     """Why no release tags are applied; empty where they are."""
-    if inputs.job is Job.GATE:
-        return "" if inputs.promote_to else "promote-to names none"
     if _on_fork(inputs, context):
         return "this is a pull request from a fork"
+    if inputs.job is Job.GATE:
+        return "" if inputs.promote_to else "promote-to names none"
     if inputs.promote is Promote.NEVER:
         return "promote: never"
     if inputs.promote is Promote.AUTO and context.from_pull_request:

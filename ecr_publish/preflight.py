@@ -243,7 +243,9 @@ def _closes(error: PublishError) -> bool:
 
 def _access(plan: Plan, error: PublishError | None) -> Iterator[Check]:
     if plan.role is None:
-        yield _either("credentials", error, "the job's own, and AWS takes them")
+        yield _either(
+            "credentials", error, "of the environment, a profile or the instance; AWS takes them"
+        )
         return
     tokenless = isinstance(error, (OidcUnavailable, OidcFailed))
     yield _either("OIDC token", error if tokenless else None, "GitHub gives one")

@@ -160,8 +160,9 @@ CAUSES = (
         kind="expired",
         pattern=r"authorization token has expired",
         why="An ECR token is valid for 12 hours, and less if the role's session ended before.",
-        fix="Let the session last longer than the build, as far as the role allows:\n"
-        "    role-duration-seconds: 7200",
+        fix="In a workflow, let the session last longer than the build, as far as the role "
+        "allows:\n    role-duration-seconds: 7200\n"
+        "In a terminal, sign in again:\n    aws sso login --profile my-profile",
     ),
     Cause(
         kind="login",
@@ -179,13 +180,13 @@ CAUSES = (
         kind="throttled",
         pattern=r"toomanyrequests|rate exceeded|429 too many requests",
         why="ECR throttled the push: many pushes run at the same time in this account and region.",
-        fix="Run the job again; let fewer jobs push at once (`concurrency`).",
+        fix="Run it again; let fewer runs push at once (`concurrency`).",
     ),
     Cause(
         kind="network",
         pattern=_NO_NETWORK,
         why="The engine could not reach the registry, or the connection was cut.",
-        fix="Check the runner's network, proxy and VPC endpoints; then run the job again.",
+        fix="Check the network, its proxy and VPC endpoints; then run it again.",
     ),
     Cause(
         kind="forbidden",
@@ -207,7 +208,7 @@ CAUSES = (
         kind="unknown",
         pattern="",
         why="The engine gave no cause that is known here.",
-        fix="Run the job again if the network may have been at fault; otherwise see the log.",
+        fix="Run it again if the network may have been at fault; otherwise see the log.",
     ),
 )
 """From the surest to the one that is true of everything."""
@@ -215,7 +216,7 @@ CAUSES = (
 PROXIED = Cause(
     kind="network",
     pattern=_NO_NETWORK,
-    why="The registry could not be reached. This job has a proxy (HTTPS_PROXY), but the Docker "
+    why="The registry could not be reached. This run has a proxy (HTTPS_PROXY), but the Docker "
     "Engine pushes by itself, by the proxy settings of its daemon, and so does a builder "
     "outside of it.",
     fix="Give the engine the same proxy, in a step before this one:\n"

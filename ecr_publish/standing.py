@@ -101,7 +101,7 @@ def _another(origin: Origin | None) -> str:
     if origin is None:
         return (
             "What that image is made of could not be read, so a re-run cannot be recognized: by a "
-            "passing fault (run the job again), or because the role lacks "
+            "passing fault (run it again), or because the role lacks "
             "ecr:GetDownloadUrlForLayer."
         )
     if not origin.revision:

@@ -38,8 +38,8 @@ from ecr_publish.run import Obtained, Run, Site
 from ecr_publish.wait import Watch
 
 _AMBIENT = (
-    "session-policy: repository has no effect without role-to-assume: the job's own AWS "
-    "credentials are what they are, and cannot be narrowed here."
+    "session-policy: repository has no effect without role-to-assume: AWS credentials that are "
+    "there already are what they are, and cannot be narrowed here."
 )
 _UNCOMMITTED = (
     "Files have been changed since commit {}, and the image has them as they are now; a tag with "
@@ -103,7 +103,7 @@ def narrowed(
     """
     how = _narrowing(inputs, plans, caches)
     if how.note:
-        told(run, how.note)
+        run.outcome.note(how.note)
     return tuple(
         replace(plan, role=plan.role and replace(plan.role, session_policy=how.policy))
         for plan in plans
@@ -120,17 +120,11 @@ def _narrowing(
     return Narrowing(policy="", note=_AMBIENT if inputs.session_policy else "")
 
 
-def told(run: Run, note: str) -> None:
-    """Note something for log and summary."""
-    run.say(note)
-    run.outcome.note(note)
-
-
 def opened(
     run: Run, plans: Sequence[Plan], builder: Callable[[], Builder], *, from_fork: bool
 ) -> Registry:
     """The registry; where it does not open, raises that and what the builder cannot do."""
-    registry = connected(run.edges, plans[0], partial(told, run), from_fork=from_fork)
+    registry = connected(run.edges, plans[0], run.outcome.note, from_fork=from_fork)
     if isinstance(registry, PublishError):
         found = shut(plans, registry, builder)
         tell(run, found)

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -84,8 +85,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         given = _parser().parse_args(arguments)
         return int(given.command(given, environ))
     except (PublishError, NoReport, OSError) as error:
-        for line in _complaint(error):
-            sys.stderr.write(f"{log_line(line)}\n")
+        with suppress(OSError):
+            for line in _complaint(error):
+                sys.stderr.write(f"{log_line(line)}\n")
         return int(error.exit_code if isinstance(error, PublishError) else ExitCode.INPUT)
     except KeyboardInterrupt:
         return int(Cancelled.exit_code)

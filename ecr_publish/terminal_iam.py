@@ -63,6 +63,7 @@ def print_script(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     )
     # Of a script that cannot be made to its end, nothing is printed.
     sys.stdout.write("".join(f"{log_line(line)}\n" for line in [*lines]))
+    sys.stdout.flush()
     return 0
 
 

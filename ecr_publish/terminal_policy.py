@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date, datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -86,4 +87,5 @@ def _judgement(item: Judgement, rules: Rules) -> str:
 
 
 def _print(line: str) -> None:
-    sys.stdout.write(f"{log_line(line)}\n")
+    with suppress(OSError):  # where nobody reads any more, the exit code counts all the same
+        sys.stdout.write(f"{log_line(line)}\n")

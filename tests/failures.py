@@ -264,7 +264,7 @@ def _by_hand(world: World) -> Publication:
 
 def _with_role(one: Publication, **environ: str) -> Publication:
     """Publish with a role, by the OIDC endpoint of the local ECR."""
-    one.others["cloud"] = Aws({**one.ecr.environment(), **environ}, lambda _: None)
+    one.others["cloud"] = Aws({**one.ecr.environment(), **environ}, FakeClock(), lambda _: None)
     one.publish(role_to_assume=ROLE)
     return one
 
@@ -314,7 +314,7 @@ def _no_provider(world: World) -> Publication:
 @scenario(RoleRefused, case="audience")
 def _audience(world: World) -> Publication:
     one = world.start()
-    one.others["cloud"] = Aws(one.ecr.environment(), lambda _: None)
+    one.others["cloud"] = Aws(one.ecr.environment(), FakeClock(), lambda _: None)
     one.publish(role_to_assume=ROLE, audience="somebody-else")
     return one
 
@@ -322,7 +322,7 @@ def _audience(world: World) -> Publication:
 @scenario(RoleRefused, case="duration")
 def _duration(world: World) -> Publication:
     one = world.start({"trust": {"max_session_seconds": 3600}})
-    one.others["cloud"] = Aws(one.ecr.environment(), lambda _: None)
+    one.others["cloud"] = Aws(one.ecr.environment(), FakeClock(), lambda _: None)
     one.publish(role_to_assume=ROLE, role_duration_seconds="7200")
     return one
 

@@ -195,7 +195,7 @@ class Publication:
             workflow=self.workflow,
             checkout=FakeCheckout(self.head, self.files),
             engine=engine,
-            cloud=Aws(self.ecr.environment(), self.workflow.mask),
+            cloud=Aws(self.ecr.environment(), self.clock, self.workflow.mask),
             github=self.github,
         )
         code = run(environ, replace(edges, **self.others))

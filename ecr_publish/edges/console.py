@@ -23,7 +23,7 @@ from ecr_publish.report.screen import bar, masked, output_line, outputs, wrapped
 
 _DRAW_SECONDS = 0.1
 _USUAL_COLUMNS = 80
-"""Of a terminal that does not know."""
+"""Of a terminal that does not know, or that is gone."""
 _CLEAR = "\r\x1b[K"
 """Back to the line's begin, and erase to its end (ECMA-48: EL)."""
 
@@ -151,13 +151,19 @@ class Console:
         return True
 
     def end(self, path: str | None) -> None:
-        """Show the outputs, and write them to a file (JSON) where one is named; raises OSError."""
+        """Show the outputs, and write them to a file (JSON) where one is named.
+
+        What cannot be written is told, and does not change how the run has ended (S6).
+        """
         with self.group("Outputs"):
             # To be copied, so they are not broken.
             self._write(masked(line, self._secrets) for line in outputs(self._outputs))
         if path:
             told = {name: masked(value, self._secrets) for name, value in self._outputs.items()}
-            self.write_file(path, [json.dumps(told, indent=2), "\n"])
+            try:
+                self.write_file(path, [json.dumps(told, indent=2), "\n"])
+            except OSError as error:
+                self.annotate(Annotation(message=f"The outputs could not be written: {error}"))
 
     def _copy(self, lines: Iterable[bytes]) -> None:
         with self._lock:
@@ -184,6 +190,11 @@ class Console:
 
 def columns_of(stream: TextIO) -> Callable[[], int] | None:
     """Tells how wide the terminal is, also after it was resized; None where it is no terminal."""
-    if not stream.isatty():
-        return None
-    return lambda: os.get_terminal_size(stream.fileno()).columns or _USUAL_COLUMNS
+
+    def columns() -> int:
+        # It may have been closed since.
+        with suppress(OSError):
+            return os.get_terminal_size(stream.fileno()).columns or _USUAL_COLUMNS
+        return _USUAL_COLUMNS
+
+    return columns if stream.isatty() else None

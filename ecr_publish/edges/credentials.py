@@ -6,7 +6,6 @@ reference. actions-toolkit's get_id_token has neither timeout nor retry, so it i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,18 @@ import boto3
 import requests
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from urllib3.util import Retry
 
-from ecr_publish.edges.registry import TRANSIENT, Clients, EcrRegistry, endpoints, kind_of
+from ecr_publish.edges.ports import Clock
+from ecr_publish.edges.registry import (
+    NO_CREDENTIALS,
+    TRANSIENT,
+    Clients,
+    EcrRegistry,
+    endpoints,
+    kind_of,
+)
 from ecr_publish.edges.web import retrying
 from ecr_publish.errors import (
     AccountNotAllowed,
@@ -62,6 +69,7 @@ class Aws:
     def __init__(
         self,
         environ: Mapping[str, str],
+        clock: Clock,
         mask: Callable[[str], None],
         watch: Callable[[boto3.Session], None] | None = None,
     ) -> None:
@@ -69,10 +77,12 @@ class Aws:
 
         Args:
             environ: Holds the runner's OIDC endpoint.
+            clock: Paces the attempts.
             mask: Hides a secret in the log.
             watch: Gets every session before it is used.
         """
         self._environ = environ
+        self._clock = clock
         self._mask = mask
         self._watch = watch or (lambda _: None)
 
@@ -148,7 +158,7 @@ class Aws:
                 expired = error.cause is Cause.EXPIRED and not renewed
                 if pause is None and not expired:
                     raise
-            time.sleep(pause or 0)
+            self._clock.sleep(pause or 0)
             if expired:
                 token, renewed = self._oidc_token(role.audience, from_fork=from_fork), True
 
@@ -212,7 +222,7 @@ def _account_of(sts: STSClient) -> str:
     """The account of the ambient credentials; raises NoCredentials or AccountUnknown."""
     try:
         return sts.get_caller_identity()["Account"]
-    except NoCredentialsError as error:
+    except NO_CREDENTIALS as error:
         raise NoCredentials from error
     except ClientError as error:
         said = error.response["Error"]

@@ -23,6 +23,8 @@ from botocore.exceptions import (
     HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
 )
 
 from ecr_publish.edges.blobs import BlobUnreadable, download
@@ -60,6 +62,11 @@ if TYPE_CHECKING:
     from mypy_boto3_inspector2 import Inspector2Client
     from mypy_boto3_inspector2.type_defs import ListCoverageResponseTypeDef
 
+NO_CREDENTIALS = (
+    *(NoCredentialsError, PartialCredentialsError, CredentialRetrievalError),
+    *(SSOError, TokenRetrievalError),
+)
+"""What the SDK raises where it has none; the last two where a sign-in has expired."""
 PAGE_SIZE = 1000
 """The most findings that DescribeImageScanFindings gives at once (ECR API reference)."""
 
@@ -79,7 +86,7 @@ MOST_IDS = 100
 
 _MEANWHILE = (
     "Another run has put it there since this one looked. Where that was the same commit, running "
-    "the job again takes that image."
+    "it again takes that image."
 )
 _HTTP_SERVER_ERROR = 500
 _ONCE = Config(read_timeout=10, retries={"mode": "standard", "total_max_attempts": 1})
@@ -525,7 +532,7 @@ def _start_answer(error: CallFailed) -> Start:
 def _translated(operation: str, resource: str = "*") -> Iterator[None]:
     try:
         yield
-    except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError) as error:
+    except NO_CREDENTIALS as error:
         raise NoCredentials from error
     except ClientError as error:
         said, status = error.response["Error"], error.response["ResponseMetadata"]

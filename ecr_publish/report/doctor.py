@@ -17,6 +17,13 @@ def table(checks: Sequence[Check]) -> Iterator[str]:
         yield f"{check.state.value:<{_STATE}}  {check.name:<{width}}  {check.said}"
 
 
+def notes(said: Sequence[str]) -> Iterator[str]:
+    """What is worth knowing beside the checks, each set off from what follows."""
+    for note in said:
+        yield from f"Note: {note}".splitlines()
+        yield ""
+
+
 def problems(checks: Sequence[Check]) -> Iterator[str]:
     """Each problem in full, numbered, after a line that counts them."""
     errors = [check.error for check in checks if check.error]

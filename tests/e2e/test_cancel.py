@@ -222,13 +222,13 @@ def _assert_cancelled(here: Stage, step: Step, seconds: float) -> None:
     assert seconds < SOON
     assert step.children() == []
     assert step.log.splitlines()[-1] == (
-        b"::error title=ecr-publish::Not published: the step was cancelled"
+        b"::error title=ecr-publish::Not published: the run was cancelled"
     )
     assert set(step.outputs) == set(ACTION["outputs"])
     assert step.outputs["verdict"] == "unknown"
-    assert step.outputs["reason"] == "the step was cancelled"
+    assert step.outputs["reason"] == "the run was cancelled"
     assert step.outputs["tags"] == ""
-    assert step.summary.startswith("## ❌ Not published: the step was cancelled\n")
+    assert step.summary.startswith("## ❌ Not published: the run was cancelled\n")
     assert step.summary.count("\n## ") == 0
     assert [name for name in here.images() if "candidate" in name] == []
 

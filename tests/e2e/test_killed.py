@@ -87,4 +87,4 @@ def _assert_true_report(here: Stage, step: Step, name: str, tags: tuple[str, ...
     assert step.outputs["verdict"] == "passed"
     assert step.outputs["tags"].splitlines() == [f"{here.ecr.host}/{name}:{tag}" for tag in tags]
     assert step.outputs["candidate"] == f"{here.ecr.host}/{name}:{step.candidate}"
-    assert step.summary.startswith("## ❌ Published in part: the step was cancelled\n")
+    assert step.summary.startswith("## ❌ Published in part: the run was cancelled\n")

@@ -117,9 +117,9 @@ def test_s6_monorepo__cancelled_in_the_pushes_says_of_each_what_may_be_there(
 
         assert step.process.returncode == 130
         assert seconds < SOON
-        assert step.outputs["reason"] == "the step was cancelled"
+        assert step.outputs["reason"] == "the run was cancelled"
         images = json.loads(step.outputs["images"])
-        assert {item["reason"] for item in images} == {"the step was cancelled"}
+        assert {item["reason"] for item in images} == {"the run was cancelled"}
         assert obeyed(step.log)[-1] == "error"
         told = step.log.decode()
         for name in TARGETS:
@@ -142,6 +142,6 @@ def test_s6_monorepo__cancelled_in_the_wait_names_every_candidate(here: Stage) -
         assert (step.process.returncode, seconds < SOON) == (130, True)
         assert not any(tags(here).values())
         for item in json.loads(step.outputs["images"]):
-            assert item["reason"] == "the step was cancelled"
+            assert item["reason"] == "the run was cancelled"
             name = item["candidate"].rpartition(":")[2]
             assert here.candidates(f"team/{item['target']}") == [name]

@@ -109,7 +109,7 @@ def published(here: Stage, github: GitHub, seen: Seen, **more: str) -> int:
     environ = {**given, **github.environment()}
     del environ["AWS_ENDPOINT_URL"]
     edges = connect(environ)
-    return run(environ, replace(edges, cloud=Aws(environ, edges.workflow.mask, watch)))
+    return run(environ, replace(edges, cloud=Aws(environ, edges.clock, edges.workflow.mask, watch)))
 
 
 def named_in_the_readme() -> set[str]:

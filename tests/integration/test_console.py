@@ -244,6 +244,19 @@ def test_s6_write__goes_on_where_nobody_reads_any_more() -> None:
             console.say("two")
 
 
+def test_s6_columns__of_a_terminal_that_is_gone() -> None:
+    ours, theirs = pty.openpty()
+    with suppress(OSError), os.fdopen(theirs, "w") as stream:
+        columns = columns_of(stream)
+        console = Console(stream, FakeClock(), FakeCheckout(), columns)
+        os.close(ours)
+        console.say("one")
+        assert console.progress(0.5, "half")
+        console.end(None)
+        assert columns
+        assert columns() == 80
+
+
 def test_write__of_many_threads_are_whole_lines() -> None:
     shown = Shown(lambda: 80)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ from ecr_publish.trust import Cause
 from local_ecr import policies
 from local_ecr.server import LocalEcr
 from tests.factories import ACCOUNT, NAME, ROLE, make_plan, make_role
+from tests.fakes import FakeClock
 from tests.images import push_image
 
 NO_KEYS = (
@@ -48,7 +50,7 @@ def without_role() -> Plan:
 
 def connected(ecr: LocalEcr, plan: Plan, masked: list[str]) -> None:
     """Connect and use the credentials once."""
-    Aws(ecr.environment(), masked.append).connect(plan, from_fork=False).login()
+    Aws(ecr.environment(), FakeClock(), masked.append).connect(plan, from_fork=False).login()
 
 
 def refusal_of(ecr: LocalEcr, plan: Plan) -> Cause:
@@ -89,13 +91,13 @@ def test_oidc__not_offered_to_the_job(ecr: LocalEcr) -> None:
     for absent in ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"):
         environ = {name: value for name, value in ecr.environment().items() if name != absent}
         with pytest.raises(OidcUnavailable) as caught:
-            Aws(environ, print).connect(make_plan(), from_fork=False)
+            Aws(environ, FakeClock(), print).connect(make_plan(), from_fork=False)
         assert "id-token: write" in caught.value.fix
 
 
 def test_oidc__not_offered_to_a_fork() -> None:
     with pytest.raises(OidcUnavailable) as caught:
-        Aws({}, print).connect(make_plan(), from_fork=True)
+        Aws({}, FakeClock(), print).connect(make_plan(), from_fork=True)
 
     assert "fork" in caught.value.why
 
@@ -130,7 +132,7 @@ def test_oidc__a_refusal_is_not_retried(ecr: LocalEcr) -> None:
     environ = {**ecr.environment(), "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "wrong"}
 
     with pytest.raises(OidcFailed, match="answered 401"):
-        Aws(environ, print).connect(make_plan(), from_fork=False)
+        Aws(environ, FakeClock(), print).connect(make_plan(), from_fork=False)
 
     assert len(ecr.calls("GetIdToken")) == 1
 
@@ -160,7 +162,7 @@ def test_oidc__an_odd_answer_ends_the_run(odd_endpoint: str) -> None:
     }
 
     with pytest.raises(OidcFailed):
-        Aws(environ, print).connect(make_plan(), from_fork=False)
+        Aws(environ, FakeClock(), print).connect(make_plan(), from_fork=False)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ def test_role__a_token_that_cannot_be_read_is_refused_without_claims(
     environ = {**ecr.environment(), "ACTIONS_ID_TOKEN_REQUEST_URL": odd_endpoint}
 
     with pytest.raises(RoleRefused, match="InvalidIdentityToken") as caught:
-        Aws(environ, print).connect(make_plan(), from_fork=False)
+        Aws(environ, FakeClock(), print).connect(make_plan(), from_fork=False)
 
     assert caught.value.why.endswith("and its token could not be read.")
 
@@ -207,7 +209,7 @@ def test_s3_role__token_that_sts_quotes_is_not_shown(odd_endpoint: str, ecr: Loc
     environ = {**ecr.environment(), "ACTIONS_ID_TOKEN_REQUEST_URL": odd_endpoint}
 
     with pytest.raises(RoleRefused, match=r"Value '\*\*\*' at 'webIdentityToken'") as caught:
-        Aws(environ, print).connect(make_plan(), from_fork=False)
+        Aws(environ, FakeClock(), print).connect(make_plan(), from_fork=False)
 
     assert "to.ke.n" not in f"{caught.value.what}{caught.value.why}{caught.value.fix}"
 
@@ -257,24 +259,17 @@ def test_role__in_china(ecr: LocalEcr) -> None:
     connected(ecr, make_plan(role=role, region="cn-north-1"), [])
 
 
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Every pause, which takes no time."""
-    taken: list[float] = []
-    monkeypatch.setattr("time.sleep", taken.append)
-    return taken
-
-
-def test_role__keys_that_aws_cannot_fetch_pass(ecr: LocalEcr, pauses: list[float]) -> None:
+def test_role__keys_that_aws_cannot_fetch_pass(ecr: LocalEcr) -> None:
+    clock = FakeClock()
     ecr.fail_next(
         "AssumeRoleWithWebIdentity", "InvalidIdentityToken", times=3, message=NO_KEYS, status=400
     )
 
-    connected(ecr, make_plan(), [])
+    Aws(ecr.environment(), clock, print).connect(make_plan(), from_fork=False).login()
 
     assert len(ecr.calls("AssumeRoleWithWebIdentity")) == 4
     assert len(ecr.calls("GetIdToken")) == 1
-    assert [pause for pause in pauses if pause > 0.01] == [0.5, 1.0, 2.0]
+    assert clock.sleeps == [0.5, 1.0, 2.0]
 
 
 def test_role__keys_that_aws_never_fetches(ecr: LocalEcr) -> None:
@@ -473,8 +468,53 @@ def test_profile__that_does_not_exist(
         connected(ecr, plan, [])
 
 
+SIGN_IN = "sso_region = eu-west-1\nsso_start_url = https://org.example/start\n"
+BY_A_TOKEN = f"[profile me]\nsso_session = it\n{{}}[sso-session it]\n{SIGN_IN}"
+ROLE_OF_IT = f"sso_account_id = {ACCOUNT}\nsso_role_name = dev\n"
+
+
+@pytest.mark.parametrize(
+    "plan", [without_role(), make_plan(role=None, allowed_accounts=(ACCOUNT,))]
+)
+@pytest.mark.parametrize(
+    "profile", [BY_A_TOKEN.format(ROLE_OF_IT), f"[profile me]\n{SIGN_IN}{ROLE_OF_IT}"]
+)
+@pytest.mark.parametrize(
+    "cached", [None, {"accessToken": "old", "expiresAt": "2020-01-01T00:00:00Z"}]
+)
+def test_profile__without_a_sign_in_that_is_good(
+    ecr: LocalEcr,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    plan: Plan,
+    profile: str,
+    cached: object,
+) -> None:
+    (tmp_path / "config").write_text(profile)
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    for provider in ("credentials.SSOProvider", "tokens.SSOTokenProvider"):
+        monkeypatch.setattr(f"botocore.{provider}._SSO_TOKEN_CACHE_DIR", str(folder))
+    if cached:
+        # As botocore names them: by the session, or by where one signs in.
+        for place in (b"it", b"https://org.example/start"):
+            file = folder / f"{hashlib.sha1(place, usedforsecurity=False).hexdigest()}.json"
+            file.write_text(json.dumps(cached))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    for name, value in {"AWS_PROFILE": "me", "AWS_CONFIG_FILE": "config"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(NoCredentials) as caught:
+        connected(ecr, plan, [])
+
+    assert "aws sso login" in caught.value.fix
+    assert not ecr.calls()
+
+
 def test_s2__throttling_is_retried_five_times_and_no_more(ecr: LocalEcr) -> None:
-    registry = Aws(ecr.environment(), print).connect(without_role(), from_fork=False)
+    registry = Aws(ecr.environment(), FakeClock(), print).connect(without_role(), from_fork=False)
     ecr.fail_next("GetAuthorizationToken", "ThrottlingException", times=99)
 
     with pytest.raises(CallFailed) as caught:
@@ -485,7 +525,7 @@ def test_s2__throttling_is_retried_five_times_and_no_more(ecr: LocalEcr) -> None
 
 
 def test_region__of_the_plan_is_the_one_that_is_asked(ecr: LocalEcr) -> None:
-    registry = Aws(ecr.environment(), print).connect(
+    registry = Aws(ecr.environment(), FakeClock(), print).connect(
         make_plan(role=None, region="eu-central-1"), from_fork=False
     )
 
@@ -494,7 +534,7 @@ def test_region__of_the_plan_is_the_one_that_is_asked(ecr: LocalEcr) -> None:
 
 def test_images__helper_pushes_what_it_says(ecr: LocalEcr) -> None:
     plan = without_role()
-    registry = Aws(ecr.environment(), print).connect(plan, from_fork=False)
+    registry = Aws(ecr.environment(), FakeClock(), print).connect(plan, from_fork=False)
     registry._ecr.create_repository(repositoryName=NAME)
 
     pushed = push_image(ecr, NAME, "one")

@@ -47,6 +47,14 @@ REASON = (
     "offers its run no OIDC token (on-fork: build-only)"
 )
 
+REFUSED = "this pull request comes from a fork, so the run gets no credentials"
+DIGESTS = "\n".join(str(make_manifest({"is": name}).digest) for name in ("amd", "arm"))
+JOBS: Mapping[str, dict[str, str]] = {
+    "gate": {"job": "gate", "reference": "1.4.2", "promote_to": "stable"},
+    "merge": {"job": "merge", "digests": DIGESTS, "promote": "always"},
+}
+"""The jobs that bring no code, with all that they could do."""
+
 
 @dataclass
 class Run:
@@ -196,7 +204,7 @@ def test_s6_fork__cancelled_build() -> None:
     one = Run()
     one.engine.fails, one.engine.failure = "build_only", KeyboardInterrupt()
     assert one.walk(**REPORTS) == 130
-    assert (one.outputs["verdict"], one.outputs["reason"]) == ("unknown", "the step was cancelled")
+    assert (one.outputs["verdict"], one.outputs["reason"]) == ("unknown", "the run was cancelled")
     ((_, check),) = one.github.checks
     assert check.conclusion is Conclusion.CANCELLED
 
@@ -230,10 +238,25 @@ def test_s1_fork__fails_where_it_is_told_to(
     assert one.walk(on_fork="fail", **credentials, **source) == 3
     assert one.calls in ([], ["definition"])
     assert one.cloud.from_fork is None
-    what = "this pull request comes from a fork, so the run gets no credentials"
-    assert one.outputs["reason"] == what
-    assert one.workflow.markdown.startswith(f"## ❌ Not published: {what}\n")
+    assert one.outputs["reason"] == REFUSED
+    assert one.workflow.markdown.startswith(f"## ❌ Not published: {REFUSED}\n")
     assert "on-fork: build-only" in one.workflow.markdown
+
+
+@pytest.mark.parametrize("on_fork", ["", "build-only", "fail"])
+@pytest.mark.parametrize("credentials", [{}, WITHOUT_ROLE], ids=["role", "ambient"])
+@pytest.mark.parametrize("job", [*JOBS])
+def test_s1_fork__gate_and_merge_fail_and_ask_aws_for_nothing(
+    job: str, credentials: dict[str, str], on_fork: str
+) -> None:
+    one = Run()
+    assert one.walk(on_fork=on_fork, **JOBS[job], **credentials, **REPORTS) == 3
+    assert (one.cloud.plans, one.registry.tags, one.registry.asked) == ([], {}, [])
+    assert one.calls == []
+    assert (one.outputs["verdict"], one.outputs["reason"]) == ("unknown", REFUSED)
+    assert "credentials of a runner of your own are not used" in one.workflow.markdown
+    ((_, check),) = one.github.checks
+    assert check.conclusion is Conclusion.FAILURE
 
 
 # Every other run --------------------------------------------------------------------------------
@@ -262,11 +285,10 @@ def test_s2_fork__no_other_run_ends_well_without_a_verdict(
     assert one.outputs["verdict"] == "passed"
 
 
-@pytest.mark.parametrize("job", ["gate", "merge"])
-def test_s2_fork__gate_and_merge_cannot_do_without_credentials(job: str) -> None:
-    one = Run()
-    digests = "\n".join(str(make_manifest({"is": name}).digest) for name in ("amd", "arm"))
-    one.walk(job=job, reference="1.4.2", digests=digests)
+@pytest.mark.parametrize("job", [*JOBS])
+def test_fork__that_is_offered_a_token_gates_and_merges_with_it(job: str) -> None:
+    one = Run(token=OFFERED)
+    one.walk(**JOBS[job])
     assert one.cloud.from_fork is True
 
 

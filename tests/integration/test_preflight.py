@@ -58,7 +58,7 @@ class Room:
             workflow=self.workflow,
             checkout=FakeCheckout(),
             engine=self.engine,
-            cloud=Aws({name: told[name] for name in OIDC}, self.workflow.mask),
+            cloud=Aws({name: told[name] for name in OIDC}, FakeClock(), self.workflow.mask),
             github=FakeGitHub(),
         )
 

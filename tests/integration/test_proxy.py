@@ -200,7 +200,7 @@ def test_proxy__takes_oidc_sts_and_ecr_to_where_they_are(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"{scheme}://aws.test")
 
-    Aws(environment(ecr, scheme), mask).connect(make_plan(), from_fork=False).login()
+    Aws(environment(ecr, scheme), FakeClock(), mask).connect(make_plan(), from_fork=False).login()
 
     assert [call.operation for call in ecr.calls()] == [
         "GetIdToken",
@@ -218,7 +218,9 @@ def test_proxy__takes_a_blob_s_download_too(
     image = push_image(ecr, NAME, "one")
     proxy.asked.clear()
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://aws.test")
-    registry = Aws(ecr.environment(), mask).connect(make_plan(role=None), from_fork=False)
+    registry = Aws(ecr.environment(), FakeClock(), mask).connect(
+        make_plan(role=None), from_fork=False
+    )
 
     assert registry.config(image)
 
@@ -231,7 +233,7 @@ def test_proxy__is_not_used_for_what_no_proxy_names(
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "169.254.169.254,127.0.0.1")
 
-    Aws(ecr.environment(), mask).connect(make_plan(), from_fork=False).login()
+    Aws(ecr.environment(), FakeClock(), mask).connect(make_plan(), from_fork=False).login()
 
     assert len(ecr.calls()) == 3
     assert proxy.asked == []
@@ -266,7 +268,7 @@ def test_s3_proxy__that_is_dead_is_named_without_its_password(
     monkeypatch.setenv("HTTPS_PROXY", f"http://{USER}:{PASSWORD}@127.0.0.1:1")
 
     with pytest.raises(StsFailed, match="proxy") as caught:
-        Aws(ecr.environment(), mask).connect(make_plan(), from_fork=False)
+        Aws(ecr.environment(), FakeClock(), mask).connect(make_plan(), from_fork=False)
 
     assert "HTTPS_PROXY" in caught.value.fix
     assert PASSWORD not in everything(caught.value)

@@ -55,6 +55,21 @@ class Place:
             check=False,
         )
 
+    def unread(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """The command into a pipe that nobody reads any more."""
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "wb") as pipe:
+            return subprocess.run(
+                self.command(*words),
+                cwd=self.folder,
+                env=self.environ,
+                stdout=pipe,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+
     @contextmanager
     def terminal(self, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
         """The command in a terminal of its own; gives its process, and our end of the terminal."""
@@ -139,6 +154,40 @@ def test_gate__that_refuses(ecr: LocalEcr, place: Place) -> None:
     assert "ecr:DescribeImageScanFindings" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("preset", "code"), [("clean", ExitCode.PASSED), ("vulnerable", ExitCode.REFUSED)]
+)
+def test_s6_gate__into_a_pipe_that_nobody_reads(
+    ecr: LocalEcr, place: Place, preset: str, code: ExitCode
+) -> None:
+    pushed(ecr, 0.1, preset)
+    done = place.unread("gate", "--reference", "1.4.2", "--output", "out.json")
+    assert (done.returncode, done.stderr) == (code, "")
+    found = json.loads((place.folder / "out.json").read_text())
+    assert found["verdict"] == ("refused" if code else "passed")
+
+
+def test_s6_gate__in_a_terminal_that_is_gone(ecr: LocalEcr, place: Place) -> None:
+    pushed(ecr, 1, "vulnerable")
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        place.command("gate", "--reference", "1.4.2", "--output", "out.json"),
+        cwd=place.folder,
+        env=place.environ,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        os.close(theirs)
+        read(ours, until="s of at most")
+        os.close(ours)
+        assert process.stderr
+        said = process.stderr.read()
+    assert (process.returncode, said) == (ExitCode.REFUSED, "")
+    found = json.loads((place.folder / "out.json").read_text())
+    assert found["verdict"] == "refused"
+
+
 def test_publish__without_a_checkout_says_how_to_name_the_image(place: Place) -> None:
     done = place.run("publish")
     assert done.returncode == ExitCode.INPUT
@@ -190,9 +239,9 @@ def test_cancel__by_ctrl_c_ends_as_in_a_workflow(ecr: LocalEcr, place: Place) ->
         assert process.wait(30) == ExitCode.CANCELLED
 
     assert "Passed" not in before + after
-    assert "\nNot published: the step was cancelled\n" in after
+    assert "\nNot published: the run was cancelled\n" in after
     found = json.loads((place.folder / "out.json").read_text())
-    assert (found["verdict"], found["reason"]) == ("unknown", "the step was cancelled")
+    assert (found["verdict"], found["reason"]) == ("unknown", "the run was cancelled")
 
 
 def test_local__is_started_with_its_own_options(tmp_path: Path) -> None:

@@ -84,13 +84,46 @@ EVENT = {"pull_request": {"head": {"repo": None}, "base": {"repo": {"full_name":
 def test_doctor__of_a_fork_asks_for_nothing(
     on_fork: str, code: ExitCode, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    world = of_a_fork(monkeypatch)
+    assert world.run(on_fork=on_fork) == code
+    assert any(said in line for line in world.lines)
+    assert world.cloud.plans == []
+
+
+def test_doctor__of_a_fork_s_gate_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = of_a_fork(monkeypatch)
+    assert world.run(job="gate", reference="1.4.2", role_to_assume="") == ExitCode.CREDENTIALS
+    assert any("this pull request comes from a fork" in line for line in world.lines)
+    assert world.cloud.plans == []
+
+
+def of_a_fork(monkeypatch: pytest.MonkeyPatch) -> World:
     for name, value in FORK.items():
         monkeypatch.setitem(ENVIRON, name, value)
     world = World()
     world.workflow = FakeWorkflow({"/event.json": json.dumps(EVENT)})
-    assert world.run(on_fork=on_fork) == code
-    assert any(said in line for line in world.lines)
-    assert world.cloud.plans == []
+    return world
+
+
+@pytest.mark.parametrize("more", [{}, BAKE], ids=["one", "many"])
+def test_doctor__session_that_sts_does_not_take_so_narrow(more: dict[str, str]) -> None:
+    world = World()
+    world.cloud.narrows = False
+    assert world.run(role_to_assume=FORK["ECR_PUBLISH_ROLE_TO_ASSUME"], **more) == ExitCode.PASSED
+    below = world.lines[world.lines.index("") :]
+    assert below[1].startswith("Note: STS does not take the policy that narrows the session of ")
+    assert below[2].startswith("So the session is not narrowed to this run, ")
+    assert below[3].startswith("More: ")
+    assert below[4:] == ["", "Nothing is in the way. Nothing was changed."]
+    # In a terminal the log is the same place.
+    assert not any("narrow" in line for line in world.workflow.log)
+
+
+def test_doctor__session_policy_that_has_no_effect() -> None:
+    world = World()
+    assert world.run(session_policy="repository") == ExitCode.PASSED
+    (note,) = (line for line in world.lines if line.startswith("Note: "))
+    assert "has no effect without role-to-assume" in note
 
 
 def test_s4_doctor__touches_nothing_and_reports_nowhere() -> None:

@@ -281,19 +281,24 @@ def test_account_not_allowed__yaml_to_paste_keeps_leading_zeros() -> None:
 def test_account_unknown__detail_and_step_to_paste() -> None:
     error = AccountUnknown("expired (ExpiredToken)")
     assert error.what.endswith("could not be found out: expired (ExpiredToken)")
-    assert pasted_yaml(error.fix) == [{"run": "aws sts get-caller-identity"}]
+    assert pasted(error.fix) == "aws sts get-caller-identity"
 
 
 def test_no_credentials__yaml_to_paste() -> None:
-    assert pasted_yaml(NoCredentials().fix) == {
+    in_a_workflow, _, in_a_terminal = NoCredentials().fix.partition("In a terminal, ")
+    assert pasted_yaml(in_a_workflow) == {
         "role-to-assume": "arn:aws:iam::123456789012:role/my-publisher",
         "permissions": {"id-token": "write", "contents": "read"},
     }
+    assert pasted(in_a_terminal).splitlines() == [
+        "aws sso login --profile my-profile",
+        "export AWS_PROFILE=my-profile",
+    ]
 
 
 def test_no_credentials__profile_that_is_not_there() -> None:
     error = NoCredentials(profile="nobody")
-    assert error.what == "there is no AWS profile 'nobody' on this runner"
+    assert error.what == "there is no AWS profile 'nobody' on this machine"
     assert "role-to-assume" not in f"{error.what}{error.why}{error.fix}"
 
 
@@ -383,10 +388,10 @@ def test_call_failed__words_of_a_denial_in_another_error() -> None:
         ("UnrecognizedClientException", False, "The credentials are wrong or revoked"),
         ("InvalidClientTokenId", False, "The credentials are wrong or revoked"),
         ("InvalidSignatureException", False, "The credentials are wrong or revoked"),
-        ("EndpointConnectionError", True, "The runner does not reach AWS there"),
-        ("ConnectTimeoutError", True, "The runner does not reach AWS there"),
-        ("ProxyConnectionError", True, "The runner does not reach AWS there"),
-        ("SSLError", True, "The runner does not reach AWS there"),
+        ("EndpointConnectionError", True, "This machine does not reach AWS there"),
+        ("ConnectTimeoutError", True, "This machine does not reach AWS there"),
+        ("ProxyConnectionError", True, "This machine does not reach AWS there"),
+        ("SSLError", True, "This machine does not reach AWS there"),
         ("ReadTimeoutError", True, "Most often a passing fault"),
         ("SomethingNew", False, "AWS names no cause that is known here."),
     ],
@@ -422,7 +427,9 @@ def test_call_failed__names_the_service_and_what_goes_with_it(
 
 def test_call_failed__longer_session_to_paste() -> None:
     error = CallFailed("PutImage", "ExpiredTokenException", "no", transient=False)
-    assert pasted_yaml(error.fix) == {"role-duration-seconds": 7200}
+    in_a_workflow, _, in_a_terminal = error.fix.partition("In a terminal, ")
+    assert pasted_yaml(in_a_workflow) == {"role-duration-seconds": 7200}
+    assert pasted(in_a_terminal) == "aws sso login --profile my-profile"
 
 
 def test_repository_missing__input_and_command_to_paste() -> None:
@@ -553,7 +560,7 @@ def test_build_failed__although_buildx_ended_well() -> None:
 def test_image_missing__name() -> None:
     error = ImageMissing("app:test")
     assert error.what == "the Docker Engine has no image app:test"
-    assert pasted_yaml(error.fix) == [{"run": "docker build --tag app:test ."}]
+    assert pasted(error.fix) == "docker build --tag app:test ."
 
 
 def test_unexpected_manifest__digest_and_detail() -> None:
@@ -570,7 +577,7 @@ def test_tag_taken__image_and_why() -> None:
 
 
 CAUSE = PublishError("it is taken", why="Because.", fix="Do this.", link="https://e.example")
-AGAIN = "Running the job again is safe: tags that are in place stay as they are."
+AGAIN = "Running it again is safe: tags that are in place stay as they are."
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_s6_report_file__is_written_also_when_the_run_fails() -> None:
 def test_s6_report_file__of_a_run_that_is_cancelled_in_the_wait() -> None:
     world = World(KeyboardInterrupt())
     assert world.run() == Cancelled().exit_code
-    assert (world.said["verdict"], world.said["reason"]) == ("unknown", "the step was cancelled")
+    assert (world.said["verdict"], world.said["reason"]) == ("unknown", "the run was cancelled")
 
 
 def test_s6_report_file__what_was_scanned_is_there_where_the_gate_was_not_reached() -> None:
@@ -318,7 +318,7 @@ def test_s6_main__first_signal_cancels_and_a_second_one_tears_nothing(
 
     world.registry.meanwhile["look"] = interrupted
     assert main({"ECR_PUBLISH_REPORT_FILE": "out/scan.json"} | ENVIRON) == Cancelled().exit_code
-    assert world.said["reason"] == "the step was cancelled"
+    assert world.said["reason"] == "the run was cancelled"
     assert signal.getsignal(number) is signal.SIG_IGN
 
 

@@ -386,7 +386,10 @@ def test_line__log_says_once_what_is_common_and_for_each_image_what_is_its_own()
     world = World()
     world.run()
     lines = [" ".join(line.split()) for line in world.workflow.log]
-    assert lines.count("ok credentials the job's own, and AWS takes them") == 1
+    assert (
+        lines.count("ok credentials of the environment, a profile or the instance; AWS takes them")
+        == 1
+    )
     for name in NAMES:
         assert lines.count(f"{name}: ok repository {HOST}/team/{name} exists") == 1
 
@@ -459,7 +462,7 @@ def test_s6_line__cancel_ends_all(name: str, builder: Builder) -> None:
     world.engine.made_by = builder
     world.engine.fails, world.engine.failure = name, KeyboardInterrupt()
     assert world.run() == ExitCode.CANCELLED
-    assert world.outputs["reason"] == "the step was cancelled"
+    assert world.outputs["reason"] == "the run was cancelled"
     assert world.outputs["verdict"] == "unknown"
     assert world.released == []
     noted = world.log("web: Note: The push was under way; ECR may have taken the candidate")
@@ -490,7 +493,7 @@ def test_s6_line__cancel_in_the_pushes_tells_those_that_are_there_from_those_tha
     assert not world.log("web: Note: The push was under way")
     assert world.log("api: Note: The push was under way; ECR may have taken the candidate")
     assert not world.log("job: Note: The push was under way")
-    assert {item["reason"] for item in world.images.values()} == {"the step was cancelled"}
+    assert {item["reason"] for item in world.images.values()} == {"the run was cancelled"}
 
 
 def test_s6_line__cancel_in_the_wait_leaves_every_candidate_named() -> None:
@@ -513,8 +516,8 @@ def test_s6_line__cancel_between_two_promotions_leaves_the_first_as_it_is() -> N
     assert world.released == ["web"]
     assert world.images["web"]["reason"] == "no findings"
     assert world.log("web: Passed: no findings")
-    assert world.log("api: Not published: the step was cancelled")
-    assert world.images["job"]["reason"] == "the step was cancelled"
+    assert world.log("api: Not published: the run was cancelled")
+    assert world.images["job"]["reason"] == "the run was cancelled"
 
 
 def test_s2_line__bug_ends_all() -> None:

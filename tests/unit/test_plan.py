@@ -537,9 +537,9 @@ RESTRICTED = PULL | {"from_fork": True, "restricted": True}
         (RESTRICTED, {}, True),
         (RESTRICTED, {"role_to_assume": None}, True),
         (RESTRICTED, {"image": "app:built"}, True),
-        (RESTRICTED, {"job": Job.GATE, "reference": SHORT}, False),
-        (RESTRICTED, {"job": Job.MERGE, "digests": ONLY}, False),
         (RESTRICTED | {"restricted": False}, {}, False),
+        (RESTRICTED | {"restricted": False}, {"job": Job.GATE, "reference": SHORT}, False),
+        (RESTRICTED | {"restricted": False}, {"job": Job.MERGE, "digests": ONLY}, False),
         (PULL, {}, False),
         ({}, {}, False),
     ],
@@ -551,6 +551,23 @@ def test_s2_on_fork__for_a_build_of_a_restricted_run_alone(
     on_fork: OnFork,
 ) -> None:
     assert planned(context, on_fork=on_fork, **inputs).on_fork is (on_fork if decided else None)
+
+
+@pytest.mark.parametrize("on_fork", OnFork)
+@pytest.mark.parametrize("role", [{}, {"role_to_assume": None}], ids=["role", "ambient"])
+@pytest.mark.parametrize(
+    "job",
+    [
+        {"job": Job.GATE, "reference": SHORT, "promote_to": ("stable",)},
+        {"job": Job.MERGE, "digests": ONLY, "promote": Promote.ALWAYS},
+    ],
+)
+def test_s1_on_fork__fails_what_can_do_nothing_without_credentials(
+    job: dict[str, Any], role: dict[str, Any], on_fork: OnFork
+) -> None:
+    plan = planned(RESTRICTED, on_fork=on_fork, **job, **role)
+    assert plan.on_fork is OnFork.FAIL
+    assert (plan.release_tags, plan.withheld) == ((), "this is a pull request from a fork")
 
 
 @pytest.mark.parametrize("promote", Promote)

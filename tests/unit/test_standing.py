@@ -210,7 +210,7 @@ def test_s4_refuse_taken__each_tag_is_looked_at() -> None:
     ("origin", "why"),
     [
         (None, "ecr:GetDownloadUrlForLayer"),
-        (None, "a passing fault (run the job again)"),
+        (None, "a passing fault (run it again)"),
         (STRANGER, "does not say which commit"),
     ],
 )

@@ -7,8 +7,9 @@ import os
 import re
 import runpy
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -455,6 +456,44 @@ def test_module__is_the_command(monkeypatch: pytest.MonkeyPatch, terminal: Termi
     assert caught.value.code == ExitCode.INPUT
 
 
+class Gone(StringIO):
+    """A terminal that is closed, or the pipe to a program that has ended."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    def flush(self) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+def test_s6_policy__exit_code_counts_where_nobody_reads(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = terminal.report(HIGH)
+    monkeypatch.setattr(sys, "stdout", Gone())
+    assert terminal.check("--findings", report).code == ExitCode.REFUSED
+
+
+def test_s6_error__exit_code_counts_where_nobody_reads(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = terminal.write("policy.yml", "extends: 1\n")
+    monkeypatch.setattr(sys, "stderr", Gone())
+    assert terminal.check("--policy-file", report).code == ExitCode.INPUT
+
+
+def test_s6_module__exit_code_counts_where_nobody_reads(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = terminal.report(HIGH)
+    monkeypatch.setattr(sys, "argv", ["ecr_publish", "check-policy", "--findings", report])
+    monkeypatch.setattr(sys, "stdout", Gone())
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("ecr_publish", run_name="__main__")
+    assert caught.value.code == ExitCode.REFUSED
+
+
 def test_module__is_no_command_where_it_is_imported() -> None:
     assert runpy.run_module("ecr_publish.__main__", run_name="other")["door"]
 
@@ -548,6 +587,25 @@ def test_s6_run__output_of_an_earlier_run_does_not_stay(
     corridor.raises = KeyboardInterrupt()
     assert terminal.run("publish", "--output=out.json").code == ExitCode.CANCELLED
     assert (terminal.folder / "out.json").read_text() == "{}\n"
+
+
+def test_s6_run__output_that_cannot_be_written_at_the_end_changes_no_exit_code(
+    terminal: Terminal, corridor: Corridor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Console, path: str, pieces: Iterable[str]) -> None:
+        if "verdict" in "".join(pieces):
+            raise OSError(28, "No space left on device", path)
+
+    monkeypatch.setattr(Console, "write_file", full)
+    corridor.code = ExitCode.REFUSED
+    ran = terminal.run("publish", "--output", "out.json")
+    assert (ran.code, ran.errors) == (ExitCode.REFUSED, "")
+    assert ran.lines == [
+        "Outputs",
+        "  verdict: passed",
+        "",
+        "WARNING: The outputs could not be written: [Errno 28] No space left on device: 'out.json'",
+    ]
 
 
 def test_run__output_that_cannot_be_written_ends_it_before_it_begins(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,18 @@ def test_iam__is_for_the_inputs(
     code, out, _ = shell.run(*options, **environ)
     assert code == ExitCode.PASSED
     assert shown in out
+
+
+def test_iam__script_that_did_not_arrive_is_an_error(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(StringIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    code, _, err = shell.run()
+    assert (code, err) == (ExitCode.INPUT, "[Errno 28] No space left on device\n")
 
 
 def test_iam__hands_over_what_is_not_asked_of_the_registry(

@@ -85,7 +85,7 @@ def test_s2_batch__what_ended_the_run_comes_before_what_ended_an_image() -> None
     found = batch(**MIXED)
     found.error = Cancelled()
     assert found.exit_code is ExitCode.CANCELLED
-    assert found.reason == "the step was cancelled"
+    assert found.reason == "the run was cancelled"
 
 
 def test_batch__reason_names_those_that_did_not_pass() -> None:

@@ -132,7 +132,7 @@ def test_s6__what_was_cancelled_after_its_verdict_is_cancelled(
     outcome.error = Cancelled()
     done = check(outcome)
     assert done.conclusion is Conclusion.CANCELLED
-    assert done.title.endswith(": the step was cancelled")
+    assert done.title.endswith(": the run was cancelled")
 
 
 @pytest.mark.parametrize("make", OUTCOMES.values())

@@ -72,7 +72,7 @@ def test_headline__error_goes_before_the_verdict() -> None:
 
 def test_s6_headline__release_tags_that_are_on_are_not_denied() -> None:
     cancelled = make_outcome(error=Cancelled(), promotion=Promotion(tags=(Tag("1.0"),)))
-    assert headline(cancelled) == "Published in part: the step was cancelled"
+    assert headline(cancelled) == "Published in part: the run was cancelled"
 
 
 def test_headline__neither() -> None:
