@@ -80,4 +80,5 @@ def _looked(
     found = {name: facts(name) for name in plans}
     seen = [named(name, checks(plans[name], found[name])) for name in plans]
     there = [it.repository for it in found.values()]
-    return merged([*seen, of_bake(definition, there) if definition else ()])
+    caches = of_bake(definition, [*plans.values()], there) if definition else None
+    return merged([*seen, [caches] if caches else []])

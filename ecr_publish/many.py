@@ -20,8 +20,8 @@ from ecr_publish.inputs import Inputs
 from ecr_publish.manifest import Target
 from ecr_publish.obtain import arrived, images, made_before
 from ecr_publish.outcome import Batch, Outcome
-from ecr_publish.plan import Build, Plan, RepositoryState
-from ecr_publish.preflight import access
+from ecr_publish.plan import Build, Plan
+from ecr_publish.preflight import access, refuse_caches_of
 from ecr_publish.probe import Probed
 from ecr_publish.reference import Digest
 from ecr_publish.reporting import begin
@@ -73,7 +73,7 @@ def line(environ: Mapping[str, str], run: Run, batch: Batch) -> None:
             here = (runs[name], plans[name], registries[name], ahead)
             return sited(*here, found=found, workspace=context.workspace)
 
-        sites = _sites(batch, definition, look, site)
+        sites = _sites(batch, definition, plans, look=look, site=site)
     made = _obtained(run, batch, sites, _order(inputs, definition, plans))
     with run.room("scan"):
         scans = _scanned(batch, sites, made)
@@ -138,15 +138,17 @@ def _order(inputs: Inputs, definition: bake.Definition, plans: Mapping[str, Plan
 def _sites(
     batch: Batch,
     definition: bake.Definition,
+    plans: Mapping[str, Plan],
+    *,
     look: Callable[[str], Probed],
     site: Callable[[str, Probed], Site],
 ) -> dict[str, Site]:
     """Where the images are to go, of those that nothing is in the way of."""
     found = at_once(batch, batch.images, look)
     there = [it.facts.repository for it in found.values()]
-    bake.refuse_caches(definition, [it for it in there if isinstance(it, RepositoryState)])
+    refuse_caches_of(definition, [plans[name] for name in found], there)
     sites = at_once(batch, found, lambda name: site(name, found[name]))
-    # Only now is it known where those are that had to be created.
+    # Only now is it known by which host those are reached that had to be created.
     bake.refuse_caches(definition, [it.state for it in sites.values()])
     return sites
 

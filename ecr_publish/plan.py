@@ -264,16 +264,38 @@ def make(
 def release_tags(plan: Plan, state: RepositoryState) -> tuple[Tag, ...]:
     """The release tags for this repository; raises InvalidInputs for one of another registry."""
     foreign = [tag for tag in plan.release_tags if tag.host not in (None, state.host)]
-    if foreign:
+    _refuse_foreign(foreign, state.host)
+    latest = (LATEST,) if plan.latest_if_movable and state.can_move(LATEST) else ()
+    return tuple(dict.fromkeys((*(item.tag for item in plan.release_tags), *latest)))
+
+
+def refuse_foreign_tags(plan: Plan, account: str | None) -> None:
+    """Raise InvalidInputs for tags of another registry, as far as its account and region tell.
+
+    Which of its hosts the registry is reached by says ECR, once the repository is there.
+
+    Args:
+        plan: What is to be published.
+        account: Whose registry it is going to; None where that is not known yet.
+    """
+    places = {tag: hosts.taken_apart(tag.host) for tag in plan.release_tags if tag.host}
+    foreign = [
+        tag
+        for tag, at in places.items()
+        if at and (at.region != plan.region or account not in (None, at.account))
+    ]
+    _refuse_foreign(foreign, f"{account} in {plan.region}" if account else plan.region)
+
+
+def _refuse_foreign(tags: Sequence[FullTag], home: str) -> None:
+    if tags:
         raise InvalidInputs(
             [
                 f"tags: {tag.tag} is written for the registry {tag.host}, but this run publishes "
-                f"to {state.host}"
-                for tag in foreign
+                f"to {home}"
+                for tag in tags
             ]
         )
-    latest = (LATEST,) if plan.latest_if_movable and state.can_move(LATEST) else ()
-    return tuple(dict.fromkeys((*(item.tag for item in plan.release_tags), *latest)))
 
 
 def refuse_unscanned(plan: Plan, state: RepositoryState) -> None:

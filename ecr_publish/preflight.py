@@ -6,12 +6,13 @@ role may write shows only when it writes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 from typing import Literal
 
-from ecr_publish import bake
+from ecr_publish import bake, hosts
 from ecr_publish.bake import Definition
 from ecr_publish.build import IN_THE_ENGINE, Builder, lacking, stuck, unemulated
 from ecr_publish.errors import (
@@ -29,6 +30,7 @@ from ecr_publish.errors import (
     Unready,
     WrongRegistry,
 )
+from ecr_publish.iam import UNKNOWN_ACCOUNT, Home
 from ecr_publish.inputs import OnFork
 from ecr_publish.plan import (
     Absent,
@@ -38,6 +40,7 @@ from ecr_publish.plan import (
     Plan,
     RepositoryState,
     refuse_caches,
+    refuse_foreign_tags,
     refuse_unscanned,
     release_tags,
 )
@@ -186,14 +189,19 @@ def own(plan: Plan, facts: Facts) -> tuple[Check, ...]:
     )
 
 
-def of_bake(definition: Definition, found: Sequence[Found]) -> tuple[Check, ...]:
+def of_bake(definition: Definition, plans: Sequence[Plan], found: Sequence[Found]) -> Check | None:
     """The caches of a bake file, which may be in no repository that gets an image."""
-    states = [it for it in found if isinstance(it, RepositoryState)]
     try:
-        bake.refuse_caches(definition, states)
+        refuse_caches_of(definition, plans, found)
     except BakeInvalid as error:
-        return (_problem("caches", error),)
-    return ()
+        return _problem("caches", error)
+    return None
+
+
+def refuse_caches_of(definition: Definition, plans: Sequence[Plan], found: Sequence[Found]) -> None:
+    """Raise BakeInvalid likewise, also for a repository that is only going to be (S1)."""
+    states = [_state(plan, there) for plan, there in zip(plans, found, strict=True)]
+    bake.refuse_caches(definition, [*filter(None, states)])
 
 
 def named(target: str, found: Sequence[Check]) -> tuple[Check, ...]:
@@ -266,12 +274,13 @@ def _state(plan: Plan, found: Found) -> RepositoryState | None:
 
 
 def _to_be(plan: Plan, absent: Absent) -> RepositoryState:
-    """What the repository is going to be, as far as that is known before: not its host."""
+    """What the repository is going to be, as far as that is known before: its host is a guess."""
+    home = Home.of(plan)
     return RepositoryState(
-        host="",
+        host=hosts.registry(home.account, home.region),
         name=plan.repository.name,
-        arn="",
-        registry_id="",
+        arn=home.arn(plan.repository.name),
+        registry_id=home.account,
         mutability=plan.create.value if plan.create else "",
         exclusions=(),
         created=True,
@@ -288,11 +297,20 @@ def _of_repository(plan: Plan, facts: Facts) -> Iterator[Check]:
         yield from _of_state(plan, facts, found)
     elif plan.create:
         yield _ok("repository", f"{plan.repository} is to be created, scanned on push")
-        yield from _scanning(plan, _to_be(plan, found))
-        yield from (_left(name, "known once it is created") for name in _of_tags(plan))
+        yield from _foreseen(plan, _to_be(plan, found))
     else:
         yield _problem("repository", RepositoryMissing(plan.repository.name, plan.region))
         yield from _blocked(plan, "there is no repository")
+
+
+def _foreseen(plan: Plan, state: RepositoryState) -> Iterator[Check]:
+    """What is wrong already, so that no repository is created for a run that has to fail."""
+    yield from _scanning(plan, state)
+    later = "known once it is created"
+    foreign = partial(refuse_foreign_tags, plan, _account(plan))
+    yield _unless_refused(_left("tags", later), foreign)
+    if _exports(plan):
+        yield _unless_refused(_left("caches", later), partial(refuse_caches, plan, state))
 
 
 def _of_state(plan: Plan, facts: Facts, state: RepositoryState) -> Iterator[Check]:
@@ -318,10 +336,16 @@ def _blocked(plan: Plan, why: str) -> Iterator[Check]:
 def _place(plan: Plan, state: RepositoryState) -> Check:
     """Whether ECR is the one that was asked for."""
     region = state.arn.split(":")[3]
-    account = plan.registry.account if plan.registry else state.registry_id
+    account = _account(plan) or state.registry_id
     found, wanted = f"{state.registry_id} in {region}", f"{account} in {plan.region}"
     error = None if found == wanted else WrongRegistry(found=found, wanted=wanted)
     return _either("account and region", error, found)
+
+
+def _account(plan: Plan) -> str | None:
+    """Whose registry it is to be; None where only ambient credentials will tell."""
+    account = Home.of(plan).account
+    return None if account == UNKNOWN_ACCOUNT else account
 
 
 _WHEN = {
@@ -424,12 +448,16 @@ def _exports(plan: Plan) -> bool:
 
 def _caches(plan: Plan, state: RepositoryState) -> Iterator[Check]:
     if _exports(plan):
-        try:
-            refuse_caches(plan, state)
-        except InvalidInputs as error:
-            yield _problem("caches", error)
-        else:
-            yield _ok("caches", "none takes a tag of images")
+        fine = _ok("caches", "none takes a tag of images")
+        yield _unless_refused(fine, partial(refuse_caches, plan, state))
+
+
+def _unless_refused(check: Check, judge: Callable[[], None]) -> Check:
+    try:
+        judge()
+    except InvalidInputs as error:
+        return _problem(check.name, error)
+    return check
 
 
 def _baseline(plan: Plan, found: Literal[True] | Gap | PublishError | None) -> Iterator[Check]:

@@ -373,11 +373,16 @@ def test_s4_line__nothing_is_created_before_all_that_is_known_is_well() -> None:
     assert world.released == ["web", "api"]
 
 
-def test_s1_line__cache_in_a_repository_that_is_created_is_refused_too() -> None:
+@pytest.mark.parametrize("known", [True, False])
+def test_s1_line__cache_in_a_repository_that_is_created_is_refused_too(
+    known: bool,  # noqa: FBT001
+) -> None:
     target = {"context": "api", "cache-to": [f"type=registry,ref={HOST}/team/web:v1"]}
     world = World(targets={"api": target})
     world.registries["web"].absent = Absent(scanning=make_scanning())
-    assert world.run(create_repository="true") == ExitCode.INPUT
+    assert world.run(create_repository="true", **(PUBLISHER if known else {})) == ExitCode.INPUT
+    # Whose registry it is, only the new repository tells where the credentials are ambient.
+    assert world.registries["web"].created == (not known)
     assert "the target api exports its cache to" in world.outputs["reason"]
     assert [call.partition(" ")[0] for call in world.engine.calls] == ["definition"]
 

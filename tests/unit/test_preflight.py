@@ -54,7 +54,7 @@ from ecr_publish.preflight import (
     pushes,
     refuse,
 )
-from ecr_publish.reference import FullTag, ImageName, RegistryId, Tag
+from ecr_publish.reference import FullTag, ImageName, RegistryId, Repository, Tag
 from ecr_publish.scan import Gap, Unjudged
 from ecr_publish.scanning import Frequency, Scanning, ScanType
 from ecr_publish.standing import Holder
@@ -273,11 +273,57 @@ def test_repository__to_be_created_is_judged_by_what_it_is_going_to_be() -> None
 
     assert only(found, "repository") == (State.OK, f"{NAME} is to be created, scanned on push")
     assert only(found, "scanning")[0] is State.OK
-    assert names(found, State.NOT_CHECKED) == ["tags", "caches"]
-    assert only(found, "candidate tag")[0] is State.PROBLEM
+    assert names(found, State.NOT_CHECKED) == ["tags"]
+    assert names(found, State.PROBLEM) == ["caches", "candidate tag"]
     assert only(found, "writing")[1].startswith("ecr:CreateRepository, ecr:InitiateLayerUpload")
-    movable = replace(plan, create=Mutability.MUTABLE)
-    assert failure(own(movable, facts(ABSENT, standing=None))) is None
+    movable = own(replace(plan, create=Mutability.MUTABLE), facts(ABSENT, standing=None))
+    assert failure(movable) is None
+    assert names(movable, State.NOT_CHECKED) == ["tags", "caches"]
+
+
+@pytest.mark.parametrize("cache", ["candidate-1", "latest", "v1"])
+def test_s4_repository__is_not_created_for_a_cache_under_a_tag_of_images(cache: str) -> None:
+    build = make_build(cache_to=(Cache.parse(f"{URI}:{cache}"),))
+    plan = make_plan(
+        create=Mutability.MUTABLE, source=build, reserved=(Tag("v1"),), registry=RegistryId(ACCOUNT)
+    )
+    assert names(own(plan, facts(ABSENT, standing=None)), State.PROBLEM) == ["caches"]
+    elsewhere = replace(plan, repository=Repository("other"))
+    assert names(own(elsewhere, facts(ABSENT, standing=None)), State.PROBLEM) == []
+    on_docker_hub = replace(build, cache_to=(Cache.parse(f"{NAME}:{cache}"),))
+    away = replace(plan, source=on_docker_hub)
+    assert names(own(away, facts(ABSENT, standing=None)), State.PROBLEM) == []
+
+
+OTHER_HOST = "999999999999.dkr.ecr.eu-west-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("host", "plan", "wrong"),
+    [
+        (HOST, {}, False),
+        (HOST.replace(".ecr.", ".ecr-fips."), {}, False),
+        (OTHER_HOST, {}, True),
+        (HOST.replace("eu-west-1", "eu-west-2"), {}, True),
+        (OTHER_HOST, {"registry": RegistryId("999999999999")}, False),
+        (HOST, {"registry": RegistryId("999999999999")}, True),
+        (OTHER_HOST, {"role": None}, False),
+        (HOST.replace("eu-west-1", "eu-west-2"), {"role": None}, True),
+        # Where ECR itself is redirected, it alone knows its host.
+        ("127.0.0.1:5000", {}, False),
+        (None, {}, False),
+    ],
+)
+def test_s4_repository__is_not_created_for_a_tag_of_another_registry(
+    host: str | None,
+    plan: dict[str, Any],
+    wrong: bool,  # noqa: FBT001
+) -> None:
+    tag = FullTag(Tag("v1"), host, NAME if host else None)
+    made = make_plan(create=Mutability.MUTABLE, release_tags=(tag,), **plan)
+    found = own(made, facts(ABSENT, standing=None))
+    assert names(found, State.PROBLEM) == ["tags"] * wrong
+    assert names(found, State.NOT_CHECKED) == ["tags"] * (not wrong)
 
 
 def test_s4_repository__that_would_never_be_scanned_is_not_created() -> None:
@@ -288,6 +334,8 @@ def test_s4_repository__that_would_never_be_scanned_is_not_created() -> None:
 @pytest.mark.parametrize(
     ("plan", "state", "wrong"),
     [
+        ({"role": None}, {"registry_id": "999999999999"}, False),
+        ({}, {"registry_id": "999999999999"}, True),
         ({}, {}, False),
         ({"registry": RegistryId(ACCOUNT)}, {}, False),
         ({"registry": RegistryId("999999999999")}, {}, True),
@@ -303,7 +351,7 @@ def test_place__is_the_one_that_was_asked_for(
     found = own(make_plan(**plan), facts(make_state(**state)))
     how, said = only(found, "account and region")
     assert (how is State.PROBLEM) is wrong
-    assert ACCOUNT in said
+    assert state.get("registry_id", ACCOUNT) in said
 
 
 @pytest.mark.parametrize(
@@ -705,10 +753,19 @@ def test_of_bake__cache_where_an_image_goes() -> None:
         '{"group": {"default": {"targets": ["web"]}}, "target": {"web": {"context": ".", '
         f'"cache-to": ["type=registry,ref={HOST}/{NAME}:cache"]}}}}}}'
     )
-    (check,) = of_bake(definition(printed), [make_state(), ABSENT])
-    assert (check.name, check.state) == ("caches", State.PROBLEM)
-    assert of_bake(definition(printed), [make_state(name="other")]) == ()
-    assert of_bake(definition(printed), [ABSENT]) == ()
+    plan, to_be = make_plan(), make_plan(create=Mutability.MUTABLE)
+
+    def caches(*images: tuple[Plan, Found]) -> Check | None:
+        plans, found = [it[0] for it in images], [it[1] for it in images]
+        return of_bake(definition(printed), plans, found)
+
+    for images in ([(plan, make_state()), (plan, ABSENT)], [(plan, ABSENT), (to_be, ABSENT)]):
+        check = caches(*images)
+        assert check is not None
+        assert (check.name, check.state) == ("caches", State.PROBLEM)
+    assert caches((plan, make_state(name="other"))) is None
+    assert caches((plan, ABSENT)) is None
+    assert caches((replace(to_be, repository=Repository("other")), ABSENT)) is None
 
 
 def test_permissions__an_error_that_is_not_known_is_a_note_and_no_permission() -> None:
