@@ -293,7 +293,7 @@ def test_push__that_cannot_reach_the_registry_says_that_the_engine_knows_no_prox
     with pytest.raises(PushFailed) as caught:
         pushing.push(state, CANDIDATE, Login(username="AWS", password="x"), lambda _: None)
 
-    assert "This job has a proxy (HTTPS_PROXY), but the Docker Engine" in caught.value.why
+    assert "This run has a proxy (HTTPS_PROXY), but the Docker Engine" in caught.value.why
     assert "/etc/docker/daemon.json" in caught.value.fix
     assert PASSWORD not in everything(caught.value)
 
